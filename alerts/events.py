@@ -1,0 +1,100 @@
+"""The one shape every source yields, and the identity of what it speaks of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from uuid import UUID
+
+from django.db import models
+
+Tags = dict[str, str | list[str]]
+
+
+class Status(models.IntegerChoices):
+    """What an alert says of its object, in order of severity; active is everything but OK (bigpanda.md §2.8)."""
+
+    OK = 0, "ok"
+    ACKNOWLEDGED = 1, "acknowledged"
+    UNKNOWN = 2, "unknown"
+    WARNING = 3, "warning"
+    CRITICAL = 4, "critical"
+
+
+def fingerprint(text: str) -> UUID:
+    """128 bits that stand for a text."""
+    return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing that was repaired in an event: the field, and what was done to it, in words."""
+
+    field: str
+    rule: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.rule}"
+
+
+class EventRejected(Exception):
+    """An event that cannot be taken. `field` is the wire name it broke on, `rule` says what is expected there."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field, self.rule = field, rule
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingEvent:
+    """One inbound message, normalised.
+
+    `tags` holds every attribute of the payload that is not structure (status, timestamp, property names, keys): text, or a list of texts.
+    `occurred_at` is None when the sender gave no time; the time of receipt then stands for it.
+    `incident_identifier` is the sender's own identifier, which overrides primary and secondary property (bigpanda.md §2.1).
+    """
+
+    status: Status
+    tags: Tags
+    primary_property: str
+    secondary_property: str = ""
+    incident_identifier: str = ""
+    occurred_at: datetime | None = None
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def primary_value(self) -> str:
+        return shown(self.tags.get(self.primary_property, ""))
+
+    @property
+    def secondary_value(self) -> str:
+        return shown(self.tags.get(self.secondary_property, ""))
+
+    @property
+    def identifier(self) -> str:
+        """The readable name of what this event speaks of."""
+        if self.incident_identifier:
+            return self.incident_identifier
+        parts = f"{self.primary_property}={self.primary_value}"
+        return f"{parts} {self.secondary_property}={self.secondary_value}" if self.secondary_property else parts
+
+    def identity(self, app_key_pk: int) -> UUID:
+        """What tells its alert from all others: the App Key, and the values as sent, trimmed and case-sensitive (engine.md, Identity)."""
+        if self.incident_identifier:
+            parts = ("identifier", self.incident_identifier)
+        else:
+            parts = (self.primary_property, self.primary_value, self.secondary_property, self.secondary_value)
+        return fingerprint("\0".join((str(app_key_pk), *parts)))
+
+    @property
+    def content(self) -> UUID:
+        """What tells this event from others of its alert, its time apart: two events with the same content say the same."""
+        said = (int(self.status), self.primary_property, self.secondary_property, self.tags)
+        return fingerprint(json.dumps(said, sort_keys=True, separators=(",", ":")))
+
+
+def shown(value: str | list[str]) -> str:
+    """A tag's value as one line of text; a multi-value tag is joined by a pipe (bigpanda.md §1.3)."""
+    return value if isinstance(value, str) else " | ".join(value)

@@ -1,0 +1,213 @@
+"""The Alerts API's own payload, single and batch (bigpanda.md §1.3)."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from alerts.events import EventRejected, IncomingEvent, Note, Status, Tags
+
+DESCRIPTION_LIMIT = 2048
+VALUE_LIMIT = 512
+ITEMS_LIMIT = 30
+TAGS_LIMIT = 2000
+NAME_LIMIT = 128
+STATUSES = {
+    "ok": Status.OK,
+    "warning": Status.WARNING,
+    "critical": Status.CRITICAL,
+    "acknowledged": Status.ACKNOWLEDGED,
+    "unknown": Status.UNKNOWN,
+    # The wrappers' short forms: they translate before sending, scripts written after them do not.
+    "warn": Status.WARNING,
+    "crit": Status.CRITICAL,
+    "ack": Status.ACKNOWLEDGED,
+}
+PRIMARY = ("host", "service", "application", "device")
+SECONDARY = ("check", "sensor")
+# Fields that steer the alert and are not tags of it. `seconday_property` stands in one of BigPanda's own old examples.
+STRUCTURE = frozenset(
+    {"app_key", "status", "timestamp", "incident_identifier", "primary_property", "secondary_property", "seconday_property"}
+)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)  # a clock can be skewed by hours; a time further ahead than this cannot be true
+NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+def normalize(item: object, *, received_at: datetime) -> IncomingEvent:
+    """One alert object as an event. Repairs what can be repaired and notes it.
+
+    Raises EventRejected for what cannot be taken: no object, no or an unknown status, no primary property.
+    """
+    if not isinstance(item, dict):
+        raise EventRejected("alerts", f"each alert must be a JSON object, this one is {_kind(item)}")
+    notes: list[Note] = []
+    status = _status(item.get("status"))
+    tags = _tags(item, notes)
+    incident_identifier = _text(item, "incident_identifier", notes)
+    primary = _primary(item, tags, notes)
+    secondary = _secondary(item, tags, notes)
+    occurred_at = _timestamp(item.get("timestamp"), received_at, notes)
+    return IncomingEvent(status, tags, primary, secondary, incident_identifier, occurred_at, tuple(notes))
+
+
+def _status(value: object) -> Status:
+    allowed = "one of ok, warning, critical, acknowledged, unknown"
+    if value is None or value == "":
+        raise EventRejected("status", f"is required: {allowed}")
+    found = STATUSES.get(value.strip().lower()) if isinstance(value, str) else None
+    if found is None:
+        raise EventRejected("status", f"must be {allowed}, not {_quoted(value)}")
+    return found
+
+
+def _primary(item: dict[str, Any], tags: Tags, notes: list[Note]) -> str:
+    """The tag that names the object: the one `primary_property` points at, else host, service, application or device (bigpanda.md §2.1)."""
+    named = _property_name(item, "primary_property", tags, notes)
+    for name in (named, *PRIMARY):
+        if tags.get(name):
+            return name
+    raise EventRejected(
+        "primary_property",
+        "one of host, service, application, device is required with a value, or primary_property naming another tag that is sent",
+    )
+
+
+def _secondary(item: dict[str, Any], tags: Tags, notes: list[Note]) -> str:
+    field = "secondary_property" if "secondary_property" in item else "seconday_property"
+    named = _property_name(item, field, tags, notes)
+    return next((name for name in (named, *SECONDARY) if tags.get(name)), "")
+
+
+def _property_name(item: dict[str, Any], field: str, tags: Tags, notes: list[Note]) -> str:
+    name = _text(item, field, notes)
+    if name and not tags.get(name):
+        notes.append(Note(field, f"names {_quoted(name)}, which is not among the tags sent; the default was used"))
+    return name
+
+
+def _text(item: dict[str, Any], field: str, notes: list[Note]) -> str:
+    """A structural field as text, trimmed; empty when absent."""
+    value = _value(item.get(field), field, VALUE_LIMIT, notes)
+    if isinstance(value, list):
+        return " | ".join(value)
+    return value or ""
+
+
+def _tags(item: dict[str, Any], notes: list[Note]) -> Tags:
+    tags: Tags = {}
+    for sent_name, sent in item.items():
+        if sent_name in STRUCTURE:
+            continue
+        name = _clean(sent_name, "a tag's name", notes).strip()[:NAME_LIMIT]
+        if not name:
+            notes.append(Note("tags", "a tag without a name was dropped"))
+            continue
+        if len(tags) == TAGS_LIMIT:
+            notes.append(Note("tags", f"only the first {TAGS_LIMIT} tags were kept"))
+            break
+        value = _value(sent, name, DESCRIPTION_LIMIT if name == "description" else VALUE_LIMIT, notes)
+        if value is not None:
+            tags[name] = value
+    return tags
+
+
+def _value(sent: object, name: str, limit: int, notes: list[Note]) -> str | list[str] | None:
+    """A tag's value as text or a list of texts; None when there is none to keep."""
+    match sent:
+        case None:
+            return None
+        case dict():
+            notes.append(Note(name, "nested objects are not supported; the tag was dropped"))
+            return None
+        case list():
+            items = [_scalar(each, name, limit, notes) for each in sent[:ITEMS_LIMIT] if not isinstance(each, dict | list)]
+            if len(sent) > ITEMS_LIMIT:
+                notes.append(Note(name, f"only the first {ITEMS_LIMIT} of {len(sent)} items were kept"))
+            if any(isinstance(each, dict | list) for each in sent[:ITEMS_LIMIT]):
+                notes.append(Note(name, "nested items are not supported and were dropped"))
+            return [each for each in items if each is not None]
+        case _:
+            return _scalar(sent, name, limit, notes)
+
+
+def _scalar(sent: object, name: str, limit: int, notes: list[Note]) -> str | None:
+    match sent:
+        case None:
+            return None
+        case bool():
+            return "true" if sent else "false"
+        case int():
+            text = str(sent) if sent.bit_length() < 1024 else hex(sent)
+        case float() if not math.isfinite(sent):
+            notes.append(Note(name, "is no finite number; the tag was dropped"))
+            return None
+        case float():
+            text = repr(int(sent)) if sent.is_integer() and abs(sent) < 1e15 else repr(sent)
+        case _:
+            text = _clean(str(sent), name, notes).strip()
+    if len(text) > limit:
+        notes.append(Note(name, f"was cut from {len(text):,} to {limit:,} characters"))
+        text = text[:limit]
+    return text
+
+
+def _clean(text: str, name: str, notes: list[Note]) -> str:
+    """Text a database can hold: NUL and lone surrogates are replaced by U+FFFD."""
+    if not NOT_TEXT.search(text):
+        return text
+    notes.append(Note(name, "characters that are not text (NUL, lone surrogates) were replaced"))
+    return NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _timestamp(value: object, received_at: datetime, notes: list[Note]) -> datetime | None:
+    """Unix seconds, milliseconds (above 1e11), a float, digits in a string, or RFC 3339; None when there is none that can be true."""
+    if value is None or value == "":
+        return None
+    moment = _moment(value)
+    if moment is None:
+        notes.append(Note("timestamp", f"{_quoted(value)} is no Unix time in seconds and no RFC 3339 time; the time of receipt was used"))
+    elif not EARLIEST <= moment <= received_at + AHEAD:
+        notes.append(Note("timestamp", f"{_quoted(value)} cannot be true; the time of receipt was used"))
+        moment = None
+    elif abs(moment - received_at) > timedelta(minutes=5) and moment > received_at:
+        notes.append(Note("timestamp", f"lies {moment - received_at} ahead of the time of receipt: the sender's clock is skewed"))
+    return moment
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            value = float(text)
+        except ValueError:
+            return _rfc3339(text)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    seconds = value / 1000 if abs(value) > 1e11 else value
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _rfc3339(text: str) -> datetime | None:
+    """With nanoseconds (cut to microseconds), an offset or none (then UTC)."""
+    try:
+        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
+    return names[type(value)]
+
+
+def _quoted(value: object) -> str:
+    text = value if isinstance(value, str) else _kind(value) if isinstance(value, dict | list) else str(value)
+    text = NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
+    return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"

@@ -1,0 +1,14 @@
+"""The wire: no trailing slashes, no redirects."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from alerts import api
+
+urlpatterns = [
+    path("data/v2/alerts", api.Alerts.as_view(), name="alerts"),
+    path("oim/api/alerts", api.Alerts.as_view()),
+    path("data/<path:path>", api.no_such_route),
+    path("oim/<path:path>", api.no_such_route),
+]

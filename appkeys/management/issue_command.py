@@ -1,0 +1,26 @@
+"""What `create_org_token` and `create_app_key` share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from appkeys.models import Credential
+
+
+class IssueCommand(BaseCommand):
+    """Issue one credential and print its secret alone on stdout; a name that is taken is an error (exit 1)."""
+
+    model: type[Credential]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", metavar="NAME")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        try:
+            _, secret = self.model.issue(name=options["name"])
+        except ValidationError as error:
+            raise CommandError(f"{self.model._meta.verbose_name} {options['name']!r}: {' '.join(error.messages)}") from error
+        return secret

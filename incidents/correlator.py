@@ -1,0 +1,188 @@
+"""Bring incidents up to date with alerts: level-triggered, in groups, one at a time per domain (engine.md, Correlation)."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from alerts.events import Status
+from alerts.models import Alert
+from incidents import domain, live
+from incidents.correlation import Candidate, Decision, Pattern, Subject, decide, matches
+from incidents.gathering import ROLLED_UP, Gathering
+from incidents.models import Activity, CorrelationPattern, Incident, Matcher
+
+logger = logging.getLogger(__name__)
+GROUP = 500
+
+
+def correlate_behind() -> int:
+    """Correlate every alert that is behind; returns how many there were. Running it again changes nothing."""
+    total = 0
+    while count := _correlate_group():
+        total += count
+        live.announce()
+    return total
+
+
+def _correlate_group() -> int:
+    """Up to GROUP alerts that are behind, in the log's order.
+
+    1. Hold the domain, read the alerts, lock them.
+    2. Take each in order: find or open its incident, or follow it in the incident it is in.
+    3. Write incidents, matchers, alerts and activities, each as a set, and mark the revision seen.
+    """
+    behind = Alert.objects.filter(revision__gt=F("correlated_revision")).order_by("revised_by").values_list("pk", flat=True)
+    if not behind.exists():
+        return 0
+    with transaction.atomic():
+        domain.hold()
+        pks = list(behind[:GROUP])
+        # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
+        locked = Alert.objects.select_for_update(of=("self",)).select_related("app_key").filter(pk__in=pks).order_by("pk")
+        alerts = sorted(locked, key=lambda alert: alert.revised_by)
+        group = _Group(alerts, timezone.now())
+        for alert in alerts:
+            group.take(alert)
+        group.write()
+    logger.info("correlation: %d alerts, %d incidents", len(alerts), len(group.gatherings))
+    return len(alerts)
+
+
+class _Group:
+    """The alerts of one group, and every incident that they are in or may join."""
+
+    def __init__(self, alerts: list[Alert], now: datetime) -> None:
+        self.alerts, self.now = alerts, now
+        self.patterns = [_pattern(row) for row in CorrelationPattern.objects.filter(active=True)]
+        self.subjects = {alert.pk: _subject(alert) for alert in alerts if _needs_incident(alert)}
+        self.gatherings: list[Gathering] = []
+        self.by_incident: dict[int, int] = {}  # incident key -> place in gatherings
+        self.by_key: dict[UUID, list[int]] = defaultdict(list)  # matcher key -> places, the latest opened last
+        self.decisions: dict[int, Decision] = {}
+        self.touched: set[int] = set()
+        self.first_new: int
+        self._load()
+
+    def _load(self) -> None:
+        own = {alert.incident_id for alert in self.alerts if alert.incident_id}
+        keys = {match.key for subject in self.subjects.values() for match in matches(subject, self.patterns)}
+        reachable = self._reachable(keys) if keys else set()
+        incidents = Incident.objects.filter(pk__in=own | reachable).order_by("pk")
+        for incident in incidents:
+            self.by_incident[incident.pk] = len(self.gatherings)
+            self.gatherings.append(Gathering(incident))
+        for matcher in Matcher.objects.filter(incident__in=self.by_incident, valid=True).order_by("incident", "pk"):
+            place = self.by_incident[matcher.incident_id]
+            gathering = self.gatherings[place]
+            matcher.incident = gathering.incident
+            gathering.matchers.append(matcher)
+            self.by_key[matcher.key].append(place)
+        self.first_new = len(self.gatherings)
+
+    def _reachable(self, keys: set[UUID]) -> set[int]:
+        """Active incidents that an alert of the group may join: by key, in any window's reach; and of each key the open one, to say why not."""
+        starts = [subject.started_at for subject in self.subjects.values()]
+        reach = max((pattern.time_window for pattern in self.patterns), default=timedelta())
+        near = Q(open=True) | Q(anchor_at__range=(min(starts) - reach, max(starts) + reach))
+        found = Matcher.objects.filter(near, key__in=keys, valid=True, incident__resolved_at=None)
+        return set(found.values_list("incident", flat=True))
+
+    def take(self, alert: Alert) -> None:
+        if alert.incident_id:
+            place = self.by_incident[alert.incident_id]
+            self.gatherings[place].follow(alert)
+        elif alert.pk in self.subjects:
+            place = self._place(alert)
+        else:
+            return  # it never was active: nothing to show
+        self.touched.add(place)
+        self.gatherings[place].settle(alert, self.now)
+
+    def _place(self, alert: Alert) -> int:
+        """Join the alert to an incident, or open one; returns its place."""
+        subject = self.subjects[alert.pk]
+        wanted = matches(subject, self.patterns)
+        candidates = {match.key: self._candidates(match.key) for match in wanted}
+        decision = self.decisions[alert.pk] = decide(subject, self.patterns, candidates)
+        if decision.incident is not None:
+            self.gatherings[decision.incident].join(alert, decision)
+            place = decision.incident
+        else:
+            follows = self.gatherings[decision.follows].incident if decision.follows is not None else None
+            place = len(self.gatherings)
+            self.gatherings.append(Gathering.opened_by(alert, decision, follows=follows, at=self.now))
+            for match in wanted:
+                self.by_key[match.key].append(place)
+        alert.incident = self.gatherings[place].incident
+        return place
+
+    def _candidates(self, key: UUID) -> list[Candidate]:
+        return [
+            Candidate(place, key, gathering.matchers[0].anchor_at, gathering.incident.alerts_count >= settings.ALERTS_PER_INCIDENT)
+            for place in self.by_key[key]
+            if (gathering := self.gatherings[place]).leads(key)
+        ]
+
+    def write(self) -> None:
+        touched = [self.gatherings[place] for place in sorted(self.touched)]
+        begun = [gathering for gathering in touched if gathering.incident.pk is None]
+        Incident.objects.bulk_update([each.incident for each in touched if each.incident.pk is not None], ROLLED_UP)
+        Incident.objects.bulk_create([each.incident for each in begun])
+        for gathering in begun:
+            if gathering.follows:
+                Incident.objects.filter(pk=gathering.incident.pk).update(follows=gathering.follows)
+        write_matchers(touched)
+        for gathering in touched:
+            gathering.note_joined(self.now)
+        Activity.objects.bulk_create(activity for gathering in touched for activity in gathering.activities)
+        for alert in self.alerts:
+            alert.correlated_revision = alert.revision
+            if decision := self.decisions.get(alert.pk):
+                alert.incident = alert.incident  # its key is known only now
+                alert.decision = decision.as_data(lambda place: self.gatherings[place].incident.pk)
+        Alert.objects.bulk_update(self.alerts, ["incident", "correlated_revision", "counted_status", "decision"])
+
+
+def write_matchers(gatherings: Iterable[Gathering]) -> None:
+    """Write the matchers of incidents that changed; of each key one at most stays open, that of the incident opened last.
+
+    Closed first and opened last, since the constraint lets no two be open in between.
+    """
+    matchers = [matcher for gathering in gatherings for matcher in gathering.matchers]
+    for matcher in matchers:
+        matcher.incident_id = matcher.incident.pk
+    latest = {matcher.key: matcher for matcher in sorted(matchers, key=lambda matcher: matcher.incident_id) if matcher.open}
+    elsewhere = Matcher.objects.filter(key__in=latest, open=True).exclude(incident__in={matcher.incident_id for matcher in matchers})
+    for other in elsewhere:
+        if other.incident_id > latest[other.key].incident_id:
+            del latest[other.key]
+        else:
+            Matcher.objects.filter(pk=other.pk).update(open=False)
+    for matcher in matchers:
+        matcher.open = latest.get(matcher.key) is matcher
+    known = [matcher for matcher in matchers if matcher.pk]
+    Matcher.objects.filter(pk__in=[matcher.pk for matcher in known if not matcher.open]).update(open=False)
+    Matcher.objects.bulk_update(known, ["valid", "open"])
+    Matcher.objects.bulk_create([matcher for matcher in matchers if not matcher.pk])
+
+
+def _needs_incident(alert: Alert) -> bool:
+    """Active now, or in passing since correlation last looked."""
+    return alert.incident_id is None and alert.severity != Status.OK
+
+
+def _pattern(row: CorrelationPattern) -> Pattern:
+    return Pattern(row.pk, row.version, tuple(row.tags), timedelta(minutes=row.time_window), row.cross_source)
+
+
+def _subject(alert: Alert) -> Subject:
+    return Subject(alert.app_key.source_system, alert.tags, alert.started_at)

@@ -1,0 +1,27 @@
+"""Tell open pages that something changed. A nudge carries no data: each page fetches what it may see."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import redis
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+CHANNEL = "console:changed"
+
+
+def announce() -> None:
+    """Nudge every open page; with no broker they find out by polling. A lost nudge costs one poll."""
+    if not settings.REDIS_URL:
+        return
+    try:
+        _connection().publish(CHANNEL, "")
+    except redis.RedisError as error:
+        logger.warning("live: the nudge was lost, pages poll: %s", error)
+
+
+@cache
+def _connection() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)

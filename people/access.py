@@ -1,0 +1,38 @@
+"""Guards for views: who may open them. Sign-in itself is required everywhere by Django's LoginRequiredMiddleware."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+from people.models import User
+
+
+class SignedInRequest(HttpRequest):
+    """A request behind the sign-in."""
+
+    user: User
+
+
+GuardedView = Callable[Concatenate[SignedInRequest, ...], HttpResponseBase]
+
+
+def _guard(allows: Callable[[User], bool], refusal: str) -> Callable[[GuardedView], GuardedView]:
+    def decorate(view: GuardedView) -> GuardedView:
+        @wraps(view)
+        def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not allows(request.user):
+                raise PermissionDenied(refusal)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+administrators_only = _guard(lambda user: user.is_administrator, "Only an administrator can do this. Ask one to change your role.")
+responders_only = _guard(lambda user: user.may_act, "Your role lets you look, not act. Ask an administrator for the role Responder.")

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from people.models import User
+
+
+class Command(BaseCommand):
+    help = "Create a person who can sign in; prints the generated password alone on stdout, once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--role", choices=User.Role.values, default=User.Role.VIEWER)
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        user = User(username=options["name"], role=options["role"])
+        password = secrets.token_urlsafe(12)
+        user.set_password(password)
+        try:
+            user.full_clean()
+        except ValidationError as error:
+            raise CommandError(f"user {options['name']!r}: {' '.join(error.messages)}") from error
+        user.save()
+        return password
