@@ -2,60 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import IO, Any
+from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404
 from django.utils import timezone
-from rest_framework.decorators import api_view
 from rest_framework.exceptions import APIException, NotAuthenticated, NotFound
-from rest_framework.parsers import BaseParser
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
+from alerts import payload
 from alerts.events import EventRejected
 from alerts.ingest import Outcome, ingest
 from alerts.sources import bigpanda
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, find_app_key, sent_app_key
 from appkeys.models import AppKey
 
-PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes, bigpanda.md §1.3
-
-
-class BadPayload(APIException):
-    status_code = HTTPStatus.BAD_REQUEST
-
-
-class PayloadTooLarge(APIException):
-    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    default_detail = f"The payload is larger than {PAYLOAD_LIMIT // 1024 // 1024} MB. Send the alerts in several smaller batches."
-
 
 class VerbNotSupported(APIException):
     status_code = HTTPStatus.NOT_IMPLEMENTED  # as BigPanda answers a wrong verb, bigpanda.md §1.4
 
 
-class AnyJSONParser(BaseParser):
-    """JSON, whatever content type it is sent under: senders name it text/plain, a form, or nothing at all."""
+class AlwaysJSON(BaseContentNegotiation):
+    """Senders ask for text/html, XML or nonsense; they all get JSON."""
 
-    media_type = "*/*"
+    def select_parser(self, request: Request, parsers: Any) -> None:
+        return None
 
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
-        body = stream.read(PAYLOAD_LIMIT + 1)
-        if len(body) > PAYLOAD_LIMIT:
-            raise PayloadTooLarge
-        try:
-            return json.loads(body)
-        except UnicodeDecodeError as error:
-            raise BadPayload(f"The payload is not UTF-8 text: byte {error.start} cannot be read.") from error
-        except RecursionError as error:
-            raise BadPayload("The payload is nested too deeply.") from error
-        except ValueError as error:
-            raise BadPayload(f"The payload is not JSON: {error}.") from error
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 @dataclass(slots=True)
@@ -72,12 +52,15 @@ class Alerts(APIView):
 
     authentication_classes = (OrgTokenAuthentication,)
     permission_classes = (HasOrgToken,)
-    parser_classes = (AnyJSONParser,)
+    content_negotiation_class = AlwaysJSON
 
     def post(self, request: Request) -> Response:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > PAYLOAD_LIMIT:
-            raise PayloadTooLarge
-        judged = self._judge(_items(request.data), sent_app_key(request), received_at=timezone.now())
+        try:
+            body = request.body
+        except RequestDataTooBig as error:
+            raise payload.PayloadTooLarge from error
+        items = _items(payload.parse(body, request.headers.get("Content-Encoding", "")))
+        judged = self._judge(items, sent_app_key(request), received_at=timezone.now())
         if Outcome.ACCEPTED in judged.outcomes:
             details = {name: rows for name in ("rejected", "notes") if (rows := getattr(judged, name))}
             return Response({"response": {"status": "success"}, **details}, HTTPStatus.CREATED)
@@ -114,13 +97,13 @@ def _items(body: object) -> list[object]:
     if isinstance(body, dict) and "status" not in body and "alerts" in body:
         batch, common = body["alerts"], body.get("app_key")
         if not isinstance(batch, list):
-            raise BadPayload("alerts: must be an array of alert objects.")
+            raise payload.BadPayload("alerts: must be an array of alert objects.")
     elif isinstance(body, list):
         batch, common = body, None
     else:
         return [body]
     if not batch:
-        raise BadPayload("alerts: must hold at least one alert.")
+        raise payload.BadPayload("alerts: must hold at least one alert.")
     return [{"app_key": common, **item} if common is not None and isinstance(item, dict) else item for item in batch]
 
 
@@ -178,6 +161,12 @@ def _messages(detail: object) -> list[str]:
             return [str(detail)]
 
 
-@api_view(["GET", "POST", "PUT", "PATCH", "DELETE"])
-def no_such_route(request: Request, path: str) -> Response:
-    return error_response(HTTPStatus.NOT_FOUND, [f"Route {request.path} is not found"])
+class NoSuchRoute(APIView):
+    """Whatever else senders try under the API's prefixes."""
+
+    content_negotiation_class = AlwaysJSON
+
+    http_method_names = ()  # none is allowed, so each is answered below
+
+    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return error_response(HTTPStatus.NOT_FOUND, [f"Route {request.path} is not found"])

@@ -102,7 +102,7 @@ class _Batch:
             known = {life.alert.life for life in lives}
             former = Alert.objects.filter(identity=current.alert.identity).exclude(life__in=known).order_by("life")
             lives[:0] = [Life.of(alert) for alert in former]
-        return next((life for life in reversed(lives[:-1]) if at <= life.last_event_at), current)
+        return next((life for life in lives[:-1] if at <= life.last_event_at), current)
 
 
 def _write(lives: list[Life]) -> None:

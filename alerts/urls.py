@@ -9,6 +9,6 @@ from alerts import api
 urlpatterns = [
     path("data/v2/alerts", api.Alerts.as_view(), name="alerts"),
     path("oim/api/alerts", api.Alerts.as_view()),
-    path("data/<path:path>", api.no_such_route),
-    path("oim/<path:path>", api.no_such_route),
+    path("data/<path:path>", api.NoSuchRoute.as_view()),
+    path("oim/<path:path>", api.NoSuchRoute.as_view()),
 ]

@@ -140,7 +140,7 @@ def _scalar(sent: object, name: str, limit: int, notes: list[Note]) -> str | Non
         case bool():
             return "true" if sent else "false"
         case int():
-            text = str(sent) if sent.bit_length() < 1024 else hex(sent)
+            text = str(sent)
         case float() if not math.isfinite(sent):
             notes.append(Note(name, "is no finite number; the tag was dropped"))
             return None

@@ -1,0 +1,112 @@
+"""The cast and the props: people, credentials, and senders that speak through the real endpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import pytest
+from django.test import Client
+
+from appkeys.models import AppKey, OrgToken
+from bigpanda_site import celery_app
+from people.models import User
+
+PASSWORD = "correct horse battery"
+
+
+class Reply(Protocol):
+    """What the test client answers with."""
+
+    status_code: int
+    content: bytes
+    headers: Any
+
+    def json(self) -> Any: ...
+
+
+class PostEvent(Protocol):
+    """Sends one alert; `app_key` is filled in where the test does not name one, `host` where nothing names the object."""
+
+    def __call__(self, **fields: Any) -> Reply: ...
+
+
+class PostBatch(Protocol):
+    """Sends a batch under the test's App Key."""
+
+    def __call__(self, *items: Any) -> Reply: ...
+
+
+class Send(Protocol):
+    """Posts any body to the Alerts API with the test's org token, and lets what it caused happen: correlation runs inline."""
+
+    def __call__(self, body: Any, **options: Any) -> Reply: ...
+
+
+@pytest.fixture(autouse=True)
+def _work_runs_inline() -> Iterator[None]:
+    """Also where a broker is there: tests of the broker start a console of their own."""
+    before, celery_app.conf.task_always_eager = celery_app.conf.task_always_eager, True
+    yield
+    celery_app.conf.task_always_eager = before
+
+
+def _person(name: str, role: User.Role) -> User:
+    return User.objects.create_user(name, password=PASSWORD, role=role)
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return _person("ada", User.Role.ADMIN)
+
+
+@pytest.fixture
+def responder(db: None) -> User:
+    return _person("rosa", User.Role.RESPONDER)
+
+
+@pytest.fixture
+def viewer(db: None) -> User:
+    return _person("vera", User.Role.VIEWER)
+
+
+@pytest.fixture
+def org_token(db: None) -> OrgToken:
+    token, secret = OrgToken.issue(name="Test senders")
+    token.secret = secret  # type: ignore[attr-defined]
+    return token
+
+
+@pytest.fixture
+def app_key(db: None) -> AppKey:
+    key, secret = AppKey.issue(name="Nagios")
+    key.secret = secret  # type: ignore[attr-defined]
+    return key
+
+
+@pytest.fixture
+def send(org_token: Any, django_capture_on_commit_callbacks: Any) -> Send:
+    client = Client(headers={"Authorization": f"Bearer {org_token.secret}"})
+
+    def post(body: Any, **options: Any) -> Reply:
+        raw = body if isinstance(body, bytes | str) else json.dumps(body)
+        with django_capture_on_commit_callbacks(execute=True):
+            reply: Reply = client.post(options.pop("path", "/data/v2/alerts"), raw, **{"content_type": "application/json", **options})
+        return reply
+
+    return post
+
+
+@pytest.fixture
+def post_event(send: Send, app_key: Any) -> PostEvent:
+    def post(**fields: Any) -> Reply:
+        named = {"host", "service", "application", "device", "primary_property"} & fields.keys()
+        return send({"app_key": app_key.secret, "status": "critical", **({} if named else {"host": "web-1"}), **fields})
+
+    return post
+
+
+@pytest.fixture
+def post_batch(send: Send, app_key: Any) -> PostBatch:
+    return lambda *items: send({"app_key": app_key.secret, "alerts": list(items)})

@@ -1,0 +1,229 @@
+"""Which alerts come together, and what becomes of their incident (bigpanda.md §3, engine.md)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from alerts.events import Status
+from alerts.models import Alert
+from incidents import correlator
+from incidents.correlation import Candidate, Pattern, Subject, decide, matches
+from incidents.models import Activity, CorrelationPattern, Incident, Matcher
+from incidents.tasks import correlate_behind
+from tests.conftest import PostBatch, PostEvent
+
+pytestmark = pytest.mark.django_db
+NOW = int(time.time())
+
+
+def verdicts(alert: Alert) -> dict[int, str]:
+    assert alert.decision
+    rows: Any = alert.decision["considered"]
+    return {row["pattern"]: row["verdict"] for row in rows}
+
+
+def test_alerts_of_one_host_within_an_hour_are_one_incident(post_event: PostEvent) -> None:
+    post_event(check="cpu", timestamp=NOW - 3500)
+    post_event(check="disk", timestamp=NOW)
+    incident = Incident.objects.get()
+    assert (incident.title, incident.subtitle, incident.alerts_count, incident.active_count) == ("web-1", "cpu, disk", 2, 2)
+
+
+def test_alerts_of_one_host_more_than_an_hour_apart_are_two(post_event: PostEvent) -> None:
+    post_event(check="cpu", timestamp=NOW - 3700)
+    post_event(check="disk", timestamp=NOW)
+    assert Incident.objects.count() == 2
+    assert verdicts(Alert.objects.get(tags__check="disk")) == {1: "outside_window", 2: "missing_tag"}
+
+
+def test_the_window_counts_from_the_first_alert_not_from_the_last(post_event: PostEvent) -> None:
+    for number, ago in enumerate((7000, 3500, 0)):
+        post_event(check=f"c{number}", timestamp=NOW - ago)
+    assert sorted(Incident.objects.values_list("alerts_count", flat=True)) == [1, 2]
+
+
+def test_the_same_check_of_a_cluster_is_one_incident_titled_by_what_is_shared(post_batch: PostBatch) -> None:
+    post_batch(*({"status": "critical", "host": f"web-{number}", "cluster": "shop", "check": "http"} for number in range(6)))
+    incident = Incident.objects.get()
+    assert (incident.title, incident.subtitle) == ("shop · http", "web-0, web-1, web-2 and 3 more")
+    assert incident.shared_tags == {"cluster": "shop", "check": "http"}
+
+
+def test_only_patterns_that_all_alerts_match_stay_valid(post_event: PostEvent) -> None:
+    post_event(host="web-1", cluster="shop", check="http")
+    post_event(host="web-2", cluster="shop", check="http")  # by cluster and check; the host differs
+    post_event(host="web-1", cluster="other", check="disk")  # host web-1 is no longer what all share
+    assert Incident.objects.count() == 2
+    first = Incident.objects.order_by("pk").first()
+    assert first and [(matcher.pattern_id, matcher.valid) for matcher in first.matchers.order_by("pk")] == [(1, False), (2, True)]
+
+
+def test_an_alert_that_no_pattern_matches_is_its_own_incident(post_event: PostEvent) -> None:
+    post_event(service="checkout", check="latency")
+    post_event(service="checkout", check="errors")
+    assert list(Incident.objects.order_by("pk").values_list("title", "subtitle")) == [("checkout", "latency"), ("checkout", "errors")]
+
+
+def test_a_pattern_switched_off_gathers_nothing(post_event: PostEvent) -> None:
+    CorrelationPattern.objects.update(active=False)
+    post_event(check="cpu")
+    post_event(check="disk")
+    assert Incident.objects.count() == 2
+
+
+def test_a_resolved_incident_takes_no_new_alerts(post_event: PostEvent) -> None:
+    post_event(check="cpu")
+    post_event(check="cpu", status="ok")
+    post_event(check="disk")
+    assert Incident.objects.count() == 2
+
+
+def test_a_full_incident_is_followed_by_another_that_names_it(post_event: PostEvent, settings: Any) -> None:
+    settings.ALERTS_PER_INCIDENT = 2
+    for number in range(5):
+        post_event(check=f"c{number}")
+    first, second, third = Incident.objects.order_by("pk")
+    assert [incident.alerts_count for incident in (first, second, third)] == [2, 2, 1]
+    assert (first.follows, second.follows, third.follows) == (None, first, second)
+
+
+def test_the_limit_holds_within_one_group_too(post_batch: PostBatch, settings: Any) -> None:
+    settings.ALERTS_PER_INCIDENT = 2
+    post_batch(*({"status": "critical", "host": "web-1", "check": f"c{number}"} for number in range(5)))
+    first, second, third = Incident.objects.order_by("pk")
+    assert [incident.alerts_count for incident in (first, second, third)] == [2, 2, 1]
+    assert (first.follows, second.follows, third.follows) == (None, first, second)
+    assert Matcher.objects.filter(open=True).get().incident == third
+
+
+def test_status_is_the_worst_now_and_severity_the_worst_ever(post_event: PostEvent) -> None:
+    post_event(check="cpu", status="critical")
+    post_event(check="disk", status="warning")
+    post_event(check="cpu", status="ok")
+    incident = Incident.objects.get()
+    assert (incident.status, incident.severity) == (Status.WARNING, Status.CRITICAL)
+    assert incident.status_counts == [1, 0, 0, 1, 0]
+
+
+def test_an_incident_resolves_when_all_its_alerts_are_ok_and_reopens_when_one_returns(post_event: PostEvent) -> None:
+    post_event(check="cpu")
+    post_event(check="disk")
+    post_event(check="cpu", status="ok")
+    assert Incident.objects.get().is_open
+    post_event(check="disk", status="ok")
+    assert not Incident.objects.get().is_open
+    post_event(check="cpu")
+    assert Incident.objects.get().is_open
+    kinds = list(Incident.objects.get().activities.order_by("pk").values_list("kind", flat=True))
+    kind = Activity.Kind
+    assert kinds == [kind.CREATED, kind.ALERTS_JOINED, kind.RESOLVED_BY_ALERTS, kind.REOPENED]
+
+
+def test_a_reopened_incident_takes_new_alerts_again(post_event: PostEvent) -> None:
+    post_event(check="cpu")
+    post_event(check="cpu", status="ok")
+    post_event(check="cpu")
+    post_event(check="disk")
+    assert Incident.objects.get().alerts_count == 2
+
+
+def test_of_two_open_incidents_for_one_key_the_later_one_is_joined(post_event: PostEvent) -> None:
+    post_event(check="a")
+    post_event(check="a", status="ok")
+    post_event(check="b")
+    post_event(check="a")  # the first incident is open again beside the second
+    post_event(check="c")
+    assert [incident.alerts_count for incident in Incident.objects.order_by("pk")] == [1, 2]
+
+
+def test_a_late_event_moves_the_start_of_alert_and_incident_back(post_event: PostEvent) -> None:
+    post_event(timestamp=NOW)
+    post_event(status="warning", timestamp=NOW - 600)
+    assert Incident.objects.get().started_at.timestamp() == NOW - 600
+
+
+def test_trouble_that_came_and_went_before_correlation_looked_still_is_an_incident(post_batch: PostBatch) -> None:
+    post_batch({"status": "critical", "host": "web-1"}, {"status": "ok", "host": "web-1"})
+    incident = Incident.objects.get()
+    assert (incident.is_open, incident.severity) == (False, Status.CRITICAL)
+
+
+def test_running_correlation_again_changes_nothing(post_event: PostEvent) -> None:
+    post_event(check="cpu")
+    before = list(Incident.objects.values())
+    assert correlate_behind() == 0
+    assert list(Incident.objects.values()) == before
+
+
+def test_an_alert_left_behind_by_a_lost_message_is_found_by_the_sweep(post_event: PostEvent) -> None:
+    post_event(check="cpu")
+    Alert.objects.update(correlated_revision=0)
+    Alert.objects.update(incident=None, decision=None, counted_status=None)
+    assert correlate_behind() == 1
+    assert Alert.objects.get().incident is not None
+
+
+def test_a_thousand_alerts_behind_come_out_as_they_would_one_by_one(post_batch: PostBatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [
+        {"host": f"h{number % 40}", "check": f"c{number % 7}", "cluster": f"k{number % 5}", "status": ("critical", "ok", "warning")[number % 3]}
+        for number in range(1000)
+    ]
+    monkeypatch.setattr(correlator, "GROUP", 1000)
+    post_batch(*items)
+    at_once = _shape()
+    for model in (Matcher, Activity):
+        model.objects.all().delete()
+    Alert.objects.update(incident=None, decision=None, counted_status=None, correlated_revision=0)
+    Incident.objects.all().delete()
+    monkeypatch.setattr(correlator, "GROUP", 1)
+    assert correlate_behind() > 100
+    assert _shape() == at_once
+
+
+def _shape() -> list[Any]:
+    fields = ("title", "subtitle", "status", "severity", "alerts_count", "active_count", "status_counts", "shared_tags", "started_at", "resolved_at")
+    return [
+        (tuple(getattr(incident, name) for name in fields), set(incident.alerts.values_list("identifier", flat=True)))
+        for incident in Incident.objects.order_by("pk")
+    ]
+
+
+def test_a_group_of_alerts_costs_the_same_number_of_queries_whatever_its_size(
+    post_batch: PostBatch, django_assert_max_num_queries: Any
+) -> None:
+    post_batch(*({"host": f"h{number}", "status": "critical"} for number in range(200)))
+    Alert.objects.update(correlated_revision=0)
+    with django_assert_max_num_queries(20):
+        correlate_behind()
+
+
+# --- decide() alone
+
+HOST = Pattern(1, 1, ("host",), correlator.timedelta(minutes=60))
+CHECK = Pattern(2, 1, ("cluster", "check"), correlator.timedelta(minutes=60), cross_source=False)
+
+
+def _subject(source: str = "api.a", **tags: str) -> Subject:
+    return Subject(source, dict(tags), correlator.timezone.now())
+
+
+def test_decide_tells_why_each_pattern_won_or_lost() -> None:
+    subject = _subject(host="h", cluster="k", check="c")
+    by_host, by_check = matches(subject, [HOST, CHECK])
+    candidates = {by_check.key: [Candidate(7, by_check.key, subject.started_at)]}
+    decision = decide(subject, [HOST, CHECK], candidates)
+    assert (decision.incident, decision.winner) == (7, by_check)
+    assert [each.verdict for each in decision.considered] == ["alone", "joined"]
+    candidates[by_host.key] = [Candidate(5, by_host.key, subject.started_at)]
+    decision = decide(subject, [HOST, CHECK], candidates)
+    assert (decision.incident, decision.winner) == (5, by_host)
+    assert [each.verdict for each in decision.considered] == ["joined", "outranked"]
+
+
+def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
+    tags = {"cluster": "k", "check": "c"}
+    (one,), (other,) = (matches(_subject(source, **tags), [CHECK]) for source in ("api.a", "api.b"))
+    assert one.key != other.key
