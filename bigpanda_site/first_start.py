@@ -1,0 +1,30 @@
+"""Before the web process starts: migrate if needed; with nobody there yet, make the administrator and print the password.
+
+`python -m bigpanda_site.first_start`, started by the supervisor as a process of its own so that the supervisor stays
+small: importing Django there would cost its memory for as long as the console runs.
+"""
+
+from __future__ import annotations
+
+import os
+
+import django
+from django.core.management import call_command
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bigpanda_site.settings")
+    django.setup()
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):  # asking first spares the signals after `migrate`
+        call_command("migrate", interactive=False, verbosity=0)
+    if not get_user_model()._default_manager.exists():
+        call_command("create_user", "admin", role="admin")
+
+
+if __name__ == "__main__":
+    main()

