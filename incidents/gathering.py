@@ -37,7 +37,7 @@ class Gathering:
                 pattern_id=match.pattern.pk,
                 version=match.pattern.version,
                 key=match.key,
-                values=dict(match.values),
+                values=[[tag, value] for tag, value in match.values.items()],
                 time_window=int(match.pattern.time_window.total_seconds() // 60),
                 anchor_at=alert.started_at,
             )
@@ -129,7 +129,7 @@ class Gathering:
             incident.title, incident.subtitle = alert.primary_value, alert.secondary_value
             return
         if shared := next((matcher for matcher in self.matchers if matcher.valid), None):
-            incident.title = " · ".join(shared.values.values())
+            incident.title = " · ".join(shared.shared_values)
         differing = primaries if len(primaries) > 1 else secondaries
         incident.subtitle = listed(differing)
 

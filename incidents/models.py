@@ -95,7 +95,7 @@ class Matcher(models.Model):
     pattern = models.ForeignKey(CorrelationPattern, models.PROTECT, related_name="+")
     version = models.PositiveIntegerField()
     key = models.UUIDField()  # stands for pattern, version, values and, where sources may not mix, the source
-    values: models.JSONField[dict[str, str], dict[str, str]] = models.JSONField()
+    values: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField()  # [tag, value] in the pattern's order, which jsonb objects lose
     time_window = models.PositiveIntegerField()  # minutes, of that version
     anchor_at = models.DateTimeField()  # start of the incident's first alert
     valid = models.BooleanField(default=True)
@@ -109,8 +109,12 @@ class Matcher(models.Model):
         ]
         indexes: ClassVar = [models.Index(fields=["key", "anchor_at"], name="incidents_matcher_by_key")]
 
+    @property
+    def shared_values(self) -> list[str]:
+        return [value for _, value in self.values]
+
     def __str__(self) -> str:
-        return f"{self.values} within {self.time_window} minutes of {self.anchor_at}"
+        return f"{' · '.join(self.shared_values)} within {self.time_window} minutes of {self.anchor_at}"
 
 
 class Activity(models.Model):
