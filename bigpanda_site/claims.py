@@ -1,4 +1,7 @@
-"""What one running console claims: a data folder and a port. Asked before anything is installed, so standard library only."""
+"""What one running console claims: a data folder and a port.
+
+Asked before anything is installed, so standard library only.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ def listen(host: str, port: int) -> socket.socket:
 def reach(listener: socket.socket) -> tuple[str, int]:
     """Host and port by which this machine reaches the listener."""
     host, port = listener.getsockname()[:2]
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 — it maps them away
 
 
 def web_address(listener: socket.socket) -> str:

@@ -1,4 +1,4 @@
-"""Before the web process starts: migrate if needed; with nobody there yet, make the administrator and print the password.
+"""Before the web process starts: migrate if needed; with nobody there yet, make an administrator.
 
 `python -m bigpanda_site.first_start`, started by the supervisor as a process of its own so that the supervisor stays
 small: importing Django there would cost its memory for as long as the console runs.

@@ -99,7 +99,14 @@ def broker_binary(python: Path) -> str | None:
 
 def broker_config(port: int, password: str) -> bytes:
     """For stdin, so that the password is in no file and no argument. Nothing is saved: the database is the queue."""
-    lines = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", 'save ""', "appendonly no", "loglevel warning"]
+    lines = [
+        "bind 127.0.0.1",
+        f"port {port}",
+        f"requirepass {password}",
+        'save ""',
+        "appendonly no",
+        "loglevel warning",
+    ]
     return "\n".join([*lines, ""]).encode()
 
 

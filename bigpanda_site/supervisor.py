@@ -80,7 +80,7 @@ class Supervisor:
         self.guard = Guard(self.python)
 
     def run(self, *, demo: bool) -> None:
-        """1. Start the broker. 2. Prepare the database. 3. Start the web process, and the rest once it answers. 4. Watch."""
+        """1. Start the broker. 2. Prepare the database. 3. Start web; once it answers, the rest. 4. Watch."""
         self.waker, wake = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(self.waker, False)
@@ -253,7 +253,8 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Until a signal arrives, a child ends, the page answers, or half a second is over."""
-        select.select([self.waker, *([self.asking] if self.asking else [])], [], [], 0.5)
+        sources: list[int | socket.socket] = [self.waker, self.asking] if self.asking else [self.waker]
+        select.select(sources, [], [], 0.5)
         with contextlib.suppress(BlockingIOError):
             os.read(self.waker, 512)
 
@@ -283,7 +284,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _log(self, name: str) -> Iterator[IO[bytes]]:
-        with open(self.data / "logs" / f"{name}.log", "ab") as log:
+        with (self.data / "logs" / f"{name}.log").open("ab") as log:
             yield log
 
     def _shorten_log(self, name: str) -> None:
@@ -294,7 +295,7 @@ class Supervisor:
             os.truncate(path, 0)
 
     def _last_lines(self, name: str, count: int) -> list[str]:
-        with open(self.data / "logs" / f"{name}.log", "rb") as log:
+        with (self.data / "logs" / f"{name}.log").open("rb") as log:
             log.seek(max(0, log.seek(0, io.SEEK_END) - 8192))
             lines = log.read().decode(errors="replace").splitlines()
         # Valkey's advice about memory overcommit is for servers that save to disk.
@@ -319,7 +320,7 @@ def up(arguments: list[str], *, data: Path, environment: Callable[[], Path]) -> 
     options = parser.parse_args(arguments)
     known = os.environ.get("CONSOLE_HOSTS") or "localhost,127.0.0.1,[::1]"
     name = f"[{options.host}]" if ":" in options.host else options.host
-    if options.host in ("0.0.0.0", "::"):
+    if options.host in ("0.0.0.0", "::"):  # noqa: S104 — asked for
         name = socket.gethostname().lower()
     with held(data, f"process {os.getpid()}, port {options.port}"):
         listener = listen(options.host, options.port)

