@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from uuid import UUID
+from typing import NamedTuple, Self
 
 from django.db import models
 
 Tags = dict[str, str | list[str]]
+
+# One encoder for all tags: the same tags are the same text, whatever the order they were sent in.
+encode_tags = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Status(models.IntegerChoices):
@@ -23,13 +25,12 @@ class Status(models.IntegerChoices):
     CRITICAL = 4, "critical"
 
 
-def fingerprint(text: str) -> UUID:
-    """128 bits that stand for a text."""
-    return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+def fingerprint(text: str) -> str:
+    """128 bits that stand for a text, in hexadecimal."""
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """One thing that was repaired in an event: the field, and what was done to it, in words."""
 
     field: str
@@ -47,22 +48,40 @@ class EventRejected(Exception):
         self.field, self.rule = field, rule
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingEvent:
-    """One inbound message, normalised.
+class IncomingEvent(NamedTuple):
+    """One inbound message, normalised. A source makes it by `of`, which adds `tags_text` and `content`.
 
     `tags` holds every attribute of the payload that is not structure (status, timestamp, property names, keys): text, or a list of texts.
     `occurred_at` is None when the sender gave no time; the time of receipt then stands for it.
     `incident_identifier` is the sender's own identifier, which overrides primary and secondary property (bigpanda.md §2.1).
+    `content` tells it from other events of its alert, its time apart: two events with the same content say the same.
     """
 
-    status: Status
+    status: int
     tags: Tags
+    tags_text: str  # as JSON
+    content: str
     primary_property: str
-    secondary_property: str = ""
-    incident_identifier: str = ""
-    occurred_at: datetime | None = None
-    notes: tuple[Note, ...] = ()
+    secondary_property: str
+    incident_identifier: str
+    occurred_at: datetime | None
+    notes: tuple[Note, ...]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        status: int,
+        tags: Tags,
+        primary_property: str,
+        secondary_property: str = "",
+        incident_identifier: str = "",
+        occurred_at: datetime | None = None,
+        notes: tuple[Note, ...] = (),
+    ) -> Self:
+        text = encode_tags(tags)
+        content = fingerprint(f"{int(status)}\0{primary_property}\0{secondary_property}\0{text}")
+        return cls(int(status), tags, text, content, primary_property, secondary_property, incident_identifier, occurred_at, notes)
 
     @property
     def primary_value(self) -> str:
@@ -80,19 +99,12 @@ class IncomingEvent:
         parts = f"{self.primary_property}={self.primary_value}"
         return f"{parts} {self.secondary_property}={self.secondary_value}" if self.secondary_property else parts
 
-    def identity(self, app_key_pk: int) -> UUID:
+    def identity(self, app_key_pk: int) -> str:
         """What tells its alert from all others: the App Key, and the values as sent, trimmed and case-sensitive (engine.md, Identity)."""
         if self.incident_identifier:
-            parts = ("identifier", self.incident_identifier)
-        else:
-            parts = (self.primary_property, self.primary_value, self.secondary_property, self.secondary_value)
-        return fingerprint("\0".join((str(app_key_pk), *parts)))
-
-    @property
-    def content(self) -> UUID:
-        """What tells this event from others of its alert, its time apart: two events with the same content say the same."""
-        said = (int(self.status), self.primary_property, self.secondary_property, self.tags)
-        return fingerprint(json.dumps(said, sort_keys=True, separators=(",", ":")))
+            return fingerprint(f"{app_key_pk}\0{self.incident_identifier}")
+        names = self.primary_property, self.secondary_property
+        return fingerprint(f"{app_key_pk}\0{names[0]}\0{self.primary_value}\0{names[1]}\0{self.secondary_value}")
 
 
 def shown(value: str | list[str]) -> str:

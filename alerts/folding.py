@@ -6,55 +6,74 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.events import Status, Tags
+from alerts.events import Tags
 from alerts.models import Event
+
+OK = 0  # Status.OK as it stands in rows: an enumeration's comparisons would cost more than all else here
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of the log: an `Event` as a plain value."""
+
+    pk: int
+    status: int
+    tags: Tags
+    tags_text: str  # as JSON
+    content: str | None  # fingerprint, in hexadecimal; None for a line made by hand
+    occurred_at: datetime
+    received_at: datetime
+    kind: int = Event.Kind.SENT.value
+    undoes: int | None = None
+    activity: int | None = None
 
 
 @dataclass(slots=True)
 class Folded:
     """The state that a log comes to. Times are those of the events, not of their receipt."""
 
-    status: Status
-    severity: Status  # the worst it ever was; OK for one that never was active
+    status: int
+    severity: int  # the worst it ever was; OK for one that never was active
     tags: Tags
+    tags_text: str | None  # as JSON, where that is known
     started_at: datetime  # of the first active event, or of the first event where none was active
     changed_at: datetime  # of the last change of status
     ended_at: datetime | None  # of the last change to OK
-    last_event: Event
+    last_event_at: datetime
+    last_content: str | None
 
-    def follow(self, event: Event) -> None:
-        """Take in the event that comes next in time."""
-        status = Status(event.status)
-        if status != self.status:
-            if self.severity == Status.OK:
-                self.started_at = event.occurred_at
-            self.changed_at = event.occurred_at
-            self.ended_at = event.occurred_at if status == Status.OK else None
-        self.status = status
-        self.severity = max(self.severity, status)
-        self.tags = self.tags | event.tags
-        self.last_event = event
+    def follow(self, line: Line) -> None:
+        """Take in the line that comes next in time."""
+        if line.status != self.status:
+            if self.severity == OK:
+                self.started_at = line.occurred_at
+            self.changed_at = line.occurred_at
+            self.ended_at = line.occurred_at if line.status == OK else None
+            self.status = line.status
+            self.severity = max(self.severity, line.status)
+        if line.tags:
+            self.tags, self.tags_text = self.tags | line.tags, None
+        self.last_event_at, self.last_content = line.occurred_at, line.content
 
 
-def fold(log: Iterable[Event]) -> Folded:
-    """Fold events of one alert, in any order, to its state. At the same time, the one stored later counts as the newer one.
+def begin(line: Line) -> Folded:
+    """The state after a first line."""
+    at = line.occurred_at
+    return Folded(line.status, line.status, line.tags, line.tags_text, at, at, None if line.status else at, at, line.content)
+
+
+def fold(log: Iterable[Line]) -> Folded:
+    """Fold the lines of one alert, in any order, to its state. At the same time, the one stored later counts as the newer one.
 
     1. Leave out manual resolves that were undone, and the undoing itself.
-    2. Take the events in order of their time.
-    3. The newest decides the status; of each tag, the newest event that names it decides the value.
+    2. Take the lines in order of their time.
+    3. The newest decides the status; of each tag, the newest line that names it decides the value.
     """
     log = list(log)
-    undone = {event.undoes for event in log}
-    counted = [event for event in log if event.kind != Event.Kind.UNDO and event.pk not in undone]
-    counted.sort(key=lambda event: (event.occurred_at, event.pk))
+    undone = {line.undoes for line in log}
+    counted = [line for line in log if line.kind != Event.Kind.UNDO and line.pk not in undone]
+    counted.sort(key=lambda line: (line.occurred_at, line.pk))
     folded = begin(counted[0])
-    for event in counted[1:]:
-        folded.follow(event)
+    for line in counted[1:]:
+        folded.follow(line)
     return folded
-
-
-def begin(event: Event) -> Folded:
-    """The state after a first event."""
-    status = Status(event.status)
-    at = event.occurred_at
-    return Folded(status, status, dict(event.tags), at, at, at if status == Status.OK else None, event)

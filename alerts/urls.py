@@ -1,14 +1,18 @@
-"""The wire: no trailing slashes, no redirects."""
+"""The wire, and one alert's page: no trailing slashes, no redirects."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from alerts import api
+from alerts import api, views
 
-urlpatterns = [
+wire = [
     path("data/v2/alerts", api.Alerts.as_view(), name="alerts"),
     path("oim/api/alerts", api.Alerts.as_view()),
     path("data/<path:path>", api.NoSuchRoute.as_view()),
     path("oim/<path:path>", api.NoSuchRoute.as_view()),
 ]
+pages = [
+    path("alerts/<int:pk>", views.detail, name="alert"),
+]
+urlpatterns = [*wire, *pages]

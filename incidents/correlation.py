@@ -132,7 +132,7 @@ def _missing(subject: Subject, pattern: Pattern) -> str:
 def _match(subject: Subject, pattern: Pattern) -> Match:
     values = {tag: shown(subject.tags[tag]) for tag in pattern.tags}
     parts = (str(pattern.pk), str(pattern.version), "" if pattern.cross_source else subject.source)
-    return Match(pattern, values, fingerprint("\0".join((*parts, *values.values()))))
+    return Match(pattern, values, UUID(fingerprint("\0".join((*parts, *values.values())))))
 
 
 def _reachable(subject: Subject, match: Match, candidates: Sequence[Candidate]) -> tuple[Candidate | None, str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
+from alerts import store
 from alerts.events import Status
-from alerts.lives import WRITTEN, Life
-from alerts.models import Alert, Event
+from alerts.lives import Life
+from alerts.models import Alert
 from incidents import domain, live
 from incidents.correlator import write_matchers
 from incidents.gathering import ROLLED_UP, Gathering
@@ -35,7 +35,7 @@ def resolve(incident: Incident, *, by: User, comment: str = "") -> Activity:
     if not gathering.incident.is_open:
         raise InvalidTransition("The incident is resolved already.")
     at = timezone.now()
-    lives = [Life.of(alert) for alert in _locked_alerts(gathering.incident) if alert.is_active]
+    lives = [life for life in _locked_lives(gathering.incident) if life.folded.status != Status.OK]
     activity = _record(gathering.incident, Activity.Kind.RESOLVED_BY_HAND, by=by, at=at, comment=comment, ended=len(lives))
     for life in lives:
         life.resolve(at, activity=activity.pk)
@@ -59,9 +59,10 @@ def undo_resolve(activity: Activity, *, by: User) -> None:
         raise InvalidTransition("The incident has reopened since: there is nothing to undo.")
     at = timezone.now()
     lives = []
-    for alert in _locked_alerts(gathering.incident).prefetch_related("events"):
-        life = Life.of(alert)
-        life.log = list(alert.events.all())
+    locked = _locked_lives(gathering.incident)
+    logs = store.read_logs([life.pk for life in locked])
+    for life in locked:
+        life.log = logs[life.pk]
         if resolved := next((line for line in life.log if line.activity == activity.pk), None):
             life.undo_resolve(resolved, at)
             lives.append(life)
@@ -112,9 +113,9 @@ def _hold(incident: Incident) -> Gathering:
     return Gathering(fresh, list(fresh.matchers.order_by("pk")))
 
 
-def _locked_alerts(incident: Incident) -> QuerySet[Alert]:
+def _locked_lives(incident: Incident) -> list[Life]:
     # In order of the key, as ingest writes them, so that the two do not wait for each other.
-    return incident.alerts.select_for_update(of=("self",)).select_related("app_key").order_by("pk")
+    return store.read(list(incident.alerts.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)))
 
 
 def _record(incident: Incident, kind: Activity.Kind, *, by: User, at: datetime, comment: str = "", **details: object) -> Activity:
@@ -123,12 +124,12 @@ def _record(incident: Incident, kind: Activity.Kind, *, by: User, at: datetime, 
 
 def _write(gathering: Gathering, lives: list[Life]) -> None:
     """Write alerts changed by hand, and count them into their incident: correlation has nothing left to do for them."""
-    for life in lives:
-        alert = life.settled()
+    store.write(lives)
+    alerts = list(Alert.objects.filter(pk__in=[life.pk for life in lives]))
+    for alert in alerts:
         gathering.follow(alert)
         alert.correlated_revision = alert.revision
-    Alert.objects.bulk_update([life.alert for life in lives], [*WRITTEN, "correlated_revision", "counted_status"], batch_size=500)
-    Event.objects.bulk_create([line for life in lives for line in life.new_events], batch_size=500)
+    Alert.objects.bulk_update(alerts, ["correlated_revision", "counted_status"], batch_size=1000)
 
 
 def _save(gathering: Gathering, at: datetime) -> None:

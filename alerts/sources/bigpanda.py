@@ -50,7 +50,15 @@ def normalize(item: object, *, received_at: datetime) -> IncomingEvent:
     primary = _primary(item, tags, notes)
     secondary = _secondary(item, tags, notes)
     occurred_at = _timestamp(item.get("timestamp"), received_at, notes)
-    return IncomingEvent(status, tags, primary, secondary, incident_identifier, occurred_at, tuple(notes))
+    return IncomingEvent.of(
+        status=status,
+        tags=tags,
+        primary_property=primary,
+        secondary_property=secondary,
+        incident_identifier=incident_identifier,
+        occurred_at=occurred_at,
+        notes=tuple(notes),
+    )
 
 
 def _status(value: object) -> Status:

@@ -1,0 +1,64 @@
+"""Pages by key: a page begins after a row, not after a number of rows, so that it costs the same however far down it is and nothing is skipped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Field, Model, Q, QuerySet
+
+Row = TypeVar("Row", bound=Model)
+SEPARATOR = "~"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    rows: list[Row]
+    next_key: str  # what the next page begins after; empty at the end
+    is_first: bool
+
+
+def page_after(queryset: QuerySet[Row], key: str, *, size: int) -> Page[Row]:
+    """The rows after a key, in the queryset's own order, all of which descends. A key that makes no sense begins at the top."""
+    fields = [_field(queryset, name) for name in queryset.query.order_by]
+    values = _read(key, fields)
+    if values:
+        queryset = queryset.filter(_after(fields, values))
+    rows = list(queryset[: size + 1])
+    more = len(rows) > size
+    return Page(rows[:size], _written(rows[size - 1], fields) if more else "", is_first=not values)
+
+
+def _field(queryset: QuerySet[Any], ordering: Any) -> Field[Any, Any]:
+    name = str(ordering).removeprefix("-")
+    meta = queryset.model._meta
+    field: Field[Any, Any] = meta.pk if name == "pk" else meta.get_field(name)
+    return field
+
+
+def _written(row: Model, fields: list[Field[Any, Any]]) -> str:
+    values = (getattr(row, field.attname) for field in fields)
+    return SEPARATOR.join(value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value) for value in values)
+
+
+def _read(key: str, fields: list[Field[Any, Any]]) -> list[Any]:
+    texts = key.split(SEPARATOR)
+    if len(texts) != len(fields):
+        return []
+    try:
+        values = [field.to_python(text) for field, text in zip(fields, texts, strict=True)]
+    except (ValidationError, ValueError, OverflowError):
+        return []
+    return [] if any(value is None or (isinstance(value, datetime) and value.tzinfo is None) for value in values) else values
+
+
+def _after(fields: list[Field[Any, Any]], values: list[Any]) -> Q:
+    """`(a, b, c) < (x, y, z)`, written out; the leading term lets the database walk its index."""
+    names = [field.name for field in fields]
+    later = Q(pk__in=[])
+    for place, name in enumerate(names):
+        same = dict(zip(names[:place], values[:place], strict=True))
+        later |= Q(**same, **{f"{name}__lt": values[place]})
+    return Q(**{f"{names[0]}__lte": values[0]}) & later
