@@ -18,6 +18,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import types
@@ -67,7 +68,7 @@ def environment(data: Path, name: str) -> Path:
         return python
     with alone(data / f"{name}.lock"):
         if not complete():  # another process may have built it meanwhile
-            say(f"Building the environment in {venv} (once; usually less than half a minute) …")
+            say(f"Building the environment in {venv} (only when it is missing or out of date) …")
             shutil.rmtree(venv, ignore_errors=True)
             install(make(venv), lock, venv)
             stamp.write_text(mark)
@@ -86,40 +87,39 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
-def make(venv: Path) -> list[list[str]]:
-    """Make an empty environment; the answer is the installers to try, the quickest first."""
-    python = str(venv / "bin" / "python")
+def make(venv: Path) -> list[list[list[str]]]:
+    """Make an empty environment; the answer is the ways to fill it, each one a few commands, the quickest way first."""
+    advice = f"on Debian and Ubuntu: apt install python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if importlib.util.find_spec("venv") is None:
-        raise Refused(f"This Python has no venv module; on Debian and Ubuntu: apt install python{version()}-venv.")
+        raise Refused(f"This Python has no venv module; {advice}")
     run([sys.executable, "-m", "venv", "--without-pip", str(venv)])
-    installers = []
+    python = str(venv / "bin" / "python")
+    ways = []
     if uv := shutil.which("uv"):
-        installers.append([uv, "pip", "install", "--python", python, "--no-progress"])
+        ways.append([[uv, "pip", "install", "--python", python]])
     if importlib.util.find_spec("ensurepip"):
-        installers.append([python, "-m", "pip", "install", "--retries", "2"])
+        ways.append([[python, "-m", "ensurepip"], [python, "-m", "pip", "install", "--retries", "2"]])
     elif importlib.util.find_spec("pip"):  # Debian without python3-venv
-        installers.append([sys.executable, "-m", "pip", "--python", python, "install", "--retries", "2"])
-    if not installers:
-        raise Refused(
-            f"This Python has neither ensurepip nor pip; on Debian and Ubuntu: apt install python{version()}-venv."
-        )
-    return installers
+        ways.append([[sys.executable, "-m", "pip", "--python", python, "install", "--retries", "2"]])
+    if not ways:
+        raise Refused(f"This Python has neither ensurepip nor pip; {advice}")
+    return ways
 
 
-def install(installers: list[list[str]], lock: Path, venv: Path) -> None:
+def install(ways: list[list[list[str]]], lock: Path, venv: Path) -> None:
     """Install exactly what the lock names, each file checked against its hash; nothing is compiled."""
     chosen = venv / "wanted.lock"
     chosen.write_text(without_programs(lock.read_text()))
-    for number, installer in enumerate(installers):
-        if installer[1:3] == ["-m", "pip"]:
-            run([installer[0], "-m", "ensurepip", "--default-pip"])
-        command = [*installer, "--require-hashes", "--only-binary", ":all:", "-r", str(chosen)]
+    say(f"Installing {chosen.read_text().count('==')} packages; half a minute is usual …")
+    for *first, last in ways:
         try:
-            return run(command)
+            for command in first:
+                run(command)
+            return run([*last, "--require-hashes", "--only-binary", ":all:", "-r", str(chosen)])
         except Refused as refusal:
-            if number + 1 == len(installers):
+            if last is ways[-1][-1]:
                 raise
-            say(f"{Path(installer[0]).name} could not do it ({refusal}); trying pip.")
+            say(f"{Path(last[0]).name} could not do it: {refusal} Trying pip …")
     return None
 
 
@@ -154,10 +154,6 @@ def run(command: list[str]) -> None:
 def no_space() -> str:
     folder = os.environ.get("CONSOLE_DATA", CODE)
     return f"The disk of {folder} is full; make room, or let CONSOLE_DATA name a folder elsewhere."
-
-
-def version() -> str:
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 # --- The commands
@@ -206,6 +202,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a path may hold letters that the terminal lacks
     commands = {"up": up, "test": test, "manage": manage, "lock": lock}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that an installer is not left behind
     name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
     if name in ("--help", "-h", "help"):
         print(__doc__)

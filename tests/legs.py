@@ -32,8 +32,8 @@ from tests import chromium, postgres  # noqa: E402
 PYTHON = sys.executable
 TOOLS = Path(PYTHON).parent
 LINT = [
-    [PYTHON, "-m", "ruff", "check"],
-    [PYTHON, "-m", "ruff", "format", "--check"],
+    [PYTHON, "-m", "ruff", "check", "--output-format", "concise"],
+    [PYTHON, "-m", "ruff", "format", "--check", "--output-format", "concise"],
     [PYTHON, "-m", "mypy"],
     [str(TOOLS / "lint-imports")],
     [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

@@ -59,8 +59,8 @@ def refusal(data: Path, *arguments: str) -> str:
 def test_every_child_killed_with_9_comes_back(console: RunningConsole) -> None:
     for name, number in all_five(console).items():
         os.kill(number, signal.SIGKILL)
-        new = eventually(partial(console.process_of, CHILDREN[name]), f"{name} is back")
-        assert new != number
+        eventually(partial(gone, number), f"{name} is gone")
+        assert eventually(partial(console.process_of, CHILDREN[name]), f"{name} is back")
     assert console.status() < 500
 
 
