@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -17,11 +15,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
 from alerts import payload
-from alerts.events import EventRejected
 from alerts.ingest import Outcome, ingest
-from alerts.sources import bigpanda
+from alerts.judging import judge
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, find_app_key, sent_app_key
-from appkeys.models import AppKey
+
+SUCCESS = {"response": {"status": "success"}}
 
 
 class VerbNotSupported(APIException):
@@ -38,15 +36,6 @@ class AlwaysJSON(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-@dataclass(slots=True)
-class Judged:
-    """What became of one request's alerts."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    rejected: list[dict[str, object]] = field(default_factory=list)
-    notes: list[dict[str, object]] = field(default_factory=list)
-
-
 class Alerts(APIView):
     """Takes one alert, or a batch under `alerts`. 201 when at least one was accepted, 204 when all were duplicates, 400 when none was usable."""
 
@@ -59,73 +48,22 @@ class Alerts(APIView):
             body = request.body
         except RequestDataTooBig as error:
             raise payload.PayloadTooLarge from error
-        items = _items(payload.parse(body, request.headers.get("Content-Encoding", "")))
-        judged = self._judge(items, sent_app_key(request), received_at=timezone.now())
-        if Outcome.ACCEPTED in judged.outcomes:
-            details = {name: rows for name in ("rejected", "notes") if (rows := getattr(judged, name))}
-            return Response({"response": {"status": "success"}, **details}, HTTPStatus.CREATED)
-        if judged.outcomes:
+        received_at = timezone.now()
+        parsed = payload.parse(body, request.headers.get("Content-Encoding", ""))
+        judged = judge(parsed, sent_app_key(request), find_app_key, received_at=received_at)
+        if not judged.taken:
+            messages = [f"{each['field']}: {each['rule']}" for each in judged.rejected]
+            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=judged.rejected)
+        if Outcome.ACCEPTED not in ingest(judged.taken, received_at=received_at):
             return Response(status=HTTPStatus.NO_CONTENT)
-        return error_response(HTTPStatus.BAD_REQUEST, [_worded(each) for each in judged.rejected], rejected=judged.rejected)
+        details = {"rejected": judged.rejected, "notes": judged.notes}
+        return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         raise VerbNotSupported(f"{request.method} is not supported here. Send alerts with POST.")
 
-    @staticmethod
-    def _judge(items: list[object], key_for_all: object, *, received_at: datetime) -> Judged:
-        """Judge items one by one; a reject is listed with its index, field and rule, and costs its neighbours nothing."""
-        judged, taken = Judged(), []
-        app_keys: dict[str, AppKey] = {}
-        for index, item in enumerate(items):
-            try:
-                event = bigpanda.normalize(item, received_at=received_at)
-                app_key = _app_key(item, key_for_all, app_keys)
-            except EventRejected as error:
-                judged.rejected.append({"index": index, "field": error.field, "rule": error.rule})
-            else:
-                judged.notes += ({"index": index, "field": note.field, "rule": note.rule} for note in event.notes)
-                taken.append((app_key, event))
-        judged.outcomes = ingest(taken, received_at=received_at) if taken else []
-        return judged
-
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> None:
         raise NotAuthenticated(message)
-
-
-def _items(body: object) -> list[object]:
-    """The alerts of a payload: itself, or those under `alerts`; a bare array is taken as a batch too."""
-    if isinstance(body, dict) and "status" not in body and "alerts" in body:
-        batch, common = body["alerts"], body.get("app_key")
-        if not isinstance(batch, list):
-            raise payload.BadPayload("alerts: must be an array of alert objects.")
-    elif isinstance(body, list):
-        batch, common = body, None
-    else:
-        return [body]
-    if not batch:
-        raise payload.BadPayload("alerts: must hold at least one alert.")
-    return [{"app_key": common, **item} if common is not None and isinstance(item, dict) else item for item in batch]
-
-
-def _app_key(item: object, key_for_all: object, known: dict[str, AppKey]) -> AppKey:
-    """The App Key an item is sent under: its own, its batch's, or the request's. `known` spares a look-up for each item."""
-    secret = (item.get("app_key") if isinstance(item, dict) else None) or key_for_all
-    if not secret:
-        raise EventRejected("app_key", "is required: send the App Key in the payload, as '?app_key=' or in the header 'X-App-Key'")
-    if not isinstance(secret, str):
-        raise EventRejected("app_key", "must be a string")
-    if secret not in known:
-        app_key = find_app_key(secret)
-        if app_key is None:
-            raise EventRejected("app_key", "is not known here; check it, or create an App Key under Integrations")
-        if not app_key.is_active:
-            raise EventRejected("app_key", f"of the integration {app_key.name!r} was deactivated")
-        known[secret] = app_key
-    return known[secret]
-
-
-def _worded(reject: dict[str, object]) -> str:
-    return f"{reject['field']}: {reject['rule']}"
 
 
 # --- errors on the wire

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -25,13 +25,13 @@ class Outcome(Enum):
     DUPLICATE = "duplicate"
 
 
-def ingest(sent: Sequence[tuple[AppKey, IncomingEvent]], *, received_at: datetime) -> list[Outcome]:
+def ingest(sent: Sequence[tuple[AppKey, IncomingEvent]], *, received_at: datetime, announce: Callable[[], None] | None = None) -> list[Outcome]:
     """Take events in the order given; returns what became of each, in that order.
 
     1. Look up the current life of every identity.
     2. Take the events one by one: drop duplicates, update, reopen, begin a new life.
     3. Write new and changed alerts and the events, in one transaction, with a mark that correlation is behind. Duplicates have only read.
-    4. After the commit, say once that there is work.
+    4. After the commit, say once that there is work, by `announce` where the caller has a better way.
 
     Safe beside other writers: an alert is written only in the revision it was read in, and a new life only where no other is current;
     where writers met, all begins anew.
@@ -41,7 +41,7 @@ def ingest(sent: Sequence[tuple[AppKey, IncomingEvent]], *, received_at: datetim
         outcomes = [batch.take(app_key.pk, identity, event) for (app_key, event), identity in zip(sent, batch.identities, strict=True)]
         try:
             if changed := batch.changed():
-                _write(changed, sent, received_at)
+                _write(changed, sent, received_at, announce or say_there_is_work)
         except (store.Contested, IntegrityError, OperationalError) as error:
             if attempt == ATTEMPTS or (isinstance(error, OperationalError) and "deadlock" not in str(error)):
                 raise
@@ -51,12 +51,14 @@ def ingest(sent: Sequence[tuple[AppKey, IncomingEvent]], *, received_at: datetim
     raise AssertionError("the loop above returns or raises")
 
 
-def _write(changed: list[Life], sent: Sequence[tuple[AppKey, IncomingEvent]], received_at: datetime) -> None:
+def _write(
+    changed: list[Life], sent: Sequence[tuple[AppKey, IncomingEvent]], received_at: datetime, announce: Callable[[], None]
+) -> None:
     with transaction.atomic():
         store.write(changed)
         if pending := {app_key.pk for app_key, _ in sent if app_key.first_event_at is None}:
             AppKey.note_first_event(pending, at=received_at)
-        transaction.on_commit(_say_there_is_work, robust=True)
+        transaction.on_commit(announce, robust=True)
 
 
 class _Batch:
@@ -99,7 +101,7 @@ class _Batch:
         return next((life for life in lives[:-1] if at <= life.folded.last_event_at), current)
 
 
-def _say_there_is_work() -> None:
+def say_there_is_work() -> None:
     # The marked door of house.md: the one place where alerts speak to incidents, and only to say that there is work.
     from incidents.tasks import correlate_behind
 

@@ -11,10 +11,12 @@ from a2wsgi import WSGIMiddleware
 
 from bigpanda_site.wsgi import application as pages  # sets Django up, so it comes first
 
+from alerts.express import ExpressLane  # isort: skip
 from bigpanda_site import streams  # isort: skip
 
 THREADS = 8
 _pages = WSGIMiddleware(pages, workers=THREADS)
+_express_lane = ExpressLane(_pages)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -22,5 +24,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await streams.lifespan(receive, send)
     elif scope["type"] == "http" and scope["path"] == streams.PATH:
         await streams.stream(scope, receive, send)
+    elif scope["type"] == "http" and _express_lane.takes(scope):
+        await _express_lane(scope, receive, send)
     elif scope["type"] == "http":
         await _pages(scope, receive, send)

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 
 from alerts.events import Status
 from alerts.links import Link, is_link, links_of
-from incidents.templatetags.console_tags import icon
+from people.templatetags.console_tags import icon
 
 register = template.Library()
 

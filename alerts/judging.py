@@ -1,0 +1,75 @@
+"""What of a payload can be taken: the rules that both doors of the Alerts API stand on (alerts.api, alerts.express)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from alerts.events import EventRejected, IncomingEvent
+from alerts.payload import BadPayload
+from alerts.sources import bigpanda
+from appkeys.models import AppKey
+
+FindAppKey = Callable[[str], AppKey | None]
+
+
+@dataclass(slots=True)
+class Judged:
+    """The events of one request, what was repaired in them, and the items that cannot be taken, by index with field and rule."""
+
+    taken: list[tuple[AppKey, IncomingEvent]] = field(default_factory=list)
+    notes: list[dict[str, object]] = field(default_factory=list)
+    rejected: list[dict[str, object]] = field(default_factory=list)
+
+
+def judge(body: object, key_for_all: object, find_app_key: FindAppKey, *, received_at: datetime) -> Judged:
+    """Judge the alerts of a payload one by one; a reject costs its neighbours nothing.
+
+    `key_for_all` is the App Key that the request names for all its alerts. Raises BadPayload where there are no alerts at all.
+    """
+    items, common = _items(body)
+    judged = Judged()
+    known: dict[str, AppKey] = {}
+    for index, item in enumerate(items):
+        try:
+            event = bigpanda.normalize(item, received_at=received_at)
+            secret = (item.get("app_key") if isinstance(item, dict) else None) or common or key_for_all
+            app_key = known.get(secret) if isinstance(secret, str) else None
+            if app_key is None:
+                app_key = known[str(secret)] = _app_key(secret, find_app_key)
+        except EventRejected as error:
+            judged.rejected.append({"index": index, "field": error.field, "rule": error.rule})
+        else:
+            if event.notes:
+                judged.notes += ({"index": index, "field": note.field, "rule": note.rule} for note in event.notes)
+            judged.taken.append((app_key, event))
+    return judged
+
+
+def _items(body: object) -> tuple[Sequence[object], object]:
+    """The alerts of a payload, and the App Key of its batch: the payload itself, or what stands under `alerts`; a bare array is a batch too."""
+    if isinstance(body, dict) and "alerts" in body and "status" not in body:
+        batch, common = body["alerts"], body.get("app_key")
+        if not isinstance(batch, list):
+            raise BadPayload("alerts: must be an array of alert objects.")
+    elif isinstance(body, list):
+        batch, common = body, None
+    else:
+        return (body,), None
+    if not batch:
+        raise BadPayload("alerts: must hold at least one alert.")
+    return batch, common
+
+
+def _app_key(secret: object, find_app_key: FindAppKey) -> AppKey:
+    if not secret:
+        raise EventRejected("app_key", "is required: send the App Key in the payload, as '?app_key=' or in the header 'X-App-Key'")
+    if not isinstance(secret, str):
+        raise EventRejected("app_key", "must be a string")
+    app_key = find_app_key(secret)
+    if app_key is None:
+        raise EventRejected("app_key", "is not known here; check it, or create an App Key under Integrations")
+    if not app_key.is_active:
+        raise EventRejected("app_key", f"of the integration {app_key.name!r} was deactivated")
+    return app_key
