@@ -209,9 +209,9 @@ class Supervisor:
             if child.process and child.process.poll() is not None:
                 signal_group(child.process, signal.SIGKILL)  # whatever it left behind
                 self.guard.forget(child.process)
-                self._mourn(child, now)
+                self._note_end(child, now)
             if child.process is None and now >= child.start_at and not self.stopping:
-                self._bear(child, now)
+                self._start_child(child, now)
             self._shorten_log(child.name)
         if self.demo and self.demo.poll() is not None:
             if self.demo.returncode:
@@ -219,7 +219,7 @@ class Supervisor:
             self.guard.forget(self.demo)
             self.demo = None
 
-    def _bear(self, child: Child, now: float) -> None:
+    def _start_child(self, child: Child, now: float) -> None:
         with self._log(child.name) as log:
             stdin = subprocess.PIPE if child.stdin else subprocess.DEVNULL
             child.process = self._start(child.argv, log, stdin=stdin, stdout=log, pass_fds=child.pass_fds)
@@ -229,7 +229,7 @@ class Supervisor:
                 child.process.stdin.write(child.stdin)
                 child.process.stdin.close()
 
-    def _mourn(self, child: Child, now: float) -> None:
+    def _note_end(self, child: Child, now: float) -> None:
         """Set the time of the next start: at once after a long life, later and later after short ones."""
         code = child.process.returncode if child.process else 0
         child.process = None
@@ -266,6 +266,8 @@ class Supervisor:
 
     def _end(self) -> None:
         """Stop everything, the broker last so that the others can say goodbye to it."""
+        if self.stopping:
+            say("Stopping …")
         self.stopping = True
         self.listener.close()
         broker = next((child.process for child in self.children if child.name == "broker"), None)
