@@ -139,7 +139,10 @@ def main() -> int:
         "browser": Legs.browser,
     }
     parser = argparse.ArgumentParser(
-        prog="./console test", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="./console test",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--only", default=",".join(legs), help="the legs to run, with commas", metavar="LEG,LEG")
     parser.add_argument("--require-all", action="store_true", help="a leg that cannot run here is a failure")
