@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.events import Tags
+from alerts.events import encode_tags
 from alerts.models import Event
 
 OK = 0  # Status.OK as it stands in rows: an enumeration's comparisons would cost more than all else here
+NO_TAGS = "{}"
 
 
 @dataclass(slots=True)
@@ -18,8 +20,7 @@ class Line:
 
     pk: int
     status: int
-    tags: Tags
-    tags_text: str  # as JSON
+    tags: str  # as JSON
     content: str | None  # fingerprint, in hexadecimal; None for a line made by hand
     occurred_at: datetime
     received_at: datetime
@@ -34,8 +35,7 @@ class Folded:
 
     status: int
     severity: int  # the worst it ever was; OK for one that never was active
-    tags: Tags
-    tags_text: str | None  # as JSON, where that is known
+    tags: str  # as JSON
     started_at: datetime  # of the first active event, or of the first event where none was active
     changed_at: datetime  # of the last change of status
     ended_at: datetime | None  # of the last change to OK
@@ -51,15 +51,15 @@ class Folded:
             self.ended_at = line.occurred_at if line.status == OK else None
             self.status = line.status
             self.severity = max(self.severity, line.status)
-        if line.tags:
-            self.tags, self.tags_text = self.tags | line.tags, None
+        if line.tags not in (NO_TAGS, self.tags):
+            self.tags = encode_tags(json.loads(self.tags) | json.loads(line.tags))
         self.last_event_at, self.last_content = line.occurred_at, line.content
 
 
 def begin(line: Line) -> Folded:
     """The state after a first line."""
     at = line.occurred_at
-    return Folded(line.status, line.status, line.tags, line.tags_text, at, at, None if line.status else at, at, line.content)
+    return Folded(line.status, line.status, line.tags, at, at, None if line.status else at, at, line.content)
 
 
 def fold(log: Iterable[Line]) -> Folded:

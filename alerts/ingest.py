@@ -54,11 +54,13 @@ def ingest(sent: Sequence[tuple[AppKey, IncomingEvent]], *, received_at: datetim
 def _write(
     changed: list[Life], sent: Sequence[tuple[AppKey, IncomingEvent]], received_at: datetime, announce: Callable[[], None]
 ) -> None:
-    with transaction.atomic():
-        store.write(changed)
-        if pending := {app_key.pk for app_key, _ in sent if app_key.first_event_at is None}:
+    if pending := {app_key.pk for app_key, _ in sent if app_key.first_event_at is None}:
+        with transaction.atomic():
+            store.write(changed)
             AppKey.note_first_event(pending, at=received_at)
-        transaction.on_commit(announce, robust=True)
+    else:
+        store.write(changed)
+    transaction.on_commit(announce, robust=True)
 
 
 class _Batch:

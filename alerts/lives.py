@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
 from alerts.events import IncomingEvent, Note
-from alerts.folding import Folded, Line, begin, fold
+from alerts.folding import NO_TAGS, Folded, Line, begin, fold
 from alerts.models import Event, time_ordered_key
 
 NOTES_LIMIT = 20
@@ -26,7 +27,7 @@ class Life:
     primary_property: str
     secondary_property: str
     folded: Folded
-    notes: list[str] = field(default_factory=list)
+    notes: str = "[]"  # as JSON
     is_current: bool = True
     seen_revision: int = 0  # as read from the database; 0 for an alert that is not there yet
     revised_by: int = 0
@@ -49,7 +50,7 @@ class Life:
             event.primary_property,
             event.secondary_property,
             begin(first),
-            notes=[str(note) for note in event.notes],
+            notes=_joined("[]", event.notes),
             revised_by=first.pk,
             new_lines=[first],
             is_changed=True,
@@ -78,21 +79,20 @@ class Life:
             self.primary_property, self.secondary_property = event.primary_property, event.secondary_property
         else:
             self.folded = fold(self.log or ())
-        if event.notes:
-            self.notes = _joined(self.notes, event.notes)
+        self.notes = _joined(self.notes, event.notes)
         return True
 
     def resolve(self, at: datetime, *, activity: int) -> None:
         """End it by hand. Never earlier than what is known already: a sender's clock may be ahead of ours."""
         moment = max(at, self.folded.last_event_at)
-        line = Line(time_ordered_key(), 0, {}, "{}", None, moment, at, kind=Event.Kind.RESOLVE.value, activity=activity)
+        line = Line(time_ordered_key(), 0, NO_TAGS, None, moment, at, kind=Event.Kind.RESOLVE.value, activity=activity)
         self.add(line)
         self.folded.follow(line)
 
     def undo_resolve(self, resolved: Line, at: datetime) -> None:
         """Take a manual resolve back: the alert is again what its senders say, also what they said since. Needs the log."""
         kind, activity = Event.Kind.UNDO.value, resolved.activity
-        self.add(Line(time_ordered_key(), 0, {}, "{}", None, at, at, kind=kind, undoes=resolved.pk, activity=activity))
+        self.add(Line(time_ordered_key(), 0, NO_TAGS, None, at, at, kind=kind, undoes=resolved.pk, activity=activity))
         self.folded = fold(self.log or ())
 
     def add(self, line: Line) -> None:
@@ -104,10 +104,12 @@ class Life:
 
 
 def _line(event: IncomingEvent, occurred_at: datetime, received_at: datetime) -> Line:
-    return Line(time_ordered_key(), event.status, event.tags, event.tags_text, event.content, occurred_at, received_at)
+    return Line(time_ordered_key(), event.status, event.tags_text, event.content, occurred_at, received_at)
 
 
-def _joined(known: list[str], new: Iterable[Note]) -> list[str]:
-    """An alert's notes with the new ones, each once, the newest last."""
+def _joined(known: str, new: Sequence[Note]) -> str:
+    """An alert's notes, as JSON, with the new ones, each once, the newest last."""
+    if not new:
+        return known
     fresh = [str(note) for note in new]
-    return [*(note for note in known if note not in fresh), *fresh][-NOTES_LIMIT:]
+    return json.dumps([*(note for note in json.loads(known) if note not in fresh), *fresh][-NOTES_LIMIT:])

@@ -6,27 +6,27 @@ Both databases hold the same rows; Django's models (alerts.models) define them.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any
-from uuid import UUID
 
-from django.db import connection
+import psycopg
+from django.db import connection, transaction
 
-from alerts.events import encode_tags
 from alerts.folding import Folded, Line
 from alerts.lives import Life
 
+Row = tuple[Any, ...]
 IDENTITIES_PER_QUERY = 10_000
 _STATE = (
     "status severity tags started_at changed_at ended_at last_event_at last_content primary_property secondary_property notes is_current"
     " revised_by"
 ).split()
-_READ = "id app_key_id identity identifier life".split() + _STATE[:-1] + ["revision"]
+_READ = (*"id app_key_id identity identifier life".split(), *_STATE[:-1], "revision")
 _INSERTED = "id app_key_id identity identifier life".split() + _STATE
-_LINE = "id alert_id kind status tags content occurred_at received_at undoes activity".split()
-_COLUMNS = ", ".join(f"a.{name}" for name in _READ)
+_LINE = tuple("id alert_id kind status tags content occurred_at received_at undoes activity".split())
+_CHANGED = [*_STATE, "id", "seen"]
 _TYPES = {
     **dict.fromkeys(("id", "app_key_id", "alert_id", "revised_by", "undoes", "activity"), "bigint"),
     **dict.fromkeys(("identity", "last_content", "content"), "uuid"),
@@ -62,7 +62,7 @@ def read_former(identity: str) -> list[Life]:
 
 def read(alert_pks: Sequence[int]) -> list[Life]:
     """These alerts; who changes them by hand has locked them."""
-    sql = f"SELECT {_COLUMNS} FROM alerts_alert a WHERE a.id IN (SELECT * FROM {_listed('bigint')}) ORDER BY a.id"
+    sql = f"SELECT {_columns(_READ)} FROM alerts_alert a WHERE a.id IN (SELECT * FROM {_listed('bigint')}) ORDER BY a.id"
     return [_life(row) for row in _select(sql, alert_pks)]
 
 
@@ -73,10 +73,10 @@ def read_log(alert_pk: int) -> list[Line]:
 def read_logs(alert_pks: Sequence[int]) -> dict[int, list[Line]]:
     """The whole logs of these alerts, by alert."""
     logs: dict[int, list[Line]] = {pk: [] for pk in alert_pks}
-    sql = f"SELECT {', '.join(_LINE)} FROM alerts_event WHERE alert_id IN (SELECT * FROM {_listed('bigint')})"
+    sql = f"SELECT {_columns(_LINE)} FROM alerts_event a WHERE alert_id IN (SELECT * FROM {_listed('bigint')})"
     for pk, alert_pk, kind, status, tags, content, occurred_at, received_at, undoes, activity in _select(sql, alert_pks):
         times = _moment(occurred_at), _moment(received_at)
-        logs[alert_pk].append(Line(pk, status, json.loads(tags), tags, _hex(content), *times, kind, undoes, activity))
+        logs[alert_pk].append(Line(pk, status, tags, content, *times, kind, undoes, activity))
     return logs
 
 
@@ -86,7 +86,14 @@ def _read_by_identity(identities: Sequence[str], condition: str) -> list[Life]:
         alert = f"CROSS JOIN LATERAL (SELECT * FROM alerts_alert a WHERE a.identity = wanted.value AND {condition} OFFSET 0) a"
     else:
         alert = f"CROSS JOIN alerts_alert a ON a.identity = wanted.value AND {condition}"
-    return [_life(row) for row in _select(f"SELECT {_COLUMNS} FROM {_listed('uuid')} {alert}", identities)]
+    return [_life(row) for row in _select(f"SELECT {_columns(_READ)} FROM {_listed('uuid')} {alert}", identities)]
+
+
+@cache
+def _columns(names: tuple[str, ...]) -> str:
+    """As the database says them fastest: PostgreSQL's driver would make an object of each UUID, which is not needed here."""
+    is_object = {name for name in names if _TYPES.get(name) == "uuid" and connection.vendor == "postgresql"}
+    return ", ".join(f"encode(uuid_send(a.{name}), 'hex')" if name in is_object else f"a.{name}" for name in names)
 
 
 def _listed(kind: str) -> str:
@@ -96,10 +103,10 @@ def _listed(kind: str) -> str:
 
 def _select(sql: str, wanted: Sequence[Any]) -> list[Any]:
     # Written out here: the drivers make arrays of Python lists slowly. There are only hexadecimal texts and integers among them.
-    parameter = "{" + ",".join(map(str, wanted)) + "}" if connection.vendor == "postgresql" else json.dumps(wanted)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [parameter])
-        return cursor.fetchall()
+    is_postgresql = connection.vendor == "postgresql"
+    parameter = "{" + ",".join(map(str, wanted)) + "}" if is_postgresql else json.dumps(wanted)
+    rows: list[Any] = _run(sql, [parameter]).fetchall()
+    return rows
 
 
 def _life(row: Sequence[Any]) -> Life:
@@ -107,17 +114,17 @@ def _life(row: Sequence[Any]) -> Life:
     status, severity, tags, started_at, changed_at, ended_at, last_event_at, last_content = row[5:13]
     primary, secondary, notes, is_current, revision = row[13:]
     times = _moment(started_at), _moment(changed_at), _moment(ended_at) if ended_at else None, _moment(last_event_at)
-    folded = Folded(status, severity, json.loads(tags), tags, *times, _hex(last_content))
+    folded = Folded(status, severity, tags, *times, last_content)
     return Life(
         pk,
         app_key_pk,
-        _hex(identity) or "",
+        identity,
         identifier,
         life,
         primary,
         secondary,
         folded,
-        notes=json.loads(notes),
+        notes=notes,
         is_current=bool(is_current),
         seen_revision=revision,
     )
@@ -127,42 +134,42 @@ def _moment(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def _hex(value: UUID | str | None) -> str | None:
-    return value.hex if isinstance(value, UUID) else value
-
-
 # --- write
 
 
 def write(lives: list[Life]) -> None:
-    """Write what changed, in the caller's transaction, with the mark that correlation is behind.
+    """Write what changed, with the mark that correlation is behind: all of it or nothing, in the caller's transaction or in one statement.
 
     A known alert is written only in the revision it was read in, else Contested is raised; a new life of an identity that has a current one
     already violates a constraint: either way the caller begins anew.
     """
     lives.sort(key=lambda life: life.pk)  # so that two writers do not wait for each other
-    known = [life for life in lives if life.seen_revision]
-    begun = [life for life in lives if not life.seen_revision]
-    lines = [(life, line) for life in lives for line in life.new_lines]
-    # Former lives are put aside before new ones begin, since of an identity one alone is current.
-    if known and _update(known) != len(known):
-        raise Contested
-    if begun:
-        _insert("alerts_alert", _INSERTED, [_alert_row(life) for life in begun], ", revision, correlated_revision", ", 1, 0")
-    if lines:
-        _insert("alerts_event", _LINE, [_line_row(life, line) for life, line in lines])
+    known = [(*_state(life), life.pk, life.seen_revision) for life in lives if life.seen_revision]
+    begun = [_alert_row(life) for life in lives if not life.seen_revision]
+    lines = [_line_row(life, line) for life in lives for line in life.new_lines]
+    is_succession = bool(begun) and not all(life.is_current for life in lives)
+    with connection.wrap_database_errors:
+        if connection.vendor == "postgresql" and not is_succession:
+            _write_at_once(known, begun, lines)
+        else:
+            with transaction.atomic():
+                # Former lives are put aside before new ones begin, since of an identity one alone is current.
+                if known and _update(known) != len(known):
+                    raise Contested
+                _insert("alerts_alert", _INSERTED, begun, ", revision, correlated_revision", ", 1, 0")
+                _insert("alerts_event", _LINE, lines)
 
 
-def _alert_row(life: Life) -> tuple[Any, ...]:
+def _alert_row(life: Life) -> Row:
     return (life.pk, life.app_key_pk, life.identity, life.identifier, life.life, *_state(life))
 
 
-def _state(life: Life) -> tuple[Any, ...]:
+def _state(life: Life) -> Row:
     folded = life.folded
     return (
         folded.status,
         folded.severity,
-        folded.tags_text or encode_tags(folded.tags),
+        folded.tags,
         folded.started_at,
         folded.changed_at,
         folded.ended_at,
@@ -170,47 +177,88 @@ def _state(life: Life) -> tuple[Any, ...]:
         folded.last_content,
         life.primary_property,
         life.secondary_property,
-        encode_tags(life.notes) if life.notes else "[]",
+        life.notes,
         life.is_current,
         life.revised_by,
     )
 
 
-def _line_row(life: Life, line: Line) -> tuple[Any, ...]:
+def _line_row(life: Life, line: Line) -> Row:
     times = line.occurred_at, line.received_at
-    return (line.pk, life.pk, line.kind, line.status, line.tags_text, line.content, *times, line.undoes, line.activity)
+    return (line.pk, life.pk, line.kind, line.status, line.tags, line.content, *times, line.undoes, line.activity)
 
 
-def _insert(table: str, columns: list[str], rows: list[tuple[Any, ...]], further: str = "", values: str = "") -> None:
-    names = ", ".join(columns)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"INSERT INTO {table} ({names}{further}) SELECT {names}{values} FROM {_recordset(columns)}", [_as_json(columns, rows)])
-        else:
-            marks = ", ".join("?" * len(columns))
-            _sqlite(cursor).executemany(f"INSERT INTO {table} ({names}{further}) VALUES ({marks}{values})", map(_plain, rows))
+def _insert(table: str, columns: Sequence[str], rows: list[Row], further: str = "", values: str = "") -> None:
+    if rows and connection.vendor == "postgresql":
+        _run(_inserting(table, columns, further, values), [_as_json(columns, rows)])
+    elif rows:
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}{further}) VALUES ({marks}{values})"
+        _driver().executemany(sql, map(_plain, rows))
 
 
-def _update(lives: list[Life]) -> int:
+def _update(rows: list[Row]) -> int:
     """Returns how many were still in the revision they were read in."""
-    rows = [(*_state(life), life.pk, life.seen_revision) for life in lives]
-    columns = [*_STATE, "id", "seen"]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            changes = ", ".join(f"{name} = r.{name}" for name in _STATE)
-            sql = f"UPDATE alerts_alert a SET {changes}, revision = r.seen + 1 FROM {_recordset(columns)} WHERE a.id = r.id AND a.revision = r.seen"
-            cursor.execute(sql, [_as_json(columns, rows)])
-            return cursor.rowcount
-        changes = ", ".join(f"{name} = ?" for name in _STATE)
-        sql = f"UPDATE alerts_alert SET {changes}, revision = revision + 1 WHERE id = ? AND revision = ?"
-        return _sqlite(cursor).executemany(sql, map(_plain, rows)).rowcount
+    if connection.vendor == "postgresql":
+        return _run(_UPDATING, [_as_json(_CHANGED, rows)]).rowcount
+    changes = ", ".join(f"{name} = ?" for name in _STATE)
+    sql = f"UPDATE alerts_alert SET {changes}, revision = revision + 1 WHERE id = ? AND revision = ?"
+    return _driver().executemany(sql, map(_plain, rows)).rowcount
 
 
-# --- PostgreSQL: one JSON parameter, which costs less to make and to read than arrays
+def _driver() -> Any:
+    """A cursor of the database's driver itself, in Django's connection and transaction: Django's own translates each statement anew, and
+    keeps PostgreSQL from preparing it."""
+    connection.ensure_connection()
+    return psycopg.Cursor(connection.connection) if connection.vendor == "postgresql" else connection.connection.cursor()
 
 
-def _recordset(columns: list[str]) -> str:
+def _run(sql: str, parameters: list[Any]) -> Any:
+    with connection.wrap_database_errors:
+        return _driver().execute(sql if connection.vendor == "postgresql" else sql.replace("%s", "?"), parameters)
+
+
+# --- PostgreSQL: one JSON parameter for each set, which costs less to make and to read than arrays
+
+
+def _recordset(columns: Sequence[str]) -> str:
     return f"jsonb_to_recordset(%s::jsonb) AS r({', '.join(f'{name} {_TYPES[name]}' for name in columns)})"
+
+
+def _inserting(table: str, columns: Sequence[str], further: str = "", values: str = "") -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {table} ({names}{further}) SELECT {names}{values} FROM {_recordset(columns)}"
+
+
+_UPDATING = (
+    f"UPDATE alerts_alert a SET {', '.join(f'{name} = r.{name}' for name in _STATE)}, revision = r.seen + 1"
+    f" FROM {_recordset(_CHANGED)} WHERE a.id = r.id AND a.revision = r.seen"
+)
+_BEGINNING = _inserting("alerts_alert", _INSERTED, ", revision, correlated_revision", ", 1, 0")
+_LOGGING = _inserting("alerts_event", _LINE)
+
+
+def _write_at_once(known: list[Row], begun: list[Row], lines: list[Row]) -> None:
+    """The whole write as one statement: one way to the server and back, and the commit with it.
+
+    Where an alert is no longer in the revision it was read in, the statement divides by zero, and nothing of it is done.
+    """
+    parts, parameters = [], []
+    if begun:
+        parts.append(f"begun AS ({_BEGINNING})")
+        parameters.append(_as_json(_INSERTED, begun))
+    if known:
+        parts.append(f"changed AS ({_UPDATING} RETURNING a.id)")
+        parameters.append(_as_json(_CHANGED, known))
+    sql = f"WITH {', '.join(parts)} {_LOGGING}"
+    parameters.append(_as_json(_LINE, lines))
+    if known:
+        sql += " WHERE 1 / ((SELECT count(*) FROM changed) = %s)::int = 1"
+        parameters.append(str(len(known)))
+    try:
+        _driver().execute(sql, parameters)
+    except psycopg.errors.DivisionByZero as error:
+        raise Contested from error
 
 
 _quoted = json.encoder.encode_basestring  # type: ignore[attr-defined]
@@ -228,24 +276,16 @@ _ENCODERS: dict[str, Callable[[Any], str]] = {
     "uuid": _json_or_null(lambda value: f'"{value}"'),
     "text": _quoted,
     "jsonb": str,
-    "timestamptz": _json_or_null(lambda value: f'"{value.isoformat()}"'),
+    "timestamptz": _json_or_null(lru_cache(lambda value: f'"{value.isoformat()}"')),
 }
 
 
-def _as_json(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
+def _as_json(columns: Sequence[str], rows: list[Row]) -> str:
     encoders = [_ENCODERS[_TYPES[name]] for name in columns]
     template = "{" + ",".join(f'"{name}":%s' for name in columns) + "}"
     encoded = (template % tuple([encode(value) for encode, value in zip(encoders, row, strict=True)]) for row in rows)
     return "[" + ",".join(encoded) + "]"
 
 
-# --- SQLite: the driver itself, since Django's cursor translates each statement's marks anew
-
-
-def _sqlite(cursor: Any) -> sqlite3.Cursor:
-    raw: sqlite3.Cursor = connection.connection.cursor()
-    return raw
-
-
-def _plain(row: tuple[Any, ...]) -> list[Any]:
+def _plain(row: Row) -> list[Any]:
     return [str(value.replace(tzinfo=None)) if isinstance(value, datetime) else value for value in row]
