@@ -1,0 +1,412 @@
+"""The endpoint against the model of engine.md's rules: any stream of events, shuffled, repeated, split, timed or not.
+
+`HYPOTHESIS_PROFILE=long` plays thousands of streams instead of a handful.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import time_machine
+from django.db import transaction
+from django.test import Client, TestCase
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from alerts.events import Status
+from alerts.models import Alert, Event
+from appkeys.models import AppKey, OrgToken
+from incidents import correlator, lifecycle
+from incidents.models import Activity, Incident
+from people.models import User
+from tests.alerts.model import Line, Model
+
+MINUTE, HOUR = 60, 3600
+START = int(time.time()) // HOUR * HOUR
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+
+
+def examples(few: int, many: int) -> settings:
+    return settings(
+        max_examples=many if LONG else few,
+        stateful_step_count=40 if LONG else 20,
+        deadline=None,
+        database=None,
+        derandomize=not LONG,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+# --- What senders send
+
+OBJECTS: list[dict[str, Any]] = [
+    {"host": "web-1"},
+    {"host": "web-1", "check": "cpu"},
+    {"host": " web-1 ", "sensor": "cpu"},
+    {"host": "WEB-1", "check": "cpu"},
+    {"application": "shop", "service": "web-1"},
+    {"pod": "p-1", "host": "web-1", "primary_property": "pod"},
+    {"host": "web-2", "check": "cpu", "cluster": "east"},
+    {"host": "web-3", "check": "cpu", "cluster": "east"},
+    {"host": "web-2", "incident_identifier": "INC-7"},
+    {"host": "web-3", "check": "disk", "incident_identifier": "INC-7"},
+]
+STATUSES = ["ok", "critical", "warning", "ok", "unknown", "acknowledged", " Critical ", "OK"]
+TAGS = {
+    "description": st.sampled_from(["slow", " slow", "down", ""]),
+    "owner": st.sampled_from(["shop", 7, True, None]),
+    "rack": st.sampled_from([["r1", "r2"], [], "r1 | r2", "r1"]),
+}
+AGES = [
+    0,
+    0,
+    1,
+    60,
+    HOUR,
+    24 * HOUR,
+    47 * HOUR,
+    48 * HOUR,
+    48 * HOUR + 1,
+    49 * HOUR,
+    100 * HOUR,
+    150 * HOUR,
+    -600,
+    -HOUR,
+]
+UNUSABLE: list[dict[str, Any]] = [
+    {"host": "web-1"},
+    {"host": "web-1", "status": "on fire"},
+    {"status": "critical", "cluster": "east"},
+    {"status": "critical", "host": ""},
+]
+NO_TIMES = [0.5, "yesterday", True, "", None]
+
+objects = st.sampled_from(OBJECTS)
+statuses = st.sampled_from(STATUSES)
+tags = st.fixed_dictionaries({}, optional=TAGS)
+# When an event happened: not said; so long ago; or at a time that was named before.
+moments = st.one_of(
+    st.sampled_from(NO_TIMES).map(lambda sent: ("unsaid", sent)),
+    st.sampled_from(AGES).map(lambda age: ("ago", age)),
+    st.integers(0, 7).map(lambda back: ("again", back)),
+)
+wire_times = st.sampled_from(["seconds", "float", "milliseconds", "digits", "rfc3339", "offset"])
+usable = st.builds(
+    lambda named, status, more, when, wire: (named | more | {"status": status}, when, wire),
+    objects,
+    statuses,
+    tags,
+    moments,
+    wire_times,
+)
+drawn_items = st.one_of(
+    usable, usable, usable, usable, usable, st.sampled_from(UNUSABLE).map(lambda item: (item, None, ""))
+)
+
+
+def on_the_wire(moment: int, form: str) -> object:
+    """A time as senders write it."""
+    match form:
+        case "float":
+            return float(moment)
+        case "milliseconds":
+            return moment * 1000
+        case "digits":
+            return str(moment)
+        case "rfc3339":
+            return time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(moment))
+        case "offset":
+            return time.strftime("%Y-%m-%dT%H:%M:%S+02:00", time.gmtime(moment + 2 * HOUR))
+        case _:
+            return moment
+
+
+# --- What came of it
+
+
+def seconds(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None
+
+
+def rows_in_database(app_keys: list[AppKey]) -> list[tuple[Any, ...]]:
+    """Every alert, with its log."""
+    logs: dict[int, list[tuple[Any, ...]]] = {}
+    for event in Event.objects.exclude(kind=Event.Kind.UNDO).order_by("occurred_at", "id"):
+        logs.setdefault(event.alert_id, []).append((seconds(event.occurred_at), Status(event.status).label))
+    return sorted(
+        (
+            *(alert.app_key.name, alert.life, alert.is_current),
+            *(Status(alert.status).label, Status(alert.severity).label, json.dumps(alert.tags, sort_keys=True)),
+            *(seconds(alert.started_at), seconds(alert.changed_at), seconds(alert.ended_at) or 0.0),
+            logs[alert.pk],
+        )
+        for alert in Alert.objects.filter(app_key__in=app_keys).select_related("app_key")
+    )
+
+
+def rows_in_model(model: Model) -> list[tuple[Any, ...]]:
+    rows = []
+    for (app_key, *_), lives in model.lives.items():
+        for number, life in enumerate(lives, start=1):
+            state = life.state
+            log = [(float(line.at), line.status) for line in sorted(life.lines, key=lambda line: (line.at, line.order))]
+            rows.append(
+                (
+                    *(app_key, number, life is lives[-1], state.status, state.severity),
+                    json.dumps(state.tags, sort_keys=True),
+                    *(float(state.started_at), float(state.changed_at), float(state.ended_at or 0)),
+                    log,
+                )
+            )
+    return sorted(rows)
+
+
+class Sender:
+    """Posts through the real endpoint, and lets correlation run after each commit."""
+
+    def __init__(self) -> None:
+        _, secret = OrgToken.issue(name="Senders")
+        self.client = Client(headers={"Authorization": f"Bearer {secret}"})
+
+    def post(self, body: object) -> int:
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            reply = self.client.post("/data/v2/alerts", json.dumps(body), content_type="application/json")
+        assert (reply.content == b"") == (reply.status_code == 204)
+        return int(reply.status_code)
+
+
+class Rollback:
+    """One example's database: its start, and back to it."""
+
+    def __init__(self) -> None:
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
+
+    def end(self) -> None:
+        transaction.set_rollback(True)
+        self.transaction.__exit__(None, None, None)
+
+
+class Senders(RuleBasedStateMachine):
+    """Senders, time and people, beside the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rollback = Rollback()
+        self.now = START
+        self.travel = time_machine.travel(datetime.fromtimestamp(START, UTC), tick=False)
+        self.clock = self.travel.start()
+        self.model = Model()
+        self.times: list[int] = [START]
+        self.sent: list[tuple[str, bool, list[tuple[dict[str, Any], dict[str, Any]]]]] = []
+        self.resolved: list[tuple[Activity, list[Line]]] = []
+
+    @initialize()
+    def cast(self) -> None:
+        self.sender = Sender()
+        self.by = User.objects.create_user("rosa", role=User.Role.RESPONDER)
+        self.secrets: dict[str, str] = {}
+        self.app_keys: list[AppKey] = []
+        for name in ("Nagios", "Zabbix"):
+            key, self.secrets[name] = AppKey.issue(name=name)
+            self.app_keys.append(key)
+
+    def teardown(self) -> None:
+        self.travel.stop()
+        self.rollback.end()
+
+    @rule(
+        drawn=st.lists(drawn_items, min_size=1, max_size=5),
+        app_key=st.sampled_from(["Nagios", "Nagios", "Zabbix"]),
+        batch=st.booleans(),
+    )
+    def send(self, drawn: list[Any], app_key: str, batch: bool) -> None:
+        """A batch, or the same items one request each."""
+        items = [self._timed(*each) for each in drawn]
+        for part in [items] if batch else [[item] for item in items]:
+            self._post(app_key, batch, part)
+
+    @precondition(lambda self: self.sent)
+    @rule(back=st.integers(0, 9))
+    def send_again(self, back: int) -> None:
+        self._post(*self.sent[-1 - back % len(self.sent)])
+
+    @rule(by=st.sampled_from([1, MINUTE, HOUR, 25 * HOUR, 49 * HOUR]))
+    def time_passes(self, by: int) -> None:
+        self.now += by
+        self.clock.shift(timedelta(seconds=by))
+
+    @precondition(lambda self: Incident.objects.filter(resolved_at=None).exists())
+    @rule(which=st.integers(0, 9))
+    def resolve_by_hand(self, which: int) -> None:
+        still_open = list(Incident.objects.filter(resolved_at=None).order_by("pk"))
+        incident = still_open[which % len(still_open)]
+        places = self._places(incident)
+        note(f"resolve by hand: {places}")
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            activity = lifecycle.resolve(incident, by=self.by)
+        self.resolved.append((activity, self.model.resolve(places, now=self.now)))
+
+    @precondition(lambda self: self.resolved)
+    @rule(back=st.integers(0, 3))
+    def undo_a_resolve(self, back: int) -> None:
+        activity, lines = self.resolved[-1 - back % len(self.resolved)]
+        again = any(line.undone for line in lines) or Incident.objects.get(pk=activity.incident_id).is_open
+        try:
+            with TestCase.captureOnCommitCallbacks(execute=True):
+                lifecycle.undo_resolve(activity, by=self.by)
+        except lifecycle.InvalidTransition:
+            assert again
+        else:
+            assert not again
+            for line in lines:
+                line.undone = True
+
+    @invariant()
+    def alerts_are_what_the_model_says(self) -> None:
+        if hasattr(self, "sender"):
+            assert rows_in_database(self.app_keys) == rows_in_model(self.model)
+
+    @invariant()
+    def incidents_count_their_alerts(self) -> None:
+        assert_incidents_are_in_step()
+
+    def _timed(
+        self, item: dict[str, Any], when: tuple[str, Any] | None, form: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The item as it is sent, and as the model reads it."""
+        match when:
+            case None:
+                return item, item
+            case ("unsaid", sent):
+                return {**item, "timestamp": sent}, item
+            case ("ago", age):
+                moment = self.now - int(age)
+                self.times.append(moment)
+            case (_, back):
+                moment = self.times[-1 - back % len(self.times)]
+        return {**item, "timestamp": on_the_wire(moment, form)}, {**item, "timestamp": moment}
+
+    def _post(self, app_key: str, batch: bool, items: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+        self.sent.append((app_key, batch, items))
+        secret, wire = self.secrets[app_key], [sent for sent, _ in items]
+        note(f"{self.now - START:+} {app_key} {json.dumps(wire)}")
+        expected = self.model.post([read for _, read in items], app_key=app_key, now=self.now)
+        body = {"app_key": secret, "alerts": wire} if batch else {"app_key": secret, **wire[0]}
+        assert self.sender.post(body) == expected
+
+    def _places(self, incident: Incident) -> list[tuple[tuple[str, ...], int]]:
+        """An incident's alerts as the model knows them, found by what the model says of them too."""
+        found = []
+        for alert in incident.alerts.select_related("app_key"):
+            log = Counter(seconds(event.occurred_at) for event in alert.events.exclude(kind=Event.Kind.UNDO))
+            same = [
+                identity
+                for identity, lives in self.model.lives.items()
+                if identity[0] == alert.app_key.name
+                and len(lives) >= alert.life
+                and lives[alert.life - 1].state.tags == alert.tags
+                and Counter(float(line.at) for line in lives[alert.life - 1].lines) == log
+            ]
+            # Alerts of one App Key with the same tags are the same alert, unless one has an identifier of its own.
+            found.append(
+                (
+                    same[0] if len(same) == 1 else next(one for one in same if named_like(one, alert.identifier)),
+                    alert.life,
+                )
+            )
+        return found
+
+
+def named_like(identity: tuple[str, ...], identifier: str) -> bool:
+    return (len(identity) == 2) == (identity[-1] == identifier)
+
+
+def assert_incidents_are_in_step() -> None:
+    """Correlation is done, who was active is in one incident, and its figures are what counting its alerts gives."""
+    assert correlator.correlate_behind() == 0
+    members: dict[int, list[Alert]] = {}
+    for alert in Alert.objects.all():
+        was_active = alert.severity != Status.OK
+        assert (alert.incident_id is not None) == was_active
+        if alert.incident_id is not None:
+            members.setdefault(alert.incident_id, []).append(alert)
+    for incident in Incident.objects.all():
+        alerts = members[incident.pk]
+        counts = Counter(alert.status for alert in alerts)
+        active = sum(alert.status != Status.OK for alert in alerts)
+        assert incident.status_counts == [counts[status] for status in Status]
+        assert (incident.alerts_count, incident.active_count) == (len(alerts), active)
+        assert incident.is_open == (active > 0)
+        assert incident.status == max(counts)
+        assert incident.severity == max(alert.severity for alert in alerts)
+        assert incident.started_at == min(alert.started_at for alert in alerts)
+
+
+def test_any_stream_ends_in_what_the_rules_say(db: None) -> None:
+    run_state_machine_as_test(Senders, settings=examples(60, 2500))
+
+
+# --- With times, the order of arrival does not matter
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Events of a few identities at distinct times, all within one reopen window."""
+    ages = draw(st.lists(st.integers(0, 40 * HOUR), min_size=2, max_size=12, unique=True))
+    named = draw(st.lists(objects, min_size=1, max_size=3))
+    return [
+        {**draw(st.sampled_from(named)), **draw(tags), "status": draw(statuses), "timestamp": START - age}
+        for age in ages
+    ]
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[list[int]], list[list[int]]]:
+    """A stream, and two ways for it to arrive: orders with repeats, split into batches."""
+    stream = draw(streams())
+    ways = []
+    for _ in range(2):
+        repeats = draw(st.lists(st.integers(0, len(stream) - 1), max_size=3))
+        order = draw(st.permutations([*range(len(stream)), *repeats]))
+        cuts = sorted(draw(st.sets(st.integers(1, len(order) - 1), max_size=4)))
+        ways.append([order[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(order)], strict=True)])
+    return stream, ways[0], ways[1]
+
+
+def test_with_times_any_order_and_any_split_ends_in_the_same_state(db: None) -> None:
+    @examples(100, 4000)
+    @given(arrivals())
+    def check(drawn: tuple[list[dict[str, Any]], list[list[int]], list[list[int]]]) -> None:
+        stream, *ways = drawn
+        rollback = Rollback()
+        try:
+            sender, ends = Sender(), []
+            for number, way in enumerate(ways):
+                app_key, secret = AppKey.issue(name=f"Way {number}")
+                for batch in way:
+                    assert sender.post({"app_key": secret, "alerts": [stream[place] for place in batch]}) in (201, 204)
+                ends.append([row[1:] for row in rows_in_database([app_key])])
+            model = Model()
+            in_time = sorted(stream, key=lambda item: int(item["timestamp"]))
+            model.post(in_time, app_key="Model", now=START)
+            ends.append([row[1:] for row in rows_in_model(model)])
+            assert ends[0] == ends[1] == ends[2]
+            assert_incidents_are_in_step()
+        finally:
+            rollback.end()
+
+    check()
