@@ -237,7 +237,7 @@ def test_a_console_that_does_not_know_the_token_stops_the_play_at_once(live_serv
     keys = dict.fromkeys(SOURCES, "f" * 32)
     with (
         closing(Sender(live_server.url)) as sender,
-        pytest.raises(PlayStopped, match="401 to event 1.*another database"),
+        pytest.raises(PlayStopped, match=r"401 to event 1.*another database"),
     ):
         play(DAY, sender, org_token="f" * 32, app_keys=keys, ends_at=int(time.time()))
 
