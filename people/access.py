@@ -8,6 +8,7 @@ from typing import Any, Concatenate
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django_htmx.middleware import HtmxDetails
 
 from people.models import User
 
@@ -16,6 +17,7 @@ class SignedInRequest(HttpRequest):
     """A request behind the sign-in."""
 
     user: User
+    htmx: HtmxDetails
 
 
 GuardedView = Callable[Concatenate[SignedInRequest, ...], HttpResponseBase]

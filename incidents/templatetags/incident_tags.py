@@ -1,0 +1,128 @@
+"""How an incident is told: its row in the feed, and its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from alerts.events import Status, shown
+from alerts.links import is_link
+from alerts.models import Alert
+from alerts.templatetags.alert_tags import status_badge
+from incidents.filters import IncidentFilter
+from incidents.models import Activity, Incident
+
+register = template.Library()
+
+ROW_TAGS = 2
+TAG_LIMIT = 40  # a longer value says little in a row
+TAIL = 14  # how much of a long name's end stays in sight
+LONG_NAME = 36
+
+
+@register.simple_tag
+def incident_badge(incident: Incident) -> SafeString:
+    return status_badge(incident.status) if incident.is_open else status_badge(Status.OK, "Resolved")
+
+
+@register.simple_tag
+def folder_status(filter: IncidentFilter, status: Status) -> str:
+    """The query string of the feed with a status taken in or out."""
+    return filter.toggled(status.name.lower())
+
+
+@register.filter
+def ribbon(incident: Incident) -> str:
+    return Status(incident.status).name.lower() if incident.is_open else "ok"
+
+
+@register.simple_tag
+def middle(name: str) -> SafeString:
+    """A name that, where it is too long, is cut in the middle: hosts differ at their ends."""
+    if len(name) < LONG_NAME or " " in name:
+        return format_html("{}", name)
+    return format_html('<span class="middle"><span>{}</span><span>{}</span></span>', name[:-TAIL], name[-TAIL:])
+
+
+@dataclass(frozen=True, slots=True)
+class RowTags:
+    shown: list[tuple[str, str]]
+    more: int
+
+
+@register.simple_tag
+def row_tags(incident: Incident) -> RowTags:
+    """The two tags that say most beside the title: short ones that are neither links nor in the title already."""
+    said = f"{incident.title} {incident.subtitle}"
+    values = [(name, shown(value)) for name, value in incident.shared_tags.items()]
+    telling = [(name, value) for name, value in values if len(value) <= TAG_LIMIT and value not in said and not is_link(value)]
+    return RowTags(telling[:ROW_TAGS], len(values) - len(telling[:ROW_TAGS]))
+
+
+@register.filter
+def description(alert: Alert) -> str:
+    """What the sender says in words, if it does."""
+    return shown(alert.tags.get("description", ""))
+
+
+@register.filter
+def told(activity: Activity) -> str:
+    """What happened, after the name of who did it where a person did."""
+    details = activity.details
+    match activity.kind:
+        case Activity.Kind.CREATED:
+            return f"The first alert opened the incident: {details.get('identifier', '')}"
+        case Activity.Kind.ALERTS_JOINED:
+            return _joined(details)
+        case Activity.Kind.RESOLVED_BY_HAND:
+            return f"resolved the incident by hand{_ended(details.get('ended', 0))}"
+        case Activity.Kind.RESOLVE_UNDONE:
+            return "took the resolve back"
+        case Activity.Kind.RESOLVED_BY_ALERTS:
+            return f"Resolved: every alert is ok, the last was {details.get('identifier', '')}"
+        case Activity.Kind.REOPENED:
+            return f"Reopened by {details.get('identifier', '')}"
+        case Activity.Kind.ASSIGNED:
+            return _assigned(activity)
+        case Activity.Kind.UNASSIGNED:
+            return "released the incident"
+        case Activity.Kind.COMMENTED:
+            return "commented"
+    return activity.get_kind_display()
+
+
+@register.filter
+def activity_icon(activity: Activity) -> str:
+    return {
+        Activity.Kind.CREATED: "bell-ring",
+        Activity.Kind.ALERTS_JOINED: "layers",
+        Activity.Kind.REOPENED: "repeat",
+        Activity.Kind.RESOLVED_BY_ALERTS: "check",
+        Activity.Kind.RESOLVED_BY_HAND: "hand",
+        Activity.Kind.RESOLVE_UNDONE: "undo-2",
+        Activity.Kind.COMMENTED: "message-square",
+        Activity.Kind.ASSIGNED: "user-plus",
+        Activity.Kind.UNASSIGNED: "user-minus",
+    }.get(Activity.Kind(activity.kind), "activity")
+
+
+def _joined(details: dict[str, object]) -> str:
+    names, count = details.get("identifiers"), details.get("count", 0)
+    listed = names if isinstance(names, list) else []
+    more = int(str(count)) - len(listed)
+    alerts = "1 alert" if count == 1 else f"{count} alerts"
+    return f"{alerts} joined: {', '.join(map(str, listed))}{f' and {more} more' if more > 0 else ''}"
+
+
+def _ended(count: int) -> str:
+    if not count:
+        return ""
+    return ", which ended 1 alert" if count == 1 else f", which ended {count} alerts"
+
+
+def _assigned(activity: Activity) -> str:
+    to = activity.details.get("to", "")
+    return "took the incident" if activity.by and activity.by.shown_name == to else f"assigned the incident to {to}"

@@ -1,0 +1,82 @@
+"""What every page of the console is made of: icons and times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import lucide
+from django import template
+from django.conf import settings
+from django.template.context import RequestContext
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from people.views import THEMES
+
+register = template.Library()
+
+# Drawn once a page, and used by reference wherever they stand.
+ICONS = (
+    *("activity", "arrow-down", "arrow-left", "bell-ring", "check", "chevron-right", "circle-check", "circle-question-mark", "copy", "external-link"),
+    *("eye", "hand", "inbox", "key-round", "layers", "link", "log-out", "message-square", "monitor", "moon", "octagon-alert", "plug", "plus"),
+    *("power", "repeat", "rotate-ccw", "search", "sun", "triangle-alert", "undo-2", "user", "user-minus", "user-plus", "x"),
+)
+
+
+@register.simple_tag
+@cache
+def icon_sheet() -> SafeString:
+    """The icons as symbols; to stand in the page before the first of them is used."""
+    drawings = (
+        lucide._render_icon(name, None).replace("<svg", f'<symbol id="icon-{name}"', 1).replace("</svg>", "</symbol>")
+        for name in ICONS
+    )
+    return mark_safe(f'<svg class="icon-sheet" aria-hidden="true">{"".join(drawings)}</svg>')  # noqa: S308 - drawings of a package, no text of anybody
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """An icon of the sheet. One that says something no word beside it says needs a label."""
+    if name not in ICONS:
+        raise template.TemplateSyntaxError(f"The icon {name!r} is not on the sheet.")
+    drawing = format_html('<svg class="icon icon-{0}" aria-hidden="true"><use href="#icon-{0}"></use></svg>', name)
+    return format_html('{}<span class="visually-hidden">{}</span>', drawing, label) if label else drawing
+
+
+@register.simple_tag
+def moment(at: datetime | None, show: str = "ago") -> SafeString | str:
+    """A time. It reads in UTC as it stands; times.js shows it in the reader's zone, as `ago` ("13m"), `exact`, `both`, or how `long` it has lasted."""
+    if at is None:
+        return ""
+    at = at.astimezone(UTC).replace(microsecond=0)
+    text = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" data-show="{}">{}</time>', at.isoformat(), show, text)
+
+
+@register.simple_tag
+def lasted(start: datetime, end: datetime | None) -> SafeString | str:
+    """How long something lasted, or has lasted until now where it has no end."""
+    return in_words(end - start) if end else moment(start, "long")
+
+
+def in_words(length: timedelta) -> str:
+    """The two largest units: "2d 4h", "13m 5s"."""
+    seconds = max(0, int(length.total_seconds()))
+    amounts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s")]
+    first = next((place for place, (amount, _) in enumerate(amounts) if amount), 3)
+    return " ".join(f"{amount}{unit}" for amount, unit in amounts[first : first + 2] if amount) or "0s"
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: RequestContext) -> str:
+    """Light, dark, or the system's choice, as the reader chose in this browser."""
+    request = context.get("request")
+    chosen = request.COOKIES.get("theme", "") if request else ""
+    return chosen if chosen in THEMES else "system"
+
+
+@register.simple_tag
+def live_by() -> str:
+    """How a page hears of changes: a stream where there is a broker to feed it, else by asking."""
+    return "stream" if settings.REDIS_URL else "polling"

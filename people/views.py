@@ -1,0 +1,42 @@
+"""Signing in, and how the console looks to a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, resolve_url
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+THEMES = ("system", "light", "dark")
+A_YEAR = 365 * 24 * 3600
+
+
+@method_decorator(login_not_required, name="dispatch")
+class SignIn(LoginView):
+    redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """A refresh that finds the session over leads the whole page here, rather than a login form into a table."""
+        if htmx := getattr(request, "htmx", None):
+            there = htmx.current_url_abs_path or "/"
+            return HttpResponseClientRedirect(f"{request.path}?{urlencode({'next': there})}")
+        return super().dispatch(request, *args, **kwargs)
+
+
+@login_not_required
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Remember light, dark or the system's choice in this browser."""
+    there = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(there, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    response = redirect(there if is_ours else resolve_url("incidents:feed"))
+    chosen = request.POST.get("theme")
+    if chosen in THEMES:
+        response.set_cookie("theme", chosen, max_age=A_YEAR, samesite="Lax", secure=request.is_secure())
+    return response

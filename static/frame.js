@@ -1,0 +1,105 @@
+/* The frame: light and dark, questions in a dialog, and the open incident beside the feed. */
+"use strict";
+(() => {
+  const dialog = document.getElementById("dialog");
+  const pane = document.getElementById("pane");
+  const A_YEAR = 365 * 24 * 3600;
+
+  /* Light and dark */
+  document.querySelector(".themes")?.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    event.preventDefault();
+    document.documentElement.dataset.theme = button.value;
+    document.cookie = `theme=${button.value};path=/;max-age=${A_YEAR};samesite=lax${location.protocol === "https:" ? ";secure" : ""}`;
+    for (const each of document.querySelectorAll(".themes button")) each.setAttribute("aria-pressed", String(each === button));
+  });
+
+  /* Questions: what htmx puts into the dialog opens it */
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target !== dialog || dialog.open) return;
+    dialog.showModal();
+    dialog.querySelector("textarea, button")?.focus();
+    document.dispatchEvent(new Event("console:dialog"));
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const asked = event.detail.elt.closest?.("#dialog");
+    if (asked && event.detail.successful && event.detail.target === pane) dialog.close();
+  });
+  dialog?.addEventListener("click", (event) => {
+    if (event.target !== dialog && !event.target.closest("[data-dismiss]")) return;
+    event.preventDefault();
+    dialog.close();
+  });
+  dialog?.addEventListener("close", () => dialog.replaceChildren());
+
+  /* The open incident */
+  const isBeside = () => getComputedStyle(document.getElementById("main")).display !== "none";
+
+  function markOpen() {
+    const path = location.pathname.match(/^\/incidents\/\d+/)?.[0];
+    for (const link of document.querySelectorAll(".row-link[hx-get]")) {
+      if (path && new URL(link.href).pathname === path) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
+  function closeIncident() {
+    const link = document.getElementById("close");
+    const row = document.getElementById(link.hash.slice(1));
+    if (!row) {
+      location.assign(link.href);
+      return;
+    }
+    pane.replaceChildren();
+    history.pushState({ htmx: true }, "", link.href.split("#")[0]);
+    markOpen();
+    row.querySelector("a").focus();
+    document.dispatchEvent(new Event("console:refreshed"));
+  }
+
+  document.addEventListener("htmx:pushedIntoHistory", markOpen);
+  document.addEventListener("console:refreshed", markOpen);
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target !== pane) return;
+    document.dispatchEvent(new Event("console:refreshed"));
+    if (!isBeside() || !document.activeElement || document.activeElement === document.body) document.getElementById("incident-title")?.focus({ preventScroll: true });
+    if (!isBeside()) scrollTo(0, 0);
+    else if (!pane.contains(document.activeElement)) pane.scrollTo(0, 0);
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("#close");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    closeIncident();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || dialog.open || !document.getElementById("close")) return;
+    if (event.target.matches("input, textarea")) event.target.blur();
+    else closeIncident();
+  });
+
+  /* A refused action is shown by the server's own page; one that broke is told where it was tried. */
+  document.addEventListener("htmx:responseError", (event) => {
+    const { elt, target, xhr } = event.detail;
+    if (target !== pane && target !== dialog) return;
+    if (xhr.status < 500 && elt.matches("form")) HTMLFormElement.prototype.submit.call(elt);
+    else if (xhr.status < 500) location.assign(elt.href);
+    else tellBroken("The server could not do this. Try again in a moment.");
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    if (event.detail.target === pane || event.detail.target === dialog) tellBroken("The server does not answer. Nothing was changed.");
+  });
+
+  function tellBroken(text) {
+    const banner = document.createElement("p");
+    banner.className = "banner banner-error";
+    banner.setAttribute("role", "alert");
+    banner.textContent = text;
+    (dialog.open ? dialog : pane || document.getElementById("main")).prepend(banner);
+    setTimeout(() => banner.remove(), 10_000);
+  }
+
+  document.querySelector("#rows [aria-current]")?.closest("tr").scrollIntoView({ block: "nearest" });
+  if (location.hash.startsWith("#incident-")) document.getElementById(location.hash.slice(1))?.querySelector("a")?.focus();
+})();

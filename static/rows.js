@@ -1,0 +1,162 @@
+/* How a refresh reaches the page: what did not change is not touched, rows keep their place while somebody reads, and new ones wait or light up. */
+"use strict";
+(() => {
+  const HOLD = 30_000; // a pointer or cursor at rest for longer holds nothing back
+  const DIALOG_HOLD = 60_000;
+  const served = new WeakMap(); // element -> its HTML as the server sent it, before times and marks changed it
+  const known = new Set(); // keys of the rows this page has shown
+  let touched = 0; // when the pointer or the keyboard last moved in the rows
+  let dialogSince = 0;
+  let waiting = false;
+
+  const byId = (id) => document.getElementById(id);
+  const plain = (html) => html.replace(/ aria-current="true"/g, "").replace(/name="csrfmiddlewaretoken" value="[^"]*"/g, "");
+  const remember = (element) => served.set(element, plain(element.outerHTML));
+
+  function rememberParts(feed) {
+    for (const part of feed.children) remember(part);
+    for (const row of feed.querySelectorAll("tbody > tr")) {
+      remember(row);
+      known.add(row.dataset.key);
+    }
+  }
+
+  function adopt(element) {
+    remember(element);
+    htmx.process(element);
+    document.dispatchEvent(new Event("console:times"));
+    return element;
+  }
+
+  function keepingFocus(change) {
+    const id = document.activeElement?.id;
+    change();
+    if (id && document.activeElement?.id !== id) byId(id)?.focus({ preventScroll: true });
+  }
+
+  /* Put the fresh element in the old one's place, if it says anything else. */
+  function update(old, fresh) {
+    if (served.get(old) === plain(fresh.outerHTML)) return old;
+    const adopted = adopt(document.importNode(fresh, true));
+    keepingFocus(() => old.replaceWith(adopted));
+    return adopted;
+  }
+
+  function isRead() {
+    const rows = byId("rows");
+    if (!rows) return false;
+    if (byId("dialog").open) return Date.now() - dialogSince < DIALOG_HOLD;
+    const isUnderHand = rows.tBodies[0].matches(":hover") || rows.tBodies[0].contains(document.activeElement);
+    return isUnderHand && Date.now() - touched < HOLD;
+  }
+
+  function reconcile(body, fresh) {
+    const old = new Map([...body.rows].map((row) => [row.dataset.key, row]));
+    const keys = [...fresh.rows].map((row) => row.dataset.key);
+    const added = [...fresh.rows].filter((row) => !old.has(row.dataset.key));
+    const moves = added.length > 0 || [...old.keys()].join() !== keys.join();
+    for (const row of fresh.rows) if (old.has(row.dataset.key)) old.set(row.dataset.key, update(old.get(row.dataset.key), row));
+    if (moves && isRead()) return wait(added.filter((row) => !known.has(row.dataset.key)).length);
+    const arrived = [];
+    let place = body.rows[0] || null;
+    for (const row of fresh.rows) {
+      const kept = old.get(row.dataset.key);
+      const wanted = kept || document.importNode(row, true);
+      if (wanted === place) place = place.nextElementSibling;
+      else keepingFocus(() => body.insertBefore(wanted, place));
+      if (!kept) {
+        adopt(wanted);
+        if (!known.has(wanted.dataset.key)) arrived.push(wanted);
+        known.add(wanted.dataset.key);
+      }
+    }
+    while (place) {
+      const gone = place;
+      place = place.nextElementSibling;
+      gone.remove();
+    }
+    wait(0, false);
+    greet(arrived);
+  }
+
+  function greet(arrived) {
+    if (!arrived.length) return;
+    for (const row of arrived) row.classList.add("is-new");
+    const statuses = arrived.map((row) => row.dataset.status);
+    document.dispatchEvent(new CustomEvent("console:arrived", { detail: statuses }));
+  }
+
+  function wait(count, isWaiting = true) {
+    waiting = isWaiting;
+    const banner = byId("waiting");
+    if (!banner) return;
+    banner.hidden = !isWaiting;
+    byId("show-waiting").textContent = count ? `${count} new – show` : "The order changed – show";
+    if (isWaiting) document.dispatchEvent(new CustomEvent("console:waiting", { detail: count }));
+  }
+
+  function refreshFeed(feed, fragment) {
+    const fresh = fragment.querySelector("#feed");
+    if (!fresh) return;
+    Object.assign(feed.dataset, fresh.dataset);
+    const rail = fragment.querySelector("#rail");
+    if (rail && byId("rail")) update(byId("rail"), rail);
+    const body = feed.querySelector("#rows tbody");
+    const freshBody = fresh.querySelector("#rows tbody");
+    if (body && freshBody) {
+      for (const name of [".pills", ".pages"]) update(feed.querySelector(name), fresh.querySelector(name));
+      reconcile(body, freshBody);
+    } else if (feed.querySelector("#empty") && fresh.querySelector("#empty")) {
+      for (const name of [".pills", "#empty"]) update(feed.querySelector(name), fresh.querySelector(name));
+    } else {
+      feed.replaceChildren(...fresh.childNodes);
+      const arrived = [...feed.querySelectorAll("tbody > tr")].filter((row) => !known.has(row.dataset.key));
+      rememberParts(feed);
+      htmx.process(feed);
+      greet(arrived);
+    }
+    document.dispatchEvent(new Event("console:refreshed"));
+  }
+
+  function refreshWhole(old, fragment) {
+    const fresh = fragment.querySelector(`#${old.id}`);
+    if (!fresh || fresh.dataset.key !== old.dataset.key) return;
+    const open = [...old.querySelectorAll("details[open]")].map((details) => details.id);
+    const shut = [...old.querySelectorAll("details:not([open])")].map((details) => details.id);
+    const adopted = update(old, fresh);
+    if (adopted === old) return;
+    for (const id of open) byId(id)?.setAttribute("open", "");
+    for (const id of shut) byId(id)?.removeAttribute("open");
+  }
+
+  htmx.defineExtension("rows", {
+    isInlineSwap: (style) => style === "rows" || style === "whole",
+    handleSwap: (style, target, fragment) => {
+      if (style === "rows") refreshFeed(target, fragment);
+      else if (style === "whole") refreshWhole(target, fragment);
+      else return false;
+      return [];
+    },
+  });
+
+  document.addEventListener("pointermove", (event) => {
+    if ((event.movementX || event.movementY) && event.target.closest?.("#rows")) touched = Date.now();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.target.closest?.("#rows")) touched = Date.now();
+  });
+  document.addEventListener("console:dialog", () => { dialogSince = Date.now(); });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.("#show-waiting")) return;
+    touched = 0;
+    document.dispatchEvent(new Event("console:ask"));
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const incident = byId("incident");
+    if (event.target.id === "pane" && incident) remember(incident);
+  });
+  setInterval(() => { if (waiting && !isRead()) document.dispatchEvent(new Event("console:ask")); }, 500);
+
+  for (const id of ["rail", "incident"]) if (byId(id)) remember(byId(id));
+  if (byId("feed")) rememberParts(byId("feed"));
+})();
