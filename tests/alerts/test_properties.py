@@ -12,10 +12,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 import time_machine
 from django.db import transaction
 from django.test import Client, TestCase
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -255,7 +256,7 @@ class Senders(RuleBasedStateMachine):
         still_open = list(Incident.objects.filter(resolved_at=None).order_by("pk"))
         incident = still_open[which % len(still_open)]
         places = self._places(incident)
-        note(f"resolve by hand: {places}")
+        tell(f"resolve by hand: {places}")
         with TestCase.captureOnCommitCallbacks(execute=True):
             activity = lifecycle.resolve(incident, by=self.by)
         self.resolved.append((activity, self.model.resolve(places, now=self.now)))
@@ -303,7 +304,7 @@ class Senders(RuleBasedStateMachine):
     def _post(self, app_key: str, batch: bool, items: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
         self.sent.append((app_key, batch, items))
         secret, wire = self.secrets[app_key], [sent for sent, _ in items]
-        note(f"{self.now - START:+} {app_key} {json.dumps(wire)}")
+        tell(f"{self.now - START:+} {app_key} {json.dumps(wire)}")
         expected = self.model.post([read for _, read in items], app_key=app_key, now=self.now)
         body = {"app_key": secret, "alerts": wire} if batch else {"app_key": secret, **wire[0]}
         assert self.sender.post(body) == expected
@@ -329,6 +330,12 @@ class Senders(RuleBasedStateMachine):
                 )
             )
         return found
+
+
+def tell(line: str) -> None:
+    """Shown with a failing stream."""
+    if currently_in_test_context():
+        note(line)
 
 
 def named_like(identity: tuple[str, ...], identifier: str) -> bool:
@@ -358,6 +365,66 @@ def assert_incidents_are_in_step() -> None:
 
 def test_any_stream_ends_in_what_the_rules_say(db: None) -> None:
     run_state_machine_as_test(Senders, settings=examples(60, 2500))
+
+
+# --- Streams worth a name of their own: steps are (status, seconds ago or None, tags), a time that passes, or a deed
+
+Step = tuple[str, int | None, dict[str, Any]] | int | str
+DAY = 24 * HOUR
+ENDED_LONG_AGO: list[Step] = [("critical", 6 * DAY, {}), ("ok", 4 * DAY, {})]
+
+
+def play(*steps: Step) -> list[tuple[Any, ...]]:
+    """Returns the alerts that come of it, as rows of the database."""
+    machine = Senders()
+    try:
+        machine.cast()
+        for step in steps:
+            match step:
+                case (status, ago, named):
+                    when = ("unsaid", None) if ago is None else ("ago", ago)
+                    item = machine._timed({"host": "web-1", "status": status, **named}, when, "seconds")
+                    machine._post("Nagios", False, [item])
+                case int(passes):
+                    machine.time_passes(by=passes)
+                case "resolve":
+                    machine.resolve_by_hand(which=0)
+                case _:
+                    machine.undo_a_resolve(back=0)
+            machine.alerts_are_what_the_model_says()
+            machine.incidents_count_their_alerts()
+        return rows_in_database(machine.app_keys)
+    finally:
+        machine.teardown()
+
+
+def statuses_of(rows: list[tuple[Any, ...]]) -> list[str]:
+    return [row[3] for row in rows]
+
+
+def test_the_same_trouble_without_a_time_reopens_what_was_resolved_by_hand(db: None) -> None:
+    assert statuses_of(play(("critical", None, {}), 1, "resolve", ("critical", None, {}))) == ["critical"]
+
+
+def test_an_ok_since_the_resolve_outlasts_its_undo(db: None) -> None:
+    assert statuses_of(play(("critical", 10, {}), 1, "resolve", 5, ("ok", 0, {}), "undo")) == ["ok"]
+
+
+def test_a_late_event_between_two_lives_belongs_to_the_later_one(db: None) -> None:
+    rows = play(*ENDED_LONG_AGO, ("critical", 0, {}), ("warning", 2 * DAY, {}))
+    assert [len(row[-1]) for row in rows] == [2, 2]
+
+
+def test_an_old_event_again_in_a_former_life_is_a_duplicate(db: None) -> None:
+    rows = play(*ENDED_LONG_AGO, ("critical", 0, {}), ("ok", 4 * DAY, {}), ("critical", 6 * DAY, {}))
+    assert [len(row[-1]) for row in rows] == [2, 1]
+
+
+@pytest.mark.xfail(reason="alerts.ingest asks for a time later than the newest event's, not for one as late")
+@pytest.mark.parametrize("ahead", [0, 600])
+def test_trouble_in_the_second_of_the_newest_ok_begins_anew_when_the_end_lies_far_back(ahead: int, db: None) -> None:
+    trouble: Step = ("critical", None if ahead else 0, {})
+    assert statuses_of(play(*ENDED_LONG_AGO, ("ok", -ahead, {"owner": "shop"}), trouble)) == ["ok", "critical"]
 
 
 # --- With times, the order of arrival does not matter
