@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from rest_framework.exceptions import APIException, NotAuthenticated, NotFound
+from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
-from alerts import payload
+from alerts import counting, idempotency, limits, payload
 from alerts.ingest import Outcome, ingest
 from alerts.judging import judge
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, find_app_key, sent_app_key
 
+logger = logging.getLogger(__name__)
 SUCCESS = {"response": {"status": "success"}}
 
 
 class VerbNotSupported(APIException):
     status_code = HTTPStatus.NOT_IMPLEMENTED  # as BigPanda answers a wrong verb, bigpanda.md §1.4
+
+
+class DatabaseAway(APIException):
+    """Nothing was stored, and the sender is told so: it may send the same again."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = "The alerts could not be stored just now. Nothing was taken; send them again."
+    headers: ClassVar = {"Retry-After": 5}
 
 
 class AlwaysJSON(BaseContentNegotiation):
@@ -45,16 +56,25 @@ class Alerts(APIView):
 
     def post(self, request: Request) -> Response:
         try:
-            body = request.body
+            body: bytes = request.body
         except RequestDataTooBig as error:
             raise payload.PayloadTooLarge from error
+        if key := request.headers.get("Idempotency-Key"):
+            return idempotency.once(key, token=request.auth, request=body, answer=lambda: self._take(request, body))
+        return self._take(request, body)
+
+    @staticmethod
+    def _take(request: Request, body: bytes) -> Response:
         received_at = timezone.now()
         parsed = payload.parse(body, request.headers.get("Content-Encoding", ""))
         judged = judge(parsed, sent_app_key(request), find_app_key, received_at=received_at)
-        if not judged.taken:
+        limits.check(Counter(app_key for app_key, _ in judged.taken))
+        outcomes = ingest(judged.taken, received_at=received_at) if judged.taken else []
+        counting.count(judged.taken, outcomes, judged.app_keys_of_rejects)
+        if not outcomes:
             messages = [f"{each['field']}: {each['rule']}" for each in judged.rejected]
             return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=judged.rejected)
-        if Outcome.ACCEPTED not in ingest(judged.taken, received_at=received_at):
+        if Outcome.ACCEPTED not in outcomes:
             return Response(status=HTTPStatus.NO_CONTENT)
         details = {"rejected": judged.rejected, "notes": judged.notes}
         return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
@@ -78,13 +98,16 @@ def error_response(status: int, messages: list[str], **details: object) -> Respo
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler for the API: every refusal in the wire's error shape."""
-    if isinstance(error, Http404):
-        error = NotFound()
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.error("the database is away: %s", error)
+        error = DatabaseAway()
     if not isinstance(error, APIException):
         return None
     response = error_response(error.status_code, _messages(error.detail))
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
+    for name, value in getattr(error, "headers", {}).items():
+        response[name] = str(value)
     set_rollback()
     return response
 

@@ -21,6 +21,7 @@ class Judged:
     taken: list[tuple[AppKey, IncomingEvent]] = field(default_factory=list)
     notes: list[dict[str, object]] = field(default_factory=list)
     rejected: list[dict[str, object]] = field(default_factory=list)
+    app_keys_of_rejects: list[AppKey] = field(default_factory=list)  # where they are known
 
 
 def judge(body: object, key_for_all: object, find_app_key: FindAppKey, *, received_at: datetime) -> Judged:
@@ -32,14 +33,19 @@ def judge(body: object, key_for_all: object, find_app_key: FindAppKey, *, receiv
     judged = Judged()
     known: dict[str, AppKey] = {}
     for index, item in enumerate(items):
+        app_key = None
         try:
-            event = bigpanda.normalize(item, received_at=received_at)
-            secret = (item.get("app_key") if isinstance(item, dict) else None) or common or key_for_all
+            if not isinstance(item, dict):
+                raise EventRejected("alerts", "each alert must be a JSON object")
+            secret = item.get("app_key") or common or key_for_all
             app_key = known.get(secret) if isinstance(secret, str) else None
             if app_key is None:
                 app_key = known[str(secret)] = _app_key(secret, find_app_key)
+            event = bigpanda.normalize(item, received_at=received_at)
         except EventRejected as error:
             judged.rejected.append({"index": index, "field": error.field, "rule": error.rule})
+            if app_key:
+                judged.app_keys_of_rejects.append(app_key)
         else:
             if event.notes:
                 judged.notes += ({"index": index, "field": note.field, "rule": note.rule} for note in event.notes)

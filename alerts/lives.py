@@ -30,7 +30,6 @@ class Life:
     notes: str = "[]"  # as JSON
     is_current: bool = True
     seen_revision: int = 0  # as read from the database; 0 for an alert that is not there yet
-    revised_by: int = 0
     new_lines: list[Line] = field(default_factory=list)
     log: list[Line] | None = None  # all its lines, read when one comes late
     is_changed: bool = False
@@ -51,7 +50,6 @@ class Life:
             event.secondary_property,
             begin(first),
             notes=_joined("[]", event.notes),
-            revised_by=first.pk,
             new_lines=[first],
             is_changed=True,
         )
@@ -99,7 +97,6 @@ class Life:
         self.new_lines.append(line)
         if self.log is not None:
             self.log.append(line)
-        self.revised_by = line.pk
         self.is_changed = True
 
 

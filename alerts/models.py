@@ -55,7 +55,6 @@ class Alert(models.Model):
 
     revision = models.PositiveIntegerField(default=1)
     correlated_revision = models.PositiveIntegerField(default=0)
-    revised_by = models.BigIntegerField()  # key of the event of this revision: the log's order
     incident = models.ForeignKey("incidents.Incident", models.PROTECT, null=True, related_name="alerts", db_index=False)
     counted_status = models.SmallIntegerField(choices=Status, null=True)  # the status that its incident's counts hold of it
     # Why it is in its incident: the Decision of incidents.correlation, as data.
@@ -66,7 +65,7 @@ class Alert(models.Model):
             models.UniqueConstraint(fields=["identity"], condition=Q(is_current=True), name="alerts_one_current_per_identity"),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["revised_by"], condition=Q(revision__gt=F("correlated_revision")), name="alerts_behind"),
+            models.Index(fields=["id"], condition=Q(revision__gt=F("correlated_revision")), name="alerts_behind"),
             models.Index(fields=["incident", "status"], condition=Q(incident__isnull=False), name="alerts_by_incident"),
         ]
 
@@ -114,3 +113,53 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_status_display()} at {self.occurred_at}"
+
+
+class Traffic(models.Model):
+    """What one App Key sent in one hour."""
+
+    app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="traffic")
+    hour = models.DateTimeField()  # its beginning
+    accepted = models.PositiveIntegerField(default=0)
+    duplicates = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["app_key", "hour"], name="alerts_traffic_by_hour")]
+        ordering: ClassVar = ["-hour"]
+
+    def __str__(self) -> str:
+        return f"{self.accepted} accepted in the hour from {self.hour}"
+
+
+class Repair(models.Model):
+    """A field that had to be repaired in what one App Key sent: what was done the last time, and how often."""
+
+    app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="repairs")
+    field = models.TextField()
+    rule = models.TextField()
+    times = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["app_key", "field"], name="alerts_repair_by_field")]
+        ordering: ClassVar = ["-last_at"]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.rule}"
+
+
+class IdempotentReply(models.Model):
+    """The reply to the first request under an idempotency key."""
+
+    key = models.UUIDField(unique=True)  # stands for the org token and the key as sent
+    request = models.UUIDField()  # stands for the payload
+    status = models.PositiveSmallIntegerField()
+    body: models.JSONField[object, object] = models.JSONField(null=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "idempotent replies"
+
+    def __str__(self) -> str:
+        return f"{self.status} at {self.created_at}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -21,14 +22,13 @@ Row = tuple[Any, ...]
 IDENTITIES_PER_QUERY = 10_000
 _STATE = (
     "status severity tags started_at changed_at ended_at last_event_at last_content primary_property secondary_property notes is_current"
-    " revised_by"
 ).split()
-_READ = (*"id app_key_id identity identifier life".split(), *_STATE[:-1], "revision")
+_READ = (*"id app_key_id identity identifier life".split(), *_STATE, "revision")
 _INSERTED = "id app_key_id identity identifier life".split() + _STATE
 _LINE = tuple("id alert_id kind status tags content occurred_at received_at undoes activity".split())
 _CHANGED = [*_STATE, "id", "seen"]
 _TYPES = {
-    **dict.fromkeys(("id", "app_key_id", "alert_id", "revised_by", "undoes", "activity"), "bigint"),
+    **dict.fromkeys(("id", "app_key_id", "alert_id", "undoes", "activity"), "bigint"),
     **dict.fromkeys(("identity", "last_content", "content"), "uuid"),
     **dict.fromkeys(("identifier", "primary_property", "secondary_property"), "text"),
     **dict.fromkeys(("status", "severity", "kind"), "smallint"),
@@ -148,16 +148,18 @@ def write(lives: list[Life]) -> None:
     begun = [_alert_row(life) for life in lives if not life.seen_revision]
     lines = [_line_row(life, line) for life in lives for line in life.new_lines]
     is_succession = bool(begun) and not all(life.is_current for life in lives)
-    with connection.wrap_database_errors:
-        if connection.vendor == "postgresql" and not is_succession:
+    at_once = connection.vendor == "postgresql" and not is_succession
+    # One statement is a transaction by itself; inside another one, a failed write must not take that one with it.
+    is_own_transaction = at_once and not connection.in_atomic_block
+    with connection.wrap_database_errors, nullcontext() if is_own_transaction else transaction.atomic():
+        if at_once:
             _write_at_once(known, begun, lines)
         else:
-            with transaction.atomic():
-                # Former lives are put aside before new ones begin, since of an identity one alone is current.
-                if known and _update(known) != len(known):
-                    raise Contested
-                _insert("alerts_alert", _INSERTED, begun, ", revision, correlated_revision", ", 1, 0")
-                _insert("alerts_event", _LINE, lines)
+            # Former lives are put aside before new ones begin, since of an identity one alone is current.
+            if known and _update(known) != len(known):
+                raise Contested
+            _insert("alerts_alert", _INSERTED, begun, ", revision, correlated_revision", ", 1, 0")
+            _insert("alerts_event", _LINE, lines)
 
 
 def _alert_row(life: Life) -> Row:
@@ -179,7 +181,6 @@ def _state(life: Life) -> Row:
         life.secondary_property,
         life.notes,
         life.is_current,
-        life.revised_by,
     )
 
 

@@ -9,6 +9,7 @@
 | CONSOLE_SECRET_KEY     | Django's secret key                                          | made once, in CONSOLE_DATA       |
 | CONSOLE_REOPEN_HOURS   | an event this long after an alert's end reopens it           | 48                               |
 | CONSOLE_ALERTS_PER_INCIDENT | the next alert opens a follow-up incident               | 300                              |
+| CONSOLE_EVENTS_PER_MINUTE | more events of one App Key in a minute are answered 429  | 0: no limit                      |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
 | REDIS_URL              | redis://:password@host:port/0 — broker and live updates      | none: work runs where it arises  |
 """
@@ -157,6 +158,8 @@ WHITENOISE_MAX_AGE = 60
 
 # --- Work and live updates
 REDIS_URL = env.str("REDIS_URL", default="")
+if REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "console"}}
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://") or "filesystem://localhost/"
 # With no broker, work runs where it arises; correlation is level-triggered, so a worker started beside it does no harm.
 CELERY_TASK_ALWAYS_EAGER = not REDIS_URL
@@ -184,10 +187,14 @@ else:
         "polling_interval": 0.05,
     }
 SWEEP_SECONDS = 5.0
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "incidents.tasks.correlate_behind", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "incidents.tasks.correlate_behind", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+    "forget replies": {"task": "alerts.tasks.forget_replies", "schedule": 3600.0},
+}
 
 # --- Alerts and incidents
 REOPEN_WINDOW = timedelta(hours=env.float("CONSOLE_REOPEN_HOURS", default=48))
+EVENTS_PER_MINUTE = env.int("CONSOLE_EVENTS_PER_MINUTE", default=0)
 ALERTS_PER_INCIDENT = env.int("CONSOLE_ALERTS_PER_INCIDENT", default=300)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # bigpanda.md §1.3: 6 MB per payload
 

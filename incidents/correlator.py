@@ -34,21 +34,20 @@ def correlate_behind() -> int:
 
 
 def _correlate_group() -> int:
-    """Up to GROUP alerts that are behind, in the log's order.
+    """Up to GROUP alerts that are behind, in the order of their first events.
 
     1. Hold the domain, read the alerts, lock them.
     2. Take each in order: find or open its incident, or follow it in the incident it is in.
     3. Write incidents, matchers, alerts and activities, each as a set, and mark the revision seen.
     """
-    behind = Alert.objects.filter(revision__gt=F("correlated_revision")).order_by("revised_by").values_list("pk", flat=True)
+    behind = Alert.objects.filter(revision__gt=F("correlated_revision")).order_by("pk").values_list("pk", flat=True)
     if not behind.exists():
         return 0
     with transaction.atomic():
         domain.hold()
         pks = list(behind[:GROUP])
         # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
-        locked = Alert.objects.select_for_update(of=("self",)).select_related("app_key").filter(pk__in=pks).order_by("pk")
-        alerts = sorted(locked, key=lambda alert: alert.revised_by)
+        alerts = list(Alert.objects.select_for_update(of=("self",)).select_related("app_key").filter(pk__in=pks).order_by("pk"))
         group = _Group(alerts, timezone.now())
         for alert in alerts:
             group.take(alert)
@@ -67,9 +66,9 @@ class _Group:
         self.gatherings: list[Gathering] = []
         self.by_incident: dict[int, int] = {}  # incident key -> place in gatherings
         self.by_key: dict[UUID, list[int]] = defaultdict(list)  # matcher key -> places, the latest opened last
-        self.decisions: dict[int, Decision] = {}
+        self.decisions: dict[int, Decision] = {}  # by alert, as are the places they come to
+        self.places: dict[int, int] = {}
         self.touched: set[int] = set()
-        self.first_new: int
         self._load()
 
     def _load(self) -> None:
@@ -86,14 +85,14 @@ class _Group:
             matcher.incident = gathering.incident
             gathering.matchers.append(matcher)
             self.by_key[matcher.key].append(place)
-        self.first_new = len(self.gatherings)
 
     def _reachable(self, keys: set[UUID]) -> set[int]:
-        """Active incidents that an alert of the group may join: by key, in any window's reach; and of each key the open one, to say why not."""
+        """Incidents that an alert of the group may join: by key, in any window's reach; and of each key the open one, to say why not."""
         starts = [subject.started_at for subject in self.subjects.values()]
         reach = max((pattern.time_window for pattern in self.patterns), default=timedelta())
         near = Q(open=True) | Q(anchor_at__range=(min(starts) - reach, max(starts) + reach))
-        found = Matcher.objects.filter(near, key__in=keys, valid=True, incident__resolved_at=None)
+        open_then = Q(incident__resolved_at=None) | Q(incident__resolved_at__gt=min(starts), incident__resolved_by=None)
+        found = Matcher.objects.filter(near, open_then, key__in=keys, valid=True)
         return set(found.values_list("incident", flat=True))
 
     def take(self, alert: Alert) -> None:
@@ -111,7 +110,7 @@ class _Group:
         """Join the alert to an incident, or open one; returns its place."""
         subject = self.subjects[alert.pk]
         wanted = matches(subject, self.patterns)
-        candidates = {match.key: self._candidates(match.key) for match in wanted}
+        candidates = {match.key: self._candidates(match.key, subject.started_at) for match in wanted}
         decision = self.decisions[alert.pk] = decide(subject, self.patterns, candidates)
         if decision.incident is not None:
             self.gatherings[decision.incident].join(alert, decision)
@@ -122,14 +121,14 @@ class _Group:
             self.gatherings.append(Gathering.opened_by(alert, decision, follows=follows, at=self.now))
             for match in wanted:
                 self.by_key[match.key].append(place)
-        alert.incident = self.gatherings[place].incident
+        self.places[alert.pk] = place
         return place
 
-    def _candidates(self, key: UUID) -> list[Candidate]:
+    def _candidates(self, key: UUID, at: datetime) -> list[Candidate]:
         return [
             Candidate(place, key, gathering.matchers[0].anchor_at, gathering.incident.alerts_count >= settings.ALERTS_PER_INCIDENT)
             for place in self.by_key[key]
-            if (gathering := self.gatherings[place]).leads(key)
+            if (gathering := self.gatherings[place]).leads(key, at)
         ]
 
     def write(self) -> None:
@@ -147,7 +146,7 @@ class _Group:
         for alert in self.alerts:
             alert.correlated_revision = alert.revision
             if decision := self.decisions.get(alert.pk):
-                alert.incident = alert.incident  # its key is known only now
+                alert.incident = self.gatherings[self.places[alert.pk]].incident  # its key is known only now
                 alert.decision = decision.as_data(lambda place: self.gatherings[place].incident.pk)
         Alert.objects.bulk_update(self.alerts, ["incident", "correlated_revision", "counted_status", "decision"])
 

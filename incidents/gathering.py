@@ -11,11 +11,12 @@ from alerts.events import Status
 from alerts.models import Alert
 from incidents.correlation import Decision
 from incidents.models import Activity, Incident, Matcher
+from people.models import User
 
 NAMES_LIMIT = 10
 ROLLED_UP = (
     *("status", "severity", "title", "subtitle", "alerts_count", "active_count", "status_counts", "sources", "names", "shared_tags"),
-    *("started_at", "changed_at", "resolved_at"),
+    *("started_at", "changed_at", "resolved_at", "resolved_by"),
 )
 
 
@@ -48,9 +49,14 @@ class Gathering:
         gathering._count_in(alert)
         return gathering
 
-    def leads(self, key: UUID) -> bool:
-        """Whether an alert with this key may join: the incident is open, and all its alerts have that key."""
-        return self.incident.is_open and any(matcher.key == key and matcher.valid for matcher in self.matchers)
+    def leads(self, key: UUID, at: datetime) -> bool:
+        """Whether an alert that started then, with this key, may join: all its alerts have that key, and it was open at that time.
+
+        By the alerts' own time, so that it makes no difference how late correlation comes to see them. What a person resolved takes no more.
+        """
+        incident = self.incident
+        was_open = incident.resolved_at is None or (incident.resolved_by is None and at < incident.resolved_at)
+        return was_open and any(matcher.key == key and matcher.valid for matcher in self.matchers)
 
     def join(self, alert: Alert, decision: Decision) -> None:
         """Take in an alert; from now on only what it matches too stays valid."""
@@ -98,17 +104,19 @@ class Gathering:
         if incident.active_count == 0 and incident.is_open:
             self.resolve(alert.changed_at)
             self.note(Activity.Kind.RESOLVED_BY_ALERTS, at, alert=alert.pk, identifier=alert.identifier)
-        elif incident.active_count and not incident.is_open:
+        elif incident.active_count == 0:
+            incident.resolved_at = max(incident.resolved_at or alert.changed_at, alert.changed_at)
+        elif not incident.is_open:
             self.reopen()
             self.note(Activity.Kind.REOPENED, at, alert=alert.pk, identifier=alert.identifier)
 
-    def resolve(self, at: datetime) -> None:
-        self.incident.resolved_at = at
+    def resolve(self, at: datetime, *, by: User | None = None) -> None:
+        self.incident.resolved_at, self.incident.resolved_by = at, by
         for matcher in self.matchers:
             matcher.open = False
 
     def reopen(self) -> None:
-        self.incident.resolved_at = None
+        self.incident.resolved_at = self.incident.resolved_by = None
         for matcher in self.matchers:
             matcher.open = matcher.valid
 

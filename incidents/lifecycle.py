@@ -40,7 +40,7 @@ def resolve(incident: Incident, *, by: User, comment: str = "") -> Activity:
     for life in lives:
         life.resolve(at, activity=activity.pk)
     _write(gathering, lives)
-    gathering.resolve(at)
+    gathering.resolve(at, by=by)
     _save(gathering, at)
     return activity
 
@@ -109,7 +109,7 @@ def _set_assignee(incident: Incident, to: User | None, by: User, kind: Activity.
 def _hold(incident: Incident) -> Gathering:
     """The incident as it is now, which nobody else changes until the transaction ends."""
     domain.hold()
-    fresh = Incident.objects.select_for_update(of=("self",)).select_related("assignee").get(pk=incident.pk)
+    fresh = Incident.objects.select_for_update(of=("self",)).select_related("assignee", "resolved_by").get(pk=incident.pk)
     return Gathering(fresh, list(fresh.matchers.order_by("pk")))
 
 

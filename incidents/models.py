@@ -62,6 +62,7 @@ class Incident(models.Model):
     started_at = models.DateTimeField()  # of its earliest alert
     changed_at = models.DateTimeField()  # last change of its status, or of who is in it
     resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")  # null: by its alerts
     assignee = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     comments_count = models.PositiveIntegerField(default=0)
     follows = models.ForeignKey("self", models.SET_NULL, null=True, related_name="followed_by")  # the full incident it takes over from

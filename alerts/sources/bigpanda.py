@@ -36,13 +36,11 @@ AHEAD = timedelta(days=1)  # a clock can be skewed by hours; a time further ahea
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
-def normalize(item: object, *, received_at: datetime) -> IncomingEvent:
+def normalize(item: dict[str, Any], *, received_at: datetime) -> IncomingEvent:
     """One alert object as an event. Repairs what can be repaired and notes it.
 
-    Raises EventRejected for what cannot be taken: no object, no or an unknown status, no primary property.
+    Raises EventRejected for what cannot be taken: no or an unknown status, no primary property.
     """
-    if not isinstance(item, dict):
-        raise EventRejected("alerts", f"each alert must be a JSON object, this one is {_kind(item)}")
     notes: list[Note] = []
     status = _status(item.get("status"))
     tags = _tags(item, notes)
@@ -210,12 +208,7 @@ def _rfc3339(text: str) -> datetime | None:
         return None
 
 
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
-    return names[type(value)]
-
-
 def _quoted(value: object) -> str:
-    text = value if isinstance(value, str) else _kind(value) if isinstance(value, dict | list) else str(value)
+    text = "an array" if isinstance(value, list) else "an object" if isinstance(value, dict) else str(value)
     text = NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
     return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"

@@ -7,7 +7,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from alerts.events import Status
-from alerts.links import Link, is_link, links_of
+from alerts.links import Link, is_link
 from people.templatetags.console_tags import icon
 
 register = template.Library()
@@ -49,11 +49,6 @@ def tag_value(name: str, value: str | list[str]) -> SafeString:
     """A tag's value: each element that is a link as a button with the tag's name, every other one as text."""
     elements = [value] if isinstance(value, str) else value
     return format_html_join(" ", "{}", ((_element(name, element),) for element in elements))
-
-
-@register.simple_tag
-def tag_links(tags: dict[str, str | list[str]]) -> list[Link]:
-    return links_of(tags)
 
 
 def _element(name: str, element: str) -> SafeString:

@@ -9,10 +9,11 @@ import pytest
 
 from alerts.events import Status
 from alerts.models import Alert
-from incidents import correlator
+from incidents import correlator, lifecycle
 from incidents.correlation import Candidate, Pattern, Subject, decide, matches
 from incidents.models import Activity, CorrelationPattern, Incident, Matcher
 from incidents.tasks import correlate_behind
+from people.models import User
 from tests.conftest import PostBatch, PostEvent
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +150,28 @@ def test_trouble_that_came_and_went_before_correlation_looked_still_is_an_incide
     post_batch({"status": "critical", "host": "web-1"}, {"status": "ok", "host": "web-1"})
     incident = Incident.objects.get()
     assert (incident.is_open, incident.severity) == (False, Status.CRITICAL)
+
+
+def test_how_late_correlation_comes_makes_no_difference(post_batch: PostBatch) -> None:
+    story = [("a", "critical", 900), ("b", "critical", 800), ("a", "ok", 700), ("c", "critical", 600), ("c", "ok", 500), ("b", "ok", 400)]
+    post_batch(*({"host": f"web-{name}", "cluster": "k", "check": "c", "status": status, "timestamp": NOW - ago} for name, status, ago in story))
+    incident = Incident.objects.get()
+    assert (incident.alerts_count, incident.is_open) == (3, False)
+    assert incident.resolved_at and incident.resolved_at.timestamp() == NOW - 400
+
+
+def test_an_alert_that_started_after_the_end_is_a_new_incident_however_late_it_is_seen(post_batch: PostBatch) -> None:
+    story = [("a", "critical", 900), ("a", "ok", 700), ("b", "critical", 600), ("b", "ok", 500)]
+    post_batch(*({"host": f"web-{name}", "cluster": "k", "check": "c", "status": status, "timestamp": NOW - ago} for name, status, ago in story))
+    assert Incident.objects.count() == 2
+
+
+def test_what_a_person_resolved_takes_no_more_alerts(post_event: PostEvent, responder: User) -> None:
+    post_event(check="cpu", timestamp=NOW - 600)
+    lifecycle.resolve(Incident.objects.get(), by=responder)
+    post_event(check="disk", timestamp=NOW - 300)
+    first, second = Incident.objects.order_by("pk")
+    assert (first.is_open, second.is_open) == (False, True)
 
 
 def test_running_correlation_again_changes_nothing(post_event: PostEvent) -> None:

@@ -1,0 +1,59 @@
+"""A request that is sent again under the same Idempotency-Key is answered as the first time, and does nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from http import HTTPStatus
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+
+from alerts.events import fingerprint
+from alerts.models import IdempotentReply
+from appkeys.models import OrgToken
+
+KEPT = timedelta(hours=24)
+KEY_LIMIT = 255
+
+
+class KeyReused(APIException):
+    status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+    default_detail = "This Idempotency-Key was sent before with another payload. Send a new key with each new request."
+
+
+class KeyTooLong(APIException):
+    status_code = HTTPStatus.BAD_REQUEST
+    default_detail = f"Idempotency-Key: must have at most {KEY_LIMIT} characters."
+
+
+def once(key: str, *, token: OrgToken, request: bytes, answer: Callable[[], Response]) -> Response:
+    """The reply to the first request under this key; made by `answer` when this is the first. Only successes are remembered.
+
+    Two that come at once: the second waits for the first at the key's row, and then finds its reply.
+    """
+    if len(key) > KEY_LIMIT:
+        raise KeyTooLong
+    content = UUID(fingerprint(request.hex()))
+    with transaction.atomic():
+        defaults = {"request": content, "status": 0, "created_at": timezone.now()}
+        row, is_first = IdempotentReply.objects.get_or_create(key=UUID(fingerprint(f"{token.pk}\0{key}")), defaults=defaults)
+        if not is_first and row.request != content:
+            raise KeyReused
+        if not is_first:
+            return Response(row.body, row.status, headers={"Idempotent-Replayed": "true"})
+        response = answer()
+        if response.status_code < HTTPStatus.BAD_REQUEST:
+            row.status, row.body = response.status_code, response.data
+            row.save()
+        else:
+            row.delete()
+    return response
+
+
+def forget_old() -> int:
+    """Forget the replies that are kept no longer."""
+    return IdempotentReply.objects.filter(created_at__lt=timezone.now() - KEPT).delete()[0]

@@ -1,0 +1,86 @@
+"""Limits, idempotency keys, and the counts an App Key's page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from alerts import api
+from alerts.idempotency import forget_old
+from alerts.models import Alert, Event, IdempotentReply, Traffic
+from tests.alerts.test_api import assert_error
+from tests.conftest import PostBatch, PostEvent, Send
+
+pytestmark = pytest.mark.django_db
+
+
+def test_there_is_no_limit_unless_one_is_set(post_event: PostEvent) -> None:
+    assert {post_event(host=f"h{number}").status_code for number in range(50)} == {201}
+
+
+def test_above_the_limit_a_sender_is_told_when_to_try_again(post_event: PostEvent, settings: Any) -> None:
+    settings.EVENTS_PER_MINUTE = 3
+    assert [post_event(host=f"h{number}").status_code for number in range(3)] == [201] * 3
+    reply = post_event(host="h4")
+    assert_error(reply, 429, "Nagios", "more than 3 events")
+    assert 0 < int(reply.headers["Retry-After"]) <= 60
+    assert (reply.headers["RateLimit-Limit"], reply.headers["RateLimit-Remaining"]) == ("3", "0")
+    assert reply.headers["RateLimit-Reset"] == reply.headers["Retry-After"]
+    assert Alert.objects.count() == 3
+
+
+def test_a_request_sent_again_under_its_idempotency_key_does_nothing_more(send: Send, app_key: Any) -> None:
+    body = {"app_key": app_key.secret, "status": "critical", "host": "web-1", "nested": {}}
+    first = send(body, headers={"Idempotency-Key": "k1"})
+    send({**body, "status": "ok"})
+    again = send(body, headers={"Idempotency-Key": "k1"})
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert Alert.objects.get().status == 0
+    assert Event.objects.count() == 2
+
+
+def test_an_idempotency_key_with_another_payload_is_a_422(send: Send, app_key: Any) -> None:
+    body = {"app_key": app_key.secret, "status": "critical", "host": "web-1"}
+    send(body, headers={"Idempotency-Key": "k1"})
+    assert_error(send({**body, "host": "web-2"}, headers={"Idempotency-Key": "k1"}), 422, "Idempotency-Key")
+    assert Alert.objects.count() == 1
+
+
+def test_a_refused_request_may_be_sent_again_under_its_key(send: Send, app_key: Any) -> None:
+    body = {"app_key": app_key.secret, "status": "on fire", "host": "web-1"}
+    assert send(body, headers={"Idempotency-Key": "k1"}).status_code == 400
+    assert send({**body, "status": "ok"}, headers={"Idempotency-Key": "k1"}).status_code == 201
+
+
+def test_old_replies_are_forgotten(send: Send, app_key: Any) -> None:
+    send({"app_key": app_key.secret, "status": "ok", "host": "web-1"}, headers={"Idempotency-Key": "k1"})
+    assert forget_old() == 0
+    IdempotentReply.objects.update(created_at="2020-01-01T00:00:00Z")
+    assert forget_old() == 1
+
+
+def test_what_an_app_key_sends_is_counted_by_the_hour(post_event: PostEvent, post_batch: PostBatch, app_key: Any) -> None:
+    post_event()
+    post_event()
+    post_batch({"status": "critical", "host": "b"}, {"status": "on fire", "host": "c"})
+    row = Traffic.objects.get()
+    assert (row.app_key, row.accepted, row.duplicates, row.rejected) == (app_key, 2, 1, 1)
+
+
+def test_repairs_are_listed_with_the_app_key_once_per_field(post_event: PostEvent, app_key: Any) -> None:
+    post_event(nested={"a": 1})
+    post_event(nested={"a": 2}, host="b", long="x" * 600)
+    assert {(repair.field, repair.times) for repair in app_key.repairs.all()} == {("nested", 2), ("long", 1)}
+
+
+def test_with_the_database_away_a_sender_is_told_to_send_again(post_event: PostEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise OperationalError("no route to host")
+
+    monkeypatch.setattr(api, "ingest", away)
+    reply = post_event()
+    assert_error(reply, 503, "send them again")
+    assert reply.headers["Retry-After"] == "5"
