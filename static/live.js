@@ -1,7 +1,8 @@
 /* Live: a nudge by server-sent events makes the page ask for what it shows; asking at intervals is the safety net, and the way where there is no stream. */
 "use strict";
 (() => {
-  const THROTTLE = 1000;
+  const SOON = 250; // after one question the next may follow this soon,
+  const THROTTLE = 1500; // and the one after that this long after the first
   const SAFETY_NET = 30_000; // between questions while the stream is open, or the tab is hidden
   const POLL = 5000;
   const STREAM_AGAIN = 15_000;
@@ -16,6 +17,7 @@
   let lostAt = streams ? Date.now() : 0;
   let triedAt = 0;
   let askedAt = Date.now();
+  let askedBeforeAt = 0;
   let freshAt = Date.now();
   let failing = false;
   let later = 0;
@@ -24,13 +26,14 @@
   let wasDown = false;
 
   function ask() {
-    const wait = askedAt + THROTTLE - Date.now();
+    const wait = Math.max(askedAt + SOON, askedBeforeAt + THROTTLE) - Date.now();
     if (wait > 0) {
       later ||= setTimeout(ask, wait);
       return;
     }
     clearTimeout(later);
     later = 0;
+    askedBeforeAt = askedAt;
     askedAt = Date.now();
     htmx.trigger(document.body, "console:changed");
   }
@@ -98,7 +101,7 @@
     announcedAt = Date.now();
   }
 
-  document.addEventListener("console:ask", () => { askedAt = 0; ask(); });
+  document.addEventListener("console:ask", () => { askedAt = askedBeforeAt = 0; ask(); });
   document.addEventListener("console:arrived", (event) => { arrived.push(...event.detail); announce(); });
   document.addEventListener("console:refreshed", carry);
   document.addEventListener("htmx:afterRequest", (event) => {

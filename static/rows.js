@@ -151,6 +151,8 @@
     touched = 0;
     document.dispatchEvent(new Event("console:ask"));
   });
+  // What people do themselves they want to see at once.
+  document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.requestConfig.verb === "post") touched = 0; });
   document.addEventListener("htmx:afterSwap", (event) => {
     const incident = byId("incident");
     if (event.target.id === "pane" && incident) remember(incident);

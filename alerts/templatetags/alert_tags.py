@@ -26,7 +26,9 @@ def status_badge(status: int, word: str = "") -> SafeString:
     """Shape, word and colour of a status; never the colour alone."""
     status = Status(status)
     shown = word or ("OK" if status is Status.OK else status.label.capitalize())
-    return format_html('<span class="status status-{}">{}<span>{}</span></span>', status.name.lower(), icon(ICON_OF[status]), shown)
+    return format_html(
+        '<span class="status status-{}">{}<span>{}</span></span>', status.name.lower(), icon(ICON_OF[status]), shown
+    )
 
 
 @register.filter
@@ -52,4 +54,6 @@ def tag_value(name: str, value: str | list[str]) -> SafeString:
 
 
 def _element(name: str, element: str) -> SafeString:
-    return link_button(Link(name, element)) if is_link(element) else format_html('<span class="value">{}</span>', element)
+    return (
+        link_button(Link(name, element)) if is_link(element) else format_html('<span class="value">{}</span>', element)
+    )

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from alerts.events import Status, shown
-from alerts.links import is_link
+from alerts.links import Link, links_of
 from alerts.models import Alert
 from alerts.templatetags.alert_tags import status_badge
 from incidents.filters import IncidentFilter
@@ -18,9 +18,11 @@ from incidents.models import Activity, Incident
 register = template.Library()
 
 ROW_TAGS = 2
+TELLING_TAGS = ("environment", "cluster", "service", "application", "team", "region")  # come first, where an incident has them
 TAG_LIMIT = 40  # a longer value says little in a row
 TAIL = 14  # how much of a long name's end stays in sight
 LONG_NAME = 36
+NAMES = 3  # of the alerts that joined in one go
 
 
 @register.simple_tag
@@ -58,8 +60,16 @@ def row_tags(incident: Incident) -> RowTags:
     """The two tags that say most beside the title: short ones that are neither links nor in the title already."""
     said = f"{incident.title} {incident.subtitle}"
     values = [(name, shown(value)) for name, value in incident.shared_tags.items()]
-    telling = [(name, value) for name, value in values if len(value) <= TAG_LIMIT and value not in said and not is_link(value)]
+    telling = [(name, value) for name, value in values if len(value) <= TAG_LIMIT and value not in said and "://" not in value]
+    telling.sort(key=lambda tag: (TELLING_TAGS.index(tag[0]) if tag[0] in TELLING_TAGS else len(TELLING_TAGS), tag[0]))
     return RowTags(telling[:ROW_TAGS], len(values) - len(telling[:ROW_TAGS]))
+
+
+@register.simple_tag
+def own_links(alert: Alert, incident: Incident) -> list[Link]:
+    """The links of an alert that not all alerts of its incident have, which gathers those."""
+    shared = incident.shared_tags
+    return links_of({name: value for name, value in alert.tags.items() if shared.get(name) != value})
 
 
 @register.filter
@@ -111,7 +121,7 @@ def activity_icon(activity: Activity) -> str:
 
 def _joined(details: dict[str, object]) -> str:
     names, count = details.get("identifiers"), details.get("count", 0)
-    listed = names if isinstance(names, list) else []
+    listed = names[:NAMES] if isinstance(names, list) else []
     more = int(str(count)) - len(listed)
     alerts = "1 alert" if count == 1 else f"{count} alerts"
     return f"{alerts} joined: {', '.join(map(str, listed))}{f' and {more} more' if more > 0 else ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -18,7 +19,7 @@ register = template.Library()
 
 # Drawn once a page, and used by reference wherever they stand.
 ICONS = (
-    *("activity", "arrow-down", "arrow-left", "bell-ring", "check", "chevron-right", "circle-check", "circle-question-mark", "copy", "external-link"),
+    *("activity", "arrow-down", "arrow-left", "bell-ring", "check", "chevron-right", "circle-check", "circle-question-mark", "clock", "copy", "external-link"),
     *("eye", "hand", "inbox", "key-round", "layers", "link", "log-out", "message-square", "monitor", "moon", "octagon-alert", "plug", "plus"),
     *("power", "repeat", "rotate-ccw", "search", "sun", "triangle-alert", "undo-2", "user", "user-minus", "user-plus", "x"),
 )
@@ -29,7 +30,7 @@ ICONS = (
 def icon_sheet() -> SafeString:
     """The icons as symbols; to stand in the page before the first of them is used."""
     drawings = (
-        lucide._render_icon(name, None).replace("<svg", f'<symbol id="icon-{name}"', 1).replace("</svg>", "</symbol>")
+        re.sub(r"^<svg[^>]*>", f'<symbol id="icon-{name}" viewBox="0 0 24 24">', lucide._render_icon(name, None)).replace("</svg>", "</symbol>")
         for name in ICONS
     )
     return mark_safe(f'<svg class="icon-sheet" aria-hidden="true">{"".join(drawings)}</svg>')  # noqa: S308 - drawings of a package, no text of anybody
