@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never, cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
@@ -20,6 +21,7 @@ from alerts import counting, idempotency, limits, payload
 from alerts.ingest import Outcome, ingest
 from alerts.judging import judge
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, find_app_key, sent_app_key
+from appkeys.models import OrgToken
 
 logger = logging.getLogger(__name__)
 SUCCESS = {"response": {"status": "success"}}
@@ -60,7 +62,9 @@ class Alerts(APIView):
         except RequestDataTooBig as error:
             raise payload.PayloadTooLarge from error
         if key := request.headers.get("Idempotency-Key"):
-            return idempotency.once(key, token=request.auth, request=body, answer=lambda: self._take(request, body))
+            return idempotency.once(
+                key, token=cast(OrgToken, request.auth), request=body, answer=lambda: self._take(request, body)
+            )
         return self._take(request, body)
 
     @staticmethod
@@ -79,10 +83,10 @@ class Alerts(APIView):
         details = {"rejected": judged.rejected, "notes": judged.notes}
         return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         raise VerbNotSupported(f"{request.method} is not supported here. Send alerts with POST.")
 
-    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> None:
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> Never:
         raise NotAuthenticated(message)
 
 
@@ -92,7 +96,12 @@ class Alerts(APIView):
 def error_response(status: int, messages: list[str], **details: object) -> Response:
     """The superset of BigPanda's error envelopes, old and new, so that every known client finds its message (bigpanda.md §1.4)."""
     first = messages[0]
-    body = {"status": int(status), "errors": messages, "error": first, "response": {"status": first, "errors": messages}}
+    body = {
+        "status": int(status),
+        "errors": messages,
+        "error": first,
+        "response": {"status": first, "errors": messages},
+    }
     return Response(body | details, status)
 
 
@@ -129,5 +138,5 @@ class NoSuchRoute(APIView):
 
     http_method_names = ()  # none is allowed, so each is answered below
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         return error_response(HTTPStatus.NOT_FOUND, [f"Route {request.path} is not found"])

@@ -30,7 +30,9 @@ _flusher: threading.Thread | None = None
 _stopping = threading.Event()
 
 
-def count(taken: Iterable[tuple[AppKey, IncomingEvent]], outcomes: Iterable[Outcome], rejected: Iterable[AppKey] = ()) -> None:
+def count(
+    taken: Iterable[tuple[AppKey, IncomingEvent]], outcomes: Iterable[Outcome], rejected: Iterable[AppKey] = ()
+) -> None:
     """Count what became of a request's events, and the rejects whose App Key is known."""
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     with _lock:
@@ -57,7 +59,9 @@ def flush() -> None:
                 Traffic.objects.get_or_create(app_key_id=app_key_pk, hour=hour)
                 Traffic.objects.filter(app_key=app_key_pk, hour=hour).update(**{column: F(column) + times})
             for (app_key_pk, field), (rule, times) in sorted(repairs.items()):
-                Repair.objects.get_or_create(app_key_id=app_key_pk, field=field, defaults={"rule": rule, "last_at": timezone.now()})
+                Repair.objects.get_or_create(
+                    app_key_id=app_key_pk, field=field, defaults={"rule": rule, "last_at": timezone.now()}
+                )
                 changes = {"rule": rule, "times": F("times") + times, "last_at": timezone.now()}
                 Repair.objects.filter(app_key=app_key_pk, field=field).update(**changes)
     except DatabaseError as error:

@@ -81,7 +81,17 @@ class IncomingEvent(NamedTuple):
     ) -> Self:
         text = encode_tags(tags)
         content = fingerprint(f"{int(status)}\0{primary_property}\0{secondary_property}\0{text}")
-        return cls(int(status), tags, text, content, primary_property, secondary_property, incident_identifier, occurred_at, notes)
+        return cls(
+            int(status),
+            tags,
+            text,
+            content,
+            primary_property,
+            secondary_property,
+            incident_identifier,
+            occurred_at,
+            notes,
+        )
 
     @property
     def primary_value(self) -> str:

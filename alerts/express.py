@@ -1,6 +1,7 @@
 """The express lane: a small ASGI callable in front of the Alerts API, for what is plainly right (engine.md, Ingest, door 2).
 
-Whatever it is not sure of goes to door 1 (alerts.api), untouched: unknown credentials, unusual headers, repairs, rejects, errors. So all wording lives there.
+Whatever it is not sure of goes to door 1 (alerts.api), untouched: unknown credentials, unusual headers, repairs,
+rejects, errors. So all wording lives there.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ BODY_LIMIT = 128 * 1024  # bytes; larger batches go to door 1, whose threads kee
 FRESH_SECONDS = 0.25  # how long a token or key may still be taken after it was deactivated
 _JSON = (b"content-type", b"application/json")
 _BODY = b'{"response":{"status":"success"}}'
-_CREATED = {"type": "http.response.start", "status": 201, "headers": [_JSON, (b"content-length", str(len(_BODY)).encode())]}
+_CREATED = {
+    "type": "http.response.start",
+    "status": 201,
+    "headers": [_JSON, (b"content-length", str(len(_BODY)).encode())],
+}
 _CREATED_BODY = {"type": "http.response.body", "body": _BODY}
 _DUPLICATE = {"type": "http.response.start", "status": 204, "headers": []}
 _NO_BODY = {"type": "http.response.body", "body": b""}
@@ -95,7 +100,7 @@ class ExpressLane:
         digests: set[str] = set()
         try:
             created = await self._take(body, *_credentials(scope, headers), digests)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # Not plainly right: door 1 finds the words, also for what is wrong with the database.
             if not isinstance(error, _NotPlain | APIException):
                 logger.warning("express lane: %s, door 1 tries", type(error).__name__)

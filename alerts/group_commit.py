@@ -1,4 +1,7 @@
-"""Group commit: requests that arrive while a write runs are written together by the next one (engine.md, Ingest). No timer: a lone request never waits."""
+"""Group commit: requests that arrive while a write runs are written together by the next one (engine.md, Ingest).
+
+No timer: a lone request never waits.
+"""
 
 from __future__ import annotations
 
@@ -74,11 +77,15 @@ class GroupCommit:
         together = [each for waiting in group for each in waiting.sent]
         try:
             outcomes = ingest(together, received_at=timezone.now(), announce=self._work.set)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             connection.close()  # it may be what is broken
             if len(group) == 1:
                 return [error]
-            logger.warning("group commit: a group of %d failed (%s), each request is tried by itself", len(group), type(error).__name__)
+            logger.warning(
+                "group commit: a group of %d failed (%s), each request is tried by itself",
+                len(group),
+                type(error).__name__,
+            )
             return [answer for waiting in group for answer in self._store_group([waiting])]
         answers: list[list[Outcome] | Exception] = []
         start = 0
@@ -94,7 +101,7 @@ class GroupCommit:
             self._work.clear()
             try:
                 say_there_is_work()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - each transport has errors of its own
                 logger.warning("group commit: the broker is away (%s), the sweep will find the work", error)
             close_old_connections()
             time.sleep(BELL_SECONDS)

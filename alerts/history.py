@@ -57,6 +57,8 @@ def _line(event: Event, before: Event | None) -> HistoryLine:
         return HistoryLine(event, None, (), is_first=True)
     was = Status(before.status) if event.kind != Event.Kind.UNDO and event.status != before.status else None
     changes = (
-        TagChange(name, shown(before.tags.get(name, "")), shown(value)) for name, value in event.tags.items() if before.tags.get(name) != value
+        TagChange(name, shown(before.tags.get(name, "")), shown(value))
+        for name, value in event.tags.items()
+        if before.tags.get(name) != value
     )
     return HistoryLine(event, was, tuple(changes) if before.kind == Event.Kind.SENT else (), is_first=False)

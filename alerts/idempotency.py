@@ -40,7 +40,9 @@ def once(key: str, *, token: OrgToken, request: bytes, answer: Callable[[], Resp
     content = UUID(fingerprint(request.hex()))
     with transaction.atomic():
         defaults = {"request": content, "status": 0, "created_at": timezone.now()}
-        row, is_first = IdempotentReply.objects.get_or_create(key=UUID(fingerprint(f"{token.pk}\0{key}")), defaults=defaults)
+        row, is_first = IdempotentReply.objects.get_or_create(
+            key=UUID(fingerprint(f"{token.pk}\0{key}")), defaults=defaults
+        )
         if not is_first and row.request != content:
             raise KeyReused
         if not is_first:

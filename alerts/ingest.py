@@ -25,7 +25,9 @@ class Outcome(Enum):
     DUPLICATE = "duplicate"
 
 
-def ingest(sent: Sequence[tuple[AppKey, IncomingEvent]], *, received_at: datetime, announce: Callable[[], None] | None = None) -> list[Outcome]:
+def ingest(
+    sent: Sequence[tuple[AppKey, IncomingEvent]], *, received_at: datetime, announce: Callable[[], None] | None = None
+) -> list[Outcome]:
     """Take events in the order given; returns what became of each, in that order.
 
     1. Look up the current life of every identity.
@@ -38,7 +40,10 @@ def ingest(sent: Sequence[tuple[AppKey, IncomingEvent]], *, received_at: datetim
     """
     for attempt in range(1, ATTEMPTS + 1):
         batch = _Batch([event.identity(app_key.pk) for app_key, event in sent], received_at)
-        outcomes = [batch.take(app_key.pk, identity, event) for (app_key, event), identity in zip(sent, batch.identities, strict=True)]
+        outcomes = [
+            batch.take(app_key.pk, identity, event)
+            for (app_key, event), identity in zip(sent, batch.identities, strict=True)
+        ]
         try:
             if changed := batch.changed():
                 _write(changed, sent, received_at, announce or say_there_is_work)
@@ -52,7 +57,10 @@ def ingest(sent: Sequence[tuple[AppKey, IncomingEvent]], *, received_at: datetim
 
 
 def _write(
-    changed: list[Life], sent: Sequence[tuple[AppKey, IncomingEvent]], received_at: datetime, announce: Callable[[], None]
+    changed: list[Life],
+    sent: Sequence[tuple[AppKey, IncomingEvent]],
+    received_at: datetime,
+    announce: Callable[[], None],
 ) -> None:
     if pending := {app_key.pk for app_key, _ in sent if app_key.first_event_at is None}:
         with transaction.atomic():

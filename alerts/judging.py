@@ -70,7 +70,9 @@ def _items(body: object) -> tuple[Sequence[object], object]:
 
 def _app_key(secret: object, find_app_key: FindAppKey) -> AppKey:
     if not secret:
-        raise EventRejected("app_key", "is required: send the App Key in the payload, as '?app_key=' or in the header 'X-App-Key'")
+        raise EventRejected(
+            "app_key", "is required: send the App Key in the payload, as '?app_key=' or in the header 'X-App-Key'"
+        )
     if not isinstance(secret, str):
         raise EventRejected("app_key", "must be a string")
     app_key = find_app_key(secret)

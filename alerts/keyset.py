@@ -40,7 +40,9 @@ def _field(queryset: QuerySet[Any], ordering: Any) -> Field[Any, Any]:
 
 def _written(row: Model, fields: list[Field[Any, Any]]) -> str:
     values = (getattr(row, field.attname) for field in fields)
-    return SEPARATOR.join(value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value) for value in values)
+    return SEPARATOR.join(
+        value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value) for value in values
+    )
 
 
 def _read(key: str, fields: list[Field[Any, Any]]) -> list[Any]:
@@ -51,7 +53,11 @@ def _read(key: str, fields: list[Field[Any, Any]]) -> list[Any]:
         values = [field.to_python(text) for field, text in zip(fields, texts, strict=True)]
     except (ValidationError, ValueError, OverflowError):
         return []
-    return [] if any(value is None or (isinstance(value, datetime) and value.tzinfo is None) for value in values) else values
+    return (
+        []
+        if any(value is None or (isinstance(value, datetime) and value.tzinfo is None) for value in values)
+        else values
+    )
 
 
 def _after(fields: list[Field[Any, Any]], values: list[Any]) -> Q:

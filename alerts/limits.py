@@ -24,8 +24,15 @@ class TooManyEvents(APIException):
 
     def __init__(self, app_key: AppKey, reset: int) -> None:
         limit = settings.EVENTS_PER_MINUTE
-        super().__init__(f"The integration {app_key.name!r} sent more than {limit} events in this minute. Try again in {reset} s.")
-        self.headers = {"Retry-After": reset, "RateLimit-Limit": limit, "RateLimit-Remaining": 0, "RateLimit-Reset": reset}
+        super().__init__(
+            f"The integration {app_key.name!r} sent more than {limit} events in this minute. Try again in {reset} s."
+        )
+        self.headers = {
+            "Retry-After": reset,
+            "RateLimit-Limit": limit,
+            "RateLimit-Remaining": 0,
+            "RateLimit-Reset": reset,
+        }
 
 
 def check(events: Mapping[AppKey, int]) -> None:
@@ -42,6 +49,6 @@ def _counted(name: str, count: int) -> int:
     try:
         cache.add(name, 0, timeout=2 * WINDOW_SECONDS)
         return int(cache.incr(name, count))
-    except Exception as error:  # each cache has errors of its own, and none of them may cost an event
+    except Exception as error:  # noqa: BLE001 - each cache has errors of its own, and none of them may cost an event
         logger.warning("limits: not counted, the cache is away: %s", error)
         return 0

@@ -12,7 +12,7 @@ from django.core.validators import URLValidator
 
 _validate = URLValidator(schemes=["http", "https"])
 _INTRANET_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
-_NEVER_IN_A_URL = frozenset("\"<>`\\")
+_NEVER_IN_A_URL = frozenset('"<>`\\')
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,9 @@ class Life:
     is_changed: bool = False
 
     @classmethod
-    def begin(cls, app_key_pk: int, identity: str, event: IncomingEvent, received_at: datetime, *, after: Life | None = None) -> Self:
+    def begin(
+        cls, app_key_pk: int, identity: str, event: IncomingEvent, received_at: datetime, *, after: Life | None = None
+    ) -> Self:
         """A new alert from its first event, after the former life of the same identity, if there was one."""
         if after:
             after.is_current, after.is_changed = False, True

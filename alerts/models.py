@@ -9,7 +9,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
-from alerts.events import Status, shown, Tags
+from alerts.events import Status, Tags, shown
 
 _last_key = 0
 _last_key_lock = threading.Lock()
@@ -46,7 +46,9 @@ class Alert(models.Model):
     tags: models.JSONField[Tags, Tags] = models.JSONField(default=dict)
     primary_property = models.TextField()
     secondary_property = models.TextField(default="")
-    notes: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # what had to be repaired in its events, in words
+    notes: models.JSONField[list[str], list[str]] = models.JSONField(
+        default=list
+    )  # what had to be repaired in its events, in words
     started_at = models.DateTimeField()  # the time of its first active event
     changed_at = models.DateTimeField()  # of its last change of status
     ended_at = models.DateTimeField(null=True)  # of its last change to OK; null while it is active
@@ -56,13 +58,17 @@ class Alert(models.Model):
     revision = models.PositiveIntegerField(default=1)
     correlated_revision = models.PositiveIntegerField(default=0)
     incident = models.ForeignKey("incidents.Incident", models.PROTECT, null=True, related_name="alerts", db_index=False)
-    counted_status = models.SmallIntegerField(choices=Status, null=True)  # the status that its incident's counts hold of it
+    counted_status = models.SmallIntegerField(
+        choices=Status, null=True
+    )  # the status that its incident's counts hold of it
     # Why it is in its incident: the Decision of incidents.correlation, as data.
     decision: models.JSONField[dict[str, object] | None, dict[str, object] | None] = models.JSONField(null=True)
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["identity"], condition=Q(is_current=True), name="alerts_one_current_per_identity"),
+            models.UniqueConstraint(
+                fields=["identity"], condition=Q(is_current=True), name="alerts_one_current_per_identity"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["id"], condition=Q(revision__gt=F("correlated_revision")), name="alerts_behind"),
@@ -155,7 +161,7 @@ class IdempotentReply(models.Model):
     key = models.UUIDField(unique=True)  # stands for the org token and the key as sent
     request = models.UUIDField()  # stands for the payload
     status = models.PositiveSmallIntegerField()
-    body: models.JSONField[object, object] = models.JSONField(null=True)
+    body: models.JSONField[dict[str, object] | None, dict[str, object] | None] = models.JSONField(null=True)
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:

@@ -18,7 +18,9 @@ class BadPayload(APIException):
 
 class PayloadTooLarge(APIException):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    default_detail = f"The payload is larger than {LIMIT // 1024 // 1024} MB. Send the alerts in several smaller batches."
+    default_detail = (
+        f"The payload is larger than {LIMIT // 1024 // 1024} MB. Send the alerts in several smaller batches."
+    )
 
 
 def parse(body: bytes, content_encoding: str = "") -> object:
@@ -32,7 +34,9 @@ def parse(body: bytes, content_encoding: str = "") -> object:
         case "gzip" | "x-gzip":
             body = _unpacked(body)
         case other:
-            raise BadPayload(f"The content encoding {other!r} is not supported. Send the payload as it is, or with gzip.")
+            raise BadPayload(
+                f"The content encoding {other!r} is not supported. Send the payload as it is, or with gzip."
+            )
     if len(body) > LIMIT:
         raise PayloadTooLarge
     try:

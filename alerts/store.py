@@ -20,20 +20,28 @@ from alerts.lives import Life
 
 Row = tuple[Any, ...]
 IDENTITIES_PER_QUERY = 10_000
+# fmt: off
+_IDENTITY = ("id", "app_key_id", "identity", "identifier", "life")
 _STATE = (
-    "status severity tags started_at changed_at ended_at last_event_at last_content primary_property secondary_property notes is_current"
-).split()
-_READ = (*"id app_key_id identity identifier life".split(), *_STATE, "revision")
-_INSERTED = "id app_key_id identity identifier life".split() + _STATE
-_LINE = tuple("id alert_id kind status tags content occurred_at received_at undoes activity".split())
-_CHANGED = [*_STATE, "id", "seen"]
+    "status", "severity", "tags", "started_at", "changed_at", "ended_at", "last_event_at", "last_content",
+    "primary_property", "secondary_property", "notes", "is_current",
+)
+_READ = (*_IDENTITY, *_STATE, "revision")
+_INSERTED = (*_IDENTITY, *_STATE)
+_LINE = (
+    "id", "alert_id", "kind", "status", "tags", "content", "occurred_at", "received_at", "undoes", "activity",
+)
+# fmt: on
+_CHANGED = (*_STATE, "id", "seen")
 _TYPES = {
     **dict.fromkeys(("id", "app_key_id", "alert_id", "undoes", "activity"), "bigint"),
     **dict.fromkeys(("identity", "last_content", "content"), "uuid"),
     **dict.fromkeys(("identifier", "primary_property", "secondary_property"), "text"),
     **dict.fromkeys(("status", "severity", "kind"), "smallint"),
     **dict.fromkeys(("tags", "notes"), "jsonb"),
-    **dict.fromkeys(("started_at", "changed_at", "ended_at", "last_event_at", "occurred_at", "received_at"), "timestamptz"),
+    **dict.fromkeys(
+        ("started_at", "changed_at", "ended_at", "last_event_at", "occurred_at", "received_at"), "timestamptz"
+    ),
     **dict.fromkeys(("life", "seen"), "integer"),
     "is_current": "boolean",
 }
@@ -62,7 +70,9 @@ def read_former(identity: str) -> list[Life]:
 
 def read(alert_pks: Sequence[int]) -> list[Life]:
     """These alerts; who changes them by hand has locked them."""
-    sql = f"SELECT {_columns(_READ)} FROM alerts_alert a WHERE a.id IN (SELECT * FROM {_listed('bigint')}) ORDER BY a.id"
+    sql = (
+        f"SELECT {_columns(_READ)} FROM alerts_alert a WHERE a.id IN (SELECT * FROM {_listed('bigint')}) ORDER BY a.id"
+    )
     return [_life(row) for row in _select(sql, alert_pks)]
 
 
@@ -74,7 +84,9 @@ def read_logs(alert_pks: Sequence[int]) -> dict[int, list[Line]]:
     """The whole logs of these alerts, by alert."""
     logs: dict[int, list[Line]] = {pk: [] for pk in alert_pks}
     sql = f"SELECT {_columns(_LINE)} FROM alerts_event a WHERE alert_id IN (SELECT * FROM {_listed('bigint')})"
-    for pk, alert_pk, kind, status, tags, content, occurred_at, received_at, undoes, activity in _select(sql, alert_pks):
+    for pk, alert_pk, kind, status, tags, content, occurred_at, received_at, undoes, activity in _select(
+        sql, alert_pks
+    ):
         times = _moment(occurred_at), _moment(received_at)
         logs[alert_pk].append(Line(pk, status, tags, content, *times, kind, undoes, activity))
     return logs
@@ -98,7 +110,11 @@ def _columns(names: tuple[str, ...]) -> str:
 
 def _listed(kind: str) -> str:
     """The one parameter of a query as rows of one column."""
-    return f"unnest(%s::{kind}[]) AS wanted(value)" if connection.vendor == "postgresql" else "(SELECT value FROM json_each(%s)) AS wanted"
+    return (
+        f"unnest(%s::{kind}[]) AS wanted(value)"
+        if connection.vendor == "postgresql"
+        else "(SELECT value FROM json_each(%s)) AS wanted"
+    )
 
 
 def _select(sql: str, wanted: Sequence[Any]) -> list[Any]:
@@ -201,17 +217,19 @@ def _insert(table: str, columns: Sequence[str], rows: list[Row], further: str = 
 def _update(rows: list[Row]) -> int:
     """Returns how many were still in the revision they were read in."""
     if connection.vendor == "postgresql":
-        return _run(_UPDATING, [_as_json(_CHANGED, rows)]).rowcount
+        return int(_run(_UPDATING, [_as_json(_CHANGED, rows)]).rowcount)
     changes = ", ".join(f"{name} = ?" for name in _STATE)
     sql = f"UPDATE alerts_alert SET {changes}, revision = revision + 1 WHERE id = ? AND revision = ?"
-    return _driver().executemany(sql, map(_plain, rows)).rowcount
+    return int(_driver().executemany(sql, map(_plain, rows)).rowcount)
 
 
 def _driver() -> Any:
     """A cursor of the database's driver itself, in Django's connection and transaction: Django's own translates each statement anew, and
     keeps PostgreSQL from preparing it."""
     connection.ensure_connection()
-    return psycopg.Cursor(connection.connection) if connection.vendor == "postgresql" else connection.connection.cursor()
+    return (
+        psycopg.Cursor(connection.connection) if connection.vendor == "postgresql" else connection.connection.cursor()
+    )
 
 
 def _run(sql: str, parameters: list[Any]) -> Any:
@@ -262,7 +280,7 @@ def _write_at_once(known: list[Row], begun: list[Row], lines: list[Row]) -> None
         raise Contested from error
 
 
-_quoted = json.encoder.encode_basestring  # type: ignore[attr-defined]
+_quoted = json.encoder.encode_basestring
 
 
 def _json_or_null(encode: Callable[[Any], str]) -> Callable[[Any], str]:

@@ -30,7 +30,9 @@ class OrgTokenAuthentication(BaseAuthentication):
             return None
         token = _find(OrgToken, secret)
         if token is None:
-            raise AuthenticationFailed("The org token is not known here. Check it for missing characters, or create one under Integrations.")
+            raise AuthenticationFailed(
+                "The org token is not known here. Check it for missing characters, or create one under Integrations."
+            )
         if not token.is_active:
             raise AuthenticationFailed(f"The org token ending in {token.suffix} was revoked.")
         return None, token

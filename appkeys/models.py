@@ -28,7 +28,9 @@ class Credential(models.Model):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     suffix = models.CharField(max_length=4, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
     deactivated_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -51,11 +53,22 @@ class Credential(models.Model):
 
         Raises ValidationError when the name is empty, too long or taken.
         """
-        secret = secrets.token_hex(16)
-        credential = cls(name=name.strip(), created_by=by, digest=digest(secret), suffix=secret[-4:])
+        credential = cls(name=name.strip(), created_by=by)
+        secret = credential._draw_secret()
         credential.full_clean()
         credential.save()
         return credential, secret
+
+    def renew(self) -> str:
+        """Give it a new secret and return that; the old one is refused from now on."""
+        secret = self._draw_secret()
+        self.save(update_fields=["digest", "suffix"])
+        return secret
+
+    def _draw_secret(self) -> str:
+        secret = secrets.token_hex(16)
+        self.digest, self.suffix = digest(secret), secret[-4:]
+        return secret
 
     @property
     def is_active(self) -> bool:

@@ -1,30 +1,44 @@
-"""The web process: live streams as coroutines, everything else through Django's WSGI handler in a small pool of threads.
+"""The web process: live streams and the express lane as coroutines, everything else through Django's WSGI handler in a small pool of threads.
 
 Django's own ASGI handler costs six to ten times its WSGI handler, and a stream would own a thread there (reference: performance, ecosystem §3).
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
 
-from bigpanda_site.wsgi import application as pages  # sets Django up, so it comes first
+from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
-from alerts.express import ExpressLane  # isort: skip
-from bigpanda_site import streams  # isort: skip
+from alerts import counting
+from alerts.express import ExpressLane
+from bigpanda_site import streams
 
 THREADS = 8
-_pages = WSGIMiddleware(pages, workers=THREADS)
+_pages = WSGIMiddleware(pages, workers=THREADS)  # type: ignore[arg-type]
 _express_lane = ExpressLane(_pages)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
-        await streams.lifespan(receive, send)
+        await _live(receive, send)
     elif scope["type"] == "http" and scope["path"] == streams.PATH:
         await streams.stream(scope, receive, send)
     elif scope["type"] == "http" and _express_lane.takes(scope):
         await _express_lane(scope, receive, send)
     elif scope["type"] == "http":
         await _pages(scope, receive, send)
+
+
+async def _live(receive: Any, send: Any) -> None:
+    """What runs beside the requests, from the server's start to its end."""
+    await receive()
+    counting.start()
+    listener = asyncio.create_task(streams.listen())
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    listener.cancel()
+    await asyncio.to_thread(counting.stop)
+    await send({"type": "lifespan.shutdown.complete"})

@@ -159,7 +159,13 @@ WHITENOISE_MAX_AGE = 60
 # --- Work and live updates
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "console"}}
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "console",
+        }
+    }
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://") or "filesystem://localhost/"
 # With no broker, work runs where it arises; correlation is level-triggered, so a worker started beside it does no harm.
 CELERY_TASK_ALWAYS_EAGER = not REDIS_URL
@@ -169,6 +175,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_PUBLISH_RETRY = False  # a lost message costs one sweep, a blocked sender costs more
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
 if REDIS_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 300,
@@ -188,7 +195,11 @@ else:
     }
 SWEEP_SECONDS = 5.0
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "incidents.tasks.correlate_behind", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+    "sweep": {
+        "task": "incidents.tasks.correlate_behind",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS},
+    },
     "forget replies": {"task": "alerts.tasks.forget_replies", "schedule": 3600.0},
 }
 

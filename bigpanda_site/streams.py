@@ -1,7 +1,7 @@
 """Live updates: one subscription per web process, one open stream per page (ecosystem §3).
 
-A stream carries no data, only "something changed"; the page then fetches what its user may see. So a stream needs no database and no session of its own
-beyond the check at its start.
+A stream carries no data, only "something changed"; the page then fetches what its user may see. So a stream needs no
+database and no session of its own beyond the check at its start.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ async def listen() -> None:
 
 
 async def stream(scope: Any, receive: Any, send: Any) -> None:
-    """Server-sent events for one signed-in page: `changed` at each change, a comment every 15 s. 204 ends the page's attempts where there is no broker."""
+    """Server-sent events for one signed-in page: `changed` at each change, a comment every 15 s.
+
+    Where there is no broker, 204 ends the page's attempts.
+    """
     signed_in = await sync_to_async(_is_signed_in)(scope)
     if not signed_in or not settings.REDIS_URL:
         await send({"type": "http.response.start", "status": 204 if signed_in else 403, "headers": []})
@@ -67,21 +70,6 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     finally:
         _pages.discard(page)
         gone.cancel()
-
-
-async def lifespan(receive: Any, send: Any) -> None:
-    """Listen to the channel for as long as the server runs."""
-    listener: asyncio.Task[None] | None = None
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            listener = asyncio.create_task(listen())
-            await send({"type": "lifespan.startup.complete"})
-        else:
-            if listener:
-                listener.cancel()
-            await send({"type": "lifespan.shutdown.complete"})
-            return
 
 
 async def _either(page: asyncio.Event, gone: asyncio.Task[None]) -> None:

@@ -1,4 +1,7 @@
-"""Which incident an alert belongs to, and why. Pure: live correlation and the replay over the past call the same `decide` (engine.md, Correlation)."""
+"""Which incident an alert belongs to, and why (engine.md, Correlation).
+
+Pure: live correlation and the replay over the past call the same `decide`.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,10 @@ class Decision:
 
     def as_data(self, key_of: Callable[[int], int]) -> dict[str, Any]:
         """For the alert's row: why it is where it is. `key_of` gives the database's key of an incident."""
-        rows = [{name: value for name, value in asdict(each).items() if value not in (None, "", {})} for each in self.considered]
+        rows = [
+            {name: value for name, value in asdict(each).items() if value not in (None, "", {})}
+            for each in self.considered
+        ]
         for row in rows:
             if "incident" in row:
                 row["incident"] = key_of(row["incident"])

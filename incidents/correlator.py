@@ -47,7 +47,9 @@ def _correlate_group() -> int:
         domain.hold()
         pks = list(behind[:GROUP])
         # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
-        alerts = list(Alert.objects.select_for_update(of=("self",)).select_related("app_key").filter(pk__in=pks).order_by("pk"))
+        alerts = list(
+            Alert.objects.select_for_update(of=("self",)).select_related("app_key").filter(pk__in=pks).order_by("pk")
+        )
         group = _Group(alerts, timezone.now())
         for alert in alerts:
             group.take(alert)
@@ -126,7 +128,12 @@ class _Group:
 
     def _candidates(self, key: UUID, at: datetime) -> list[Candidate]:
         return [
-            Candidate(place, key, gathering.matchers[0].anchor_at, gathering.incident.alerts_count >= settings.ALERTS_PER_INCIDENT)
+            Candidate(
+                place,
+                key,
+                gathering.matchers[0].anchor_at,
+                gathering.incident.alerts_count >= settings.ALERTS_PER_INCIDENT,
+            )
             for place in self.by_key[key]
             if (gathering := self.gatherings[place]).leads(key, at)
         ]
@@ -159,8 +166,12 @@ def write_matchers(gatherings: Iterable[Gathering]) -> None:
     matchers = [matcher for gathering in gatherings for matcher in gathering.matchers]
     for matcher in matchers:
         matcher.incident_id = matcher.incident.pk
-    latest = {matcher.key: matcher for matcher in sorted(matchers, key=lambda matcher: matcher.incident_id) if matcher.open}
-    elsewhere = Matcher.objects.filter(key__in=latest, open=True).exclude(incident__in={matcher.incident_id for matcher in matchers})
+    latest = {
+        matcher.key: matcher for matcher in sorted(matchers, key=lambda matcher: matcher.incident_id) if matcher.open
+    }
+    elsewhere = Matcher.objects.filter(key__in=latest, open=True).exclude(
+        incident__in={matcher.incident_id for matcher in matchers}
+    )
     for other in elsewhere:
         if other.incident_id > latest[other.key].incident_id:
             del latest[other.key]

@@ -15,7 +15,18 @@ from people.models import User
 
 NAMES_LIMIT = 10
 ROLLED_UP = (
-    *("status", "severity", "title", "subtitle", "alerts_count", "active_count", "status_counts", "sources", "names", "shared_tags"),
+    *(
+        "status",
+        "severity",
+        "title",
+        "subtitle",
+        "alerts_count",
+        "active_count",
+        "status_counts",
+        "sources",
+        "names",
+        "shared_tags",
+    ),
     *("started_at", "changed_at", "resolved_at", "resolved_by"),
 )
 
@@ -90,12 +101,21 @@ class Gathering:
         incident.status = max(status for status in Status if counts[status])
         # A status that came and went before it was looked at still was there.
         if incident.alerts_count == 1:
-            incident.severity, incident.started_at, incident.shared_tags = alert.severity, alert.started_at, dict(alert.tags)
+            incident.severity, incident.started_at, incident.shared_tags = (
+                alert.severity,
+                alert.started_at,
+                dict(alert.tags),
+            )
         else:
             incident.severity = max(incident.severity, alert.severity)
             incident.started_at = min(incident.started_at, alert.started_at)
-            incident.shared_tags = {name: value for name, value in incident.shared_tags.items() if alert.tags.get(name) == value}
-        incident.names = [_with(alert.primary_value, incident.names[0]), _with(alert.secondary_value, incident.names[1])]
+            incident.shared_tags = {
+                name: value for name, value in incident.shared_tags.items() if alert.tags.get(name) == value
+            }
+        incident.names = [
+            _with(alert.primary_value, incident.names[0]),
+            _with(alert.secondary_value, incident.names[1]),
+        ]
         self._entitle(alert)
 
     def settle(self, alert: Alert, at: datetime) -> None:

@@ -36,7 +36,9 @@ def resolve(incident: Incident, *, by: User, comment: str = "") -> Activity:
         raise InvalidTransition("The incident is resolved already.")
     at = timezone.now()
     lives = [life for life in _locked_lives(gathering.incident) if life.folded.status != Status.OK]
-    activity = _record(gathering.incident, Activity.Kind.RESOLVED_BY_HAND, by=by, at=at, comment=comment, ended=len(lives))
+    activity = _record(
+        gathering.incident, Activity.Kind.RESOLVED_BY_HAND, by=by, at=at, comment=comment, ended=len(lives)
+    )
     for life in lives:
         life.resolve(at, activity=activity.pk)
     _write(gathering, lives)
@@ -109,7 +111,9 @@ def _set_assignee(incident: Incident, to: User | None, by: User, kind: Activity.
 def _hold(incident: Incident) -> Gathering:
     """The incident as it is now, which nobody else changes until the transaction ends."""
     domain.hold()
-    fresh = Incident.objects.select_for_update(of=("self",)).select_related("assignee", "resolved_by").get(pk=incident.pk)
+    fresh = (
+        Incident.objects.select_for_update(of=("self",)).select_related("assignee", "resolved_by").get(pk=incident.pk)
+    )
     return Gathering(fresh, list(fresh.matchers.order_by("pk")))
 
 
@@ -118,7 +122,9 @@ def _locked_lives(incident: Incident) -> list[Life]:
     return store.read(list(incident.alerts.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)))
 
 
-def _record(incident: Incident, kind: Activity.Kind, *, by: User, at: datetime, comment: str = "", **details: object) -> Activity:
+def _record(
+    incident: Incident, kind: Activity.Kind, *, by: User, at: datetime, comment: str = "", **details: object
+) -> Activity:
     return Activity.objects.create(incident=incident, kind=kind, by=by, at=at, comment=comment, details=details)
 
 

@@ -57,22 +57,34 @@ class Incident(models.Model):
     active_count = models.PositiveIntegerField(default=0)
     status_counts: models.JSONField[list[int], list[int]] = models.JSONField(default=no_counts)  # alerts by Status
     sources: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # names of its integrations
-    names: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField(default=no_names)  # first distinct primary and secondary values
-    shared_tags: models.JSONField[Tags, Tags] = models.JSONField(default=dict)  # tags that all its alerts have with one value
+    names: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField(
+        default=no_names
+    )  # first distinct primary and secondary values
+    shared_tags: models.JSONField[Tags, Tags] = models.JSONField(
+        default=dict
+    )  # tags that all its alerts have with one value
     started_at = models.DateTimeField()  # of its earliest alert
     changed_at = models.DateTimeField()  # last change of its status, or of who is in it
     resolved_at = models.DateTimeField(null=True)
-    resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")  # null: by its alerts
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )  # null: by its alerts
     assignee = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     comments_count = models.PositiveIntegerField(default=0)
-    follows = models.ForeignKey("self", models.SET_NULL, null=True, related_name="followed_by")  # the full incident it takes over from
+    follows = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="followed_by"
+    )  # the full incident it takes over from
 
     objects = IncidentQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["-status", "-changed_at", "-id"], condition=Q(resolved_at=None), name="incidents_open_feed"),
-            models.Index(fields=["-resolved_at", "-id"], condition=Q(resolved_at__isnull=False), name="incidents_resolved_feed"),
+            models.Index(
+                fields=["-status", "-changed_at", "-id"], condition=Q(resolved_at=None), name="incidents_open_feed"
+            ),
+            models.Index(
+                fields=["-resolved_at", "-id"], condition=Q(resolved_at__isnull=False), name="incidents_resolved_feed"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -96,7 +108,9 @@ class Matcher(models.Model):
     pattern = models.ForeignKey(CorrelationPattern, models.PROTECT, related_name="+")
     version = models.PositiveIntegerField()
     key = models.UUIDField()  # stands for pattern, version, values and, where sources may not mix, the source
-    values: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField()  # [tag, value] in the pattern's order, which jsonb objects lose
+    values: models.JSONField[list[list[str]], list[list[str]]] = (
+        models.JSONField()
+    )  # [tag, value] in the pattern's order, which jsonb objects lose
     time_window = models.PositiveIntegerField()  # minutes, of that version
     anchor_at = models.DateTimeField()  # start of the incident's first alert
     valid = models.BooleanField(default=True)
@@ -110,12 +124,12 @@ class Matcher(models.Model):
         ]
         indexes: ClassVar = [models.Index(fields=["key", "anchor_at"], name="incidents_matcher_by_key")]
 
+    def __str__(self) -> str:
+        return f"{' · '.join(self.shared_values)} within {self.time_window} minutes of {self.anchor_at}"
+
     @property
     def shared_values(self) -> list[str]:
         return [value for _, value in self.values]
-
-    def __str__(self) -> str:
-        return f"{' · '.join(self.shared_values)} within {self.time_window} minutes of {self.anchor_at}"
 
 
 class Activity(models.Model):
@@ -146,5 +160,3 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return self.get_kind_display()
-
-

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from django.db.models import QuerySet
 
 if TYPE_CHECKING:
-    from incidents.models import Incident
+    from incidents.models import Incident  # noqa: F401 - named as text below
 
 
 class IncidentQuerySet(QuerySet["Incident"]):

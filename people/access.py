@@ -36,5 +36,9 @@ def _guard(allows: Callable[[User], bool], refusal: str) -> Callable[[GuardedVie
     return decorate
 
 
-administrators_only = _guard(lambda user: user.is_administrator, "Only an administrator can do this. Ask one to change your role.")
-responders_only = _guard(lambda user: user.may_act, "Your role lets you look, not act. Ask an administrator for the role Responder.")
+administrators_only = _guard(
+    lambda user: user.is_administrator, "Only an administrator can do this. Ask one to change your role."
+)
+responders_only = _guard(
+    lambda user: user.may_act, "Your role lets you look, not act. Ask an administrator for the role Responder."
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -19,14 +19,14 @@ class User(AbstractUser):
 
     role = models.CharField(max_length=20, choices=Role, default=Role.VIEWER)
 
-    objects: ClassVar[UserManager[User]] = UserManager()
-
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(
+        constraints: ClassVar = [
+            models.UniqueConstraint(
                 Lower("username"),
                 name="people_user_username_any_case",
                 violation_error_message="This name is taken already (upper and lower case count as the same). Choose another one.",
-            ),]
+            ),
+        ]
 
     @property
     def is_administrator(self) -> bool:

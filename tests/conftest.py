@@ -92,7 +92,9 @@ def send(org_token: Any, django_capture_on_commit_callbacks: Any) -> Send:
     def post(body: Any, **options: Any) -> Reply:
         raw = body if isinstance(body, bytes | str) else json.dumps(body)
         with django_capture_on_commit_callbacks(execute=True):
-            reply: Reply = client.post(options.pop("path", "/data/v2/alerts"), raw, **{"content_type": "application/json", **options})
+            reply: Reply = client.post(
+                options.pop("path", "/data/v2/alerts"), raw, **{"content_type": "application/json", **options}
+            )
         return reply
 
     return post

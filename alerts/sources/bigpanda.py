@@ -29,7 +29,15 @@ PRIMARY = ("host", "service", "application", "device")
 SECONDARY = ("check", "sensor")
 # Fields that steer the alert and are not tags of it. `seconday_property` stands in one of BigPanda's own old examples.
 STRUCTURE = frozenset(
-    {"app_key", "status", "timestamp", "incident_identifier", "primary_property", "secondary_property", "seconday_property"}
+    {
+        "app_key",
+        "status",
+        "timestamp",
+        "incident_identifier",
+        "primary_property",
+        "secondary_property",
+        "seconday_property",
+    }
 )
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)  # a clock can be skewed by hours; a time further ahead than this cannot be true
@@ -129,7 +137,9 @@ def _value(sent: object, name: str, limit: int, notes: list[Note]) -> str | list
             notes.append(Note(name, "nested objects are not supported; the tag was dropped"))
             return None
         case list():
-            items = [_scalar(each, name, limit, notes) for each in sent[:ITEMS_LIMIT] if not isinstance(each, dict | list)]
+            items = [
+                _scalar(each, name, limit, notes) for each in sent[:ITEMS_LIMIT] if not isinstance(each, dict | list)
+            ]
             if len(sent) > ITEMS_LIMIT:
                 notes.append(Note(name, f"only the first {ITEMS_LIMIT} of {len(sent)} items were kept"))
             if any(isinstance(each, dict | list) for each in sent[:ITEMS_LIMIT]):
@@ -174,12 +184,19 @@ def _timestamp(value: object, received_at: datetime, notes: list[Note]) -> datet
         return None
     moment = _moment(value)
     if moment is None:
-        notes.append(Note("timestamp", f"{_quoted(value)} is no Unix time in seconds and no RFC 3339 time; the time of receipt was used"))
+        notes.append(
+            Note(
+                "timestamp",
+                f"{_quoted(value)} is no Unix time in seconds and no RFC 3339 time; the time of receipt was used",
+            )
+        )
     elif not EARLIEST <= moment <= received_at + AHEAD:
         notes.append(Note("timestamp", f"{_quoted(value)} cannot be true; the time of receipt was used"))
         moment = None
     elif abs(moment - received_at) > timedelta(minutes=5) and moment > received_at:
-        notes.append(Note("timestamp", f"lies {moment - received_at} ahead of the time of receipt: the sender's clock is skewed"))
+        notes.append(
+            Note("timestamp", f"lies {moment - received_at} ahead of the time of receipt: the sender's clock is skewed")
+        )
     return moment
 
 

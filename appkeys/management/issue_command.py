@@ -22,5 +22,7 @@ class IssueCommand(BaseCommand):
         try:
             _, secret = self.model.issue(name=options["name"])
         except ValidationError as error:
-            raise CommandError(f"{self.model._meta.verbose_name} {options['name']!r}: {' '.join(error.messages)}") from error
+            raise CommandError(
+                f"{self.model._meta.verbose_name} {options['name']!r}: {' '.join(error.messages)}"
+            ) from error
         return secret

@@ -7,14 +7,13 @@ same alerts, as a second day does.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from django.db import transaction
 
-from appkeys.models import AppKey, Credential, OrgToken, digest
+from appkeys.models import AppKey, Credential, OrgToken
 from incidents.demo.play import PlayStopped
 
 C = TypeVar("C", bound=Credential)
@@ -52,8 +51,5 @@ def _secret(model: type[C], name: str, credentials: Credentials) -> str:
     if not known.is_active:
         kind = model._meta.verbose_name
         raise PlayStopped(f"The {kind} {known.name!r} was deactivated. Activate it to play the demo.")
-    secret = secrets.token_hex(16)
-    known.digest, known.suffix = digest(secret), secret[-4:]
-    known.save(update_fields=["digest", "suffix"])
     credentials.renewed.append(known)
-    return secret
+    return known.renew()

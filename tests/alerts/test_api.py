@@ -52,7 +52,9 @@ def test_repeats_within_one_batch_are_duplicates(post_batch: PostBatch) -> None:
 
 
 def test_one_bad_item_costs_its_neighbours_nothing(post_batch: PostBatch) -> None:
-    reply = post_batch({"status": "critical", "host": "a"}, {"status": "on fire", "host": "b"}, 7, {"status": "ok", "host": "c"})
+    reply = post_batch(
+        {"status": "critical", "host": "a"}, {"status": "on fire", "host": "b"}, 7, {"status": "ok", "host": "c"}
+    )
     assert reply.status_code == 201
     assert [(each["index"], each["field"]) for each in reply.json()["rejected"]] == [(1, "status"), (2, "alerts")]
     assert Alert.objects.count() == 2
@@ -91,7 +93,9 @@ def test_no_token_is_a_401_that_says_how_to_send_one(app_key: Any) -> None:
 
 def test_a_wrong_and_a_revoked_token_have_their_own_messages(org_token: Any) -> None:
     def post(token: str) -> Any:
-        return Client(headers={"Authorization": f"Bearer {token}"}).post("/data/v2/alerts", {}, content_type="application/json")
+        return Client(headers={"Authorization": f"Bearer {token}"}).post(
+            "/data/v2/alerts", {}, content_type="application/json"
+        )
 
     assert_error(post("f" * 32), 401, "not known")
     assert "f" * 32 not in post("f" * 32).content.decode()
@@ -127,7 +131,9 @@ def test_a_payload_that_cannot_be_read_says_why(body: bytes, words: list[str], s
 
 def test_no_status_and_no_primary_property_name_the_field_and_the_rule(send: Send, app_key: Any) -> None:
     assert_error(send({"app_key": app_key.secret, "host": "a"}), 400, "status", "required")
-    assert_error(send({"app_key": app_key.secret, "status": "ok", "cluster": "a"}), 400, "primary_property", "host, service")
+    assert_error(
+        send({"app_key": app_key.secret, "status": "ok", "cluster": "a"}), 400, "primary_property", "host, service"
+    )
 
 
 @pytest.mark.parametrize("status", ["Critical", "CRITICAL", " warning ", "warn", "crit", "ack", "unknown"])
@@ -170,7 +176,7 @@ def test_what_can_be_repaired_is_repaired_and_said(
 
 
 def test_numbers_that_are_not_finite_are_dropped_and_said(send: Send, app_key: Any) -> None:
-    reply = send('{"app_key": "%s", "status": "ok", "host": "a", "x": NaN, "y": 1e400}' % app_key.secret)
+    reply = send(f'{{"app_key": "{app_key.secret}", "status": "ok", "host": "a", "x": NaN, "y": 1e400}}')
     assert [note["field"] for note in reply.json()["notes"]] == ["x", "y"]
 
 
@@ -180,7 +186,10 @@ def test_only_the_first_2000_tags_are_kept(post_event: PostEvent) -> None:
     assert len(Alert.objects.get().tags) == 2000
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=utf8", "text/plain", "application/x-www-form-urlencoded", "", "nonsense"])
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json; charset=utf8", "text/plain", "application/x-www-form-urlencoded", "", "nonsense"],
+)
 def test_json_is_read_under_any_content_type(content_type: str, send: Send, app_key: Any) -> None:
     assert send({"app_key": app_key.secret, "status": "ok", "host": "a"}, content_type=content_type).status_code == 201
 

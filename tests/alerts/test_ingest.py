@@ -51,7 +51,12 @@ def test_an_older_stored_event_sent_again_is_a_duplicate(post_event: PostEvent) 
 
 
 def test_without_times_critical_ok_critical_is_taken_each_time(post_event: PostEvent) -> None:
-    assert [post_event(status=status).status_code for status in ("critical", "ok", "critical", "critical")] == [201, 201, 201, 204]
+    assert [post_event(status=status).status_code for status in ("critical", "ok", "critical", "critical")] == [
+        201,
+        201,
+        201,
+        204,
+    ]
     assert the_alert().status == Status.CRITICAL
 
 
@@ -83,7 +88,9 @@ def test_an_incident_identifier_overrides_primary_and_secondary(post_event: Post
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
-def test_the_newest_timestamp_decides_whatever_the_order_of_arrival(order: tuple[int, ...], post_event: PostEvent) -> None:
+def test_the_newest_timestamp_decides_whatever_the_order_of_arrival(
+    order: tuple[int, ...], post_event: PostEvent
+) -> None:
     story: list[dict[str, Any]] = [
         {"status": "warning", "timestamp": NOW - 400, "description": "slow", "owner": "shop"},
         {"status": "critical", "timestamp": NOW - 300, "description": "down"},
@@ -143,7 +150,14 @@ def test_a_late_event_of_a_former_life_joins_that_ones_history(post_event: PostE
 
 
 def test_several_lives_can_begin_within_one_batch(post_batch: PostBatch) -> None:
-    story = [("critical", 900_000), ("ok", 800_000), ("critical", 500_000), ("ok", 400_000), ("critical", 0), ("warning", 850_000)]
+    story = [
+        ("critical", 900_000),
+        ("ok", 800_000),
+        ("critical", 500_000),
+        ("ok", 400_000),
+        ("critical", 0),
+        ("warning", 850_000),
+    ]
     reply = post_batch(*({"host": "web-1", "status": status, "timestamp": NOW - ago} for status, ago in story))
     assert reply.status_code == 201
     assert [alert.events.count() for alert in Alert.objects.order_by("life")] == [3, 2, 1]
@@ -175,7 +189,9 @@ def test_an_ok_without_a_time_ends_an_alert_whose_sender_clock_is_ahead(post_eve
 
 
 @pytest.mark.parametrize("sent", [0.5, -62135596800, "0001-01-01T00:00:00Z", 4102444800, "yesterday", True])
-def test_a_time_that_cannot_be_true_is_replaced_by_that_of_receipt_and_noted(sent: object, post_event: PostEvent) -> None:
+def test_a_time_that_cannot_be_true_is_replaced_by_that_of_receipt_and_noted(
+    sent: object, post_event: PostEvent
+) -> None:
     with time_machine.travel(timezone.now(), tick=False):
         reply = post_event(timestamp=sent)
         assert the_alert().started_at == timezone.now()

@@ -62,7 +62,9 @@ def test_old_replies_are_forgotten(send: Send, app_key: Any) -> None:
     assert forget_old() == 1
 
 
-def test_what_an_app_key_sends_is_counted_by_the_hour(post_event: PostEvent, post_batch: PostBatch, app_key: Any) -> None:
+def test_what_an_app_key_sends_is_counted_by_the_hour(
+    post_event: PostEvent, post_batch: PostBatch, app_key: Any
+) -> None:
     post_event()
     post_event()
     post_batch({"status": "critical", "host": "b"}, {"status": "on fire", "host": "c"})
@@ -76,7 +78,9 @@ def test_repairs_are_listed_with_the_app_key_once_per_field(post_event: PostEven
     assert {(repair.field, repair.times) for repair in app_key.repairs.all()} == {("nested", 2), ("long", 1)}
 
 
-def test_with_the_database_away_a_sender_is_told_to_send_again(post_event: PostEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_the_database_away_a_sender_is_told_to_send_again(
+    post_event: PostEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_: Any, **__: Any) -> None:
         raise OperationalError("no route to host")
 

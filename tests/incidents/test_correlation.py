@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from alerts.events import Status
 from alerts.models import Alert
@@ -30,7 +32,12 @@ def test_alerts_of_one_host_within_an_hour_are_one_incident(post_event: PostEven
     post_event(check="cpu", timestamp=NOW - 3500)
     post_event(check="disk", timestamp=NOW)
     incident = Incident.objects.get()
-    assert (incident.title, incident.subtitle, incident.alerts_count, incident.active_count) == ("web-1", "cpu, disk", 2, 2)
+    assert (incident.title, incident.subtitle, incident.alerts_count, incident.active_count) == (
+        "web-1",
+        "cpu, disk",
+        2,
+        2,
+    )
 
 
 def test_alerts_of_one_host_more_than_an_hour_apart_are_two(post_event: PostEvent) -> None:
@@ -47,7 +54,9 @@ def test_the_window_counts_from_the_first_alert_not_from_the_last(post_event: Po
 
 
 def test_the_same_check_of_a_cluster_is_one_incident_titled_by_what_is_shared(post_batch: PostBatch) -> None:
-    post_batch(*({"status": "critical", "host": f"web-{number}", "cluster": "shop", "check": "http"} for number in range(6)))
+    post_batch(
+        *({"status": "critical", "host": f"web-{number}", "cluster": "shop", "check": "http"} for number in range(6))
+    )
     incident = Incident.objects.get()
     assert (incident.title, incident.subtitle) == ("shop · http", "web-0, web-1, web-2 and 3 more")
     assert incident.shared_tags == {"cluster": "shop", "check": "http"}
@@ -58,14 +67,20 @@ def test_only_patterns_that_all_alerts_match_stay_valid(post_event: PostEvent) -
     post_event(host="web-2", cluster="shop", check="http")  # by cluster and check; the host differs
     post_event(host="web-1", cluster="other", check="disk")  # host web-1 is no longer what all share
     assert Incident.objects.count() == 2
-    first = Incident.objects.order_by("pk").first()
-    assert first and [(matcher.pattern_id, matcher.valid) for matcher in first.matchers.order_by("pk")] == [(1, False), (2, True)]
+    first = Incident.objects.earliest("pk")
+    assert [(matcher.pattern_id, matcher.valid) for matcher in first.matchers.order_by("pk")] == [
+        (1, False),
+        (2, True),
+    ]
 
 
 def test_an_alert_that_no_pattern_matches_is_its_own_incident(post_event: PostEvent) -> None:
     post_event(service="checkout", check="latency")
     post_event(service="checkout", check="errors")
-    assert list(Incident.objects.order_by("pk").values_list("title", "subtitle")) == [("checkout", "latency"), ("checkout", "errors")]
+    assert list(Incident.objects.order_by("pk").values_list("title", "subtitle")) == [
+        ("checkout", "latency"),
+        ("checkout", "errors"),
+    ]
 
 
 def test_a_pattern_switched_off_gathers_nothing(post_event: PostEvent) -> None:
@@ -153,16 +168,34 @@ def test_trouble_that_came_and_went_before_correlation_looked_still_is_an_incide
 
 
 def test_how_late_correlation_comes_makes_no_difference(post_batch: PostBatch) -> None:
-    story = [("a", "critical", 900), ("b", "critical", 800), ("a", "ok", 700), ("c", "critical", 600), ("c", "ok", 500), ("b", "ok", 400)]
-    post_batch(*({"host": f"web-{name}", "cluster": "k", "check": "c", "status": status, "timestamp": NOW - ago} for name, status, ago in story))
+    story = [
+        ("a", "critical", 900),
+        ("b", "critical", 800),
+        ("a", "ok", 700),
+        ("c", "critical", 600),
+        ("c", "ok", 500),
+        ("b", "ok", 400),
+    ]
+    post_batch(
+        *(
+            {"host": f"web-{name}", "cluster": "k", "check": "c", "status": status, "timestamp": NOW - ago}
+            for name, status, ago in story
+        )
+    )
     incident = Incident.objects.get()
     assert (incident.alerts_count, incident.is_open) == (3, False)
-    assert incident.resolved_at and incident.resolved_at.timestamp() == NOW - 400
+    assert incident.resolved_at is not None
+    assert incident.resolved_at.timestamp() == NOW - 400
 
 
 def test_an_alert_that_started_after_the_end_is_a_new_incident_however_late_it_is_seen(post_batch: PostBatch) -> None:
     story = [("a", "critical", 900), ("a", "ok", 700), ("b", "critical", 600), ("b", "ok", 500)]
-    post_batch(*({"host": f"web-{name}", "cluster": "k", "check": "c", "status": status, "timestamp": NOW - ago} for name, status, ago in story))
+    post_batch(
+        *(
+            {"host": f"web-{name}", "cluster": "k", "check": "c", "status": status, "timestamp": NOW - ago}
+            for name, status, ago in story
+        )
+    )
     assert Incident.objects.count() == 2
 
 
@@ -189,9 +222,16 @@ def test_an_alert_left_behind_by_a_lost_message_is_found_by_the_sweep(post_event
     assert Alert.objects.get().incident is not None
 
 
-def test_a_thousand_alerts_behind_come_out_as_they_would_one_by_one(post_batch: PostBatch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_alerts_behind_come_out_as_they_would_one_by_one(
+    post_batch: PostBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     items = [
-        {"host": f"h{number % 40}", "check": f"c{number % 7}", "cluster": f"k{number % 5}", "status": ("critical", "ok", "warning")[number % 3]}
+        {
+            "host": f"h{number % 40}",
+            "check": f"c{number % 7}",
+            "cluster": f"k{number % 5}",
+            "status": ("critical", "ok", "warning")[number % 3],
+        }
         for number in range(1000)
     ]
     monkeypatch.setattr(correlator, "GROUP", 1000)
@@ -207,7 +247,18 @@ def test_a_thousand_alerts_behind_come_out_as_they_would_one_by_one(post_batch: 
 
 
 def _shape() -> list[Any]:
-    fields = ("title", "subtitle", "status", "severity", "alerts_count", "active_count", "status_counts", "shared_tags", "started_at", "resolved_at")
+    fields = (
+        "title",
+        "subtitle",
+        "status",
+        "severity",
+        "alerts_count",
+        "active_count",
+        "status_counts",
+        "shared_tags",
+        "started_at",
+        "resolved_at",
+    )
     return [
         (tuple(getattr(incident, name) for name in fields), set(incident.alerts.values_list("identifier", flat=True)))
         for incident in Incident.objects.order_by("pk")
@@ -225,12 +276,12 @@ def test_a_group_of_alerts_costs_the_same_number_of_queries_whatever_its_size(
 
 # --- decide() alone
 
-HOST = Pattern(1, 1, ("host",), correlator.timedelta(minutes=60))
-CHECK = Pattern(2, 1, ("cluster", "check"), correlator.timedelta(minutes=60), cross_source=False)
+HOST = Pattern(1, 1, ("host",), timedelta(minutes=60))
+CHECK = Pattern(2, 1, ("cluster", "check"), timedelta(minutes=60), cross_source=False)
 
 
 def _subject(source: str = "api.a", **tags: str) -> Subject:
-    return Subject(source, dict(tags), correlator.timezone.now())
+    return Subject(source, dict(tags), timezone.now())
 
 
 def test_decide_tells_why_each_pattern_won_or_lost() -> None:

@@ -56,7 +56,9 @@ def test_undo_brings_back_what_was_firing_and_nothing_else(incident: Incident, r
         lifecycle.undo_resolve(activity, by=responder)
 
 
-def test_a_newer_event_reopens_a_manually_resolved_incident(incident: Incident, responder: User, post_event: PostEvent) -> None:
+def test_a_newer_event_reopens_a_manually_resolved_incident(
+    incident: Incident, responder: User, post_event: PostEvent
+) -> None:
     lifecycle.resolve(incident, by=responder)
     post_event(check="cpu", timestamp=int(time.time()) + 1)
     incident.refresh_from_db()
@@ -64,28 +66,36 @@ def test_a_newer_event_reopens_a_manually_resolved_incident(incident: Incident, 
     assert incident.active_count == 1
 
 
-def test_the_same_event_without_a_time_reopens_too_since_it_says_the_trouble_is_still_there(post_event: PostEvent, responder: User) -> None:
+def test_the_same_event_without_a_time_reopens_too_since_it_says_the_trouble_is_still_there(
+    post_event: PostEvent, responder: User
+) -> None:
     post_event(check="cpu")
     lifecycle.resolve(Incident.objects.get(), by=responder)
     assert post_event(check="cpu").status_code == 201
     assert Incident.objects.get().is_open
 
 
-def test_an_event_older_than_the_manual_resolve_does_not_reopen(incident: Incident, responder: User, post_event: PostEvent) -> None:
+def test_an_event_older_than_the_manual_resolve_does_not_reopen(
+    incident: Incident, responder: User, post_event: PostEvent
+) -> None:
     lifecycle.resolve(incident, by=responder)
     assert post_event(check="cpu", status="warning", timestamp=NOW - 100).status_code == 201
     incident.refresh_from_db()
     assert not incident.is_open
 
 
-def test_undo_counts_what_senders_said_while_it_was_resolved(incident: Incident, responder: User, post_event: PostEvent) -> None:
+def test_undo_counts_what_senders_said_while_it_was_resolved(
+    incident: Incident, responder: User, post_event: PostEvent
+) -> None:
     activity = lifecycle.resolve(incident, by=responder)
     post_event(check="cpu", status="ok", timestamp=int(time.time()) + 1)
     lifecycle.undo_resolve(activity, by=responder)
     assert statuses() == {"cpu": Status.OK, "disk": Status.CRITICAL, "swap": Status.OK}
 
 
-def test_an_older_ok_that_comes_after_the_undo_still_counts(incident: Incident, responder: User, post_event: PostEvent) -> None:
+def test_an_older_ok_that_comes_after_the_undo_still_counts(
+    incident: Incident, responder: User, post_event: PostEvent
+) -> None:
     activity = lifecycle.resolve(incident, by=responder)
     lifecycle.undo_resolve(activity, by=responder)
     post_event(check="cpu", status="ok", timestamp=NOW - 60)
@@ -105,7 +115,9 @@ def test_after_undo_new_alerts_join_again(incident: Incident, responder: User, p
     assert Incident.objects.get().alerts_count == 4
 
 
-def test_an_alert_that_fires_again_before_correlation_saw_it_is_ended_with_the_others(incident: Incident, responder: User) -> None:
+def test_an_alert_that_fires_again_before_correlation_saw_it_is_ended_with_the_others(
+    incident: Incident, responder: User
+) -> None:
     Alert.objects.update(correlated_revision=0)
     lifecycle.resolve(incident, by=responder)
     assert Alert.objects.filter(incident=incident).count() == 3
