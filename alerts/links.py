@@ -32,7 +32,7 @@ def is_link(value: str) -> bool:
         return False
     try:
         parts = urlsplit(value)
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port  # asking for an impossible port raises
         if parts.scheme not in ("http", "https") or "@" in parts.netloc:
             return False
         if _INTRANET_NAME.fullmatch(host):

@@ -30,7 +30,7 @@ def integrations(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
     """Name an integration; the answer shows its secrets, once, and is stored nowhere."""
-    form = AppKeyForm(request.POST or None)
+    form = AppKeyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             issued = form.issue(by=request.user)
@@ -79,7 +79,7 @@ def activate(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: SignedInRequest) -> HttpResponse:
     """The org tokens, and a form for another one; the answer to it shows the new secret, once."""
-    form = OrgTokenForm(request.POST or None)
+    form = OrgTokenForm(request.POST if request.method == "POST" else None)
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid() and (issued := form.issue(by=request.user)):
         context = {"form": OrgTokenForm(), "issued": issued[0], "secret": issued[1]}

@@ -50,7 +50,7 @@ def detail(request: SignedInRequest, pk: int, tab: str = "alerts") -> HttpRespon
 def resolve(request: SignedInRequest, pk: int) -> HttpResponse:
     """Ask for a comment and say what will happen; then do it."""
     incident = get_object_or_404(Incident, pk=pk)
-    form = ResolveForm(request.POST or None)
+    form = ResolveForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             lifecycle.resolve(incident, by=request.user, comment=form.cleaned_data["comment"])
