@@ -6,8 +6,7 @@ import json
 import shlex
 from dataclasses import dataclass
 
-KEY_VARIABLE = '"$APP_KEY"'
-TOKEN_VARIABLE = "$TOKEN"
+BY_VARIABLE = '"\'"$APP_KEY"\'"'  # a JSON string that closes the single quotes around it, and opens them again
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class TestAlert:
         return self._command("ok")
 
     def _command(self, status: str) -> str:
-        authorization = f"Authorization: Bearer {self.token or TOKEN_VARIABLE}"
+        authorization = f"Authorization: Bearer {self.token or '$TOKEN'}"
         parts = (
             f"curl -X POST {shlex.quote(self.url)}",
             "-H 'Content-Type: application/json'",
@@ -49,4 +48,4 @@ class TestAlert:
         }
         quoted = shlex.quote(json.dumps(alert, indent=2, ensure_ascii=False))
         # Nothing expands between single quotes, so the variable stands between two of them; the key comes first, before any text of a person.
-        return quoted if self.app_key else quoted.replace('"$APP_KEY"', f"\"'{KEY_VARIABLE}'\"", 1)
+        return quoted if self.app_key else quoted.replace('"$APP_KEY"', BY_VARIABLE, 1)

@@ -11,21 +11,20 @@ from appkeys.models import AppKey, OrgToken
 from people.models import User
 
 NAME_LIMIT = 100
-TOKEN_CHOICE_LABEL = "Make a new org token for it"
 
 
 class AppKeyForm(forms.Form):
     """Makes the App Key, and an org token with it where one is wanted or none exists."""
 
     name = forms.CharField(max_length=NAME_LIMIT, error_messages={"required": "Give the integration a name."})
-    with_token = forms.BooleanField(required=False, label=TOKEN_CHOICE_LABEL)
+    with_token = forms.BooleanField(required=False, label="Make a new org token for it")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.has_token = OrgToken.objects.filter(deactivated_at=None).exists()
 
     def issue(self, *, by: User) -> tuple[AppKey, str, str] | None:
-        """The key, its secret, and the secret of the token, empty where none was made. None, and an error at its field, where the name cannot be had."""
+        """The key, its secret, and the token's secret, empty where none was made. None, with an error at the field, where the name cannot be had."""
         try:
             app_key, secret = AppKey.issue(name=self.cleaned_data["name"], by=by)
         except ValidationError as error:

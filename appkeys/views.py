@@ -21,7 +21,10 @@ from people.access import SignedInRequest, administrators_only
 @administrators_only
 @require_safe
 def integrations(request: SignedInRequest) -> HttpResponse:
-    context = {"app_keys": AppKey.objects.select_related("created_by"), "has_token": OrgToken.objects.filter(deactivated_at=None).exists()}
+    context = {
+        "app_keys": AppKey.objects.select_related("created_by"),
+        "has_token": OrgToken.objects.filter(deactivated_at=None).exists(),
+    }
     return render(request, "appkeys/list.html", context)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from alerts.events import Status
 from alerts.models import Event
@@ -59,7 +59,11 @@ class Counts:
         return self.active.get(self.worst, 0)
 
     def of(self, folder: Folder) -> int:
-        return {Folder.ACTIVE: sum(self.active.values()), Folder.UNHANDLED: sum(self.unhandled.values()), Folder.RESOLVED: self.resolved}[folder]
+        return {
+            Folder.ACTIVE: sum(self.active.values()),
+            Folder.UNHANDLED: sum(self.unhandled.values()),
+            Folder.RESOLVED: self.resolved,
+        }[folder]
 
     def shown(self, folder: Folder) -> str:
         count = self.of(folder)
@@ -104,7 +108,14 @@ def newest_app_key() -> AppKey | None:
     return AppKey.objects.order_by("-created_at").first()
 
 
+def undoable(incident: Incident) -> Activity | None:
+    """The manual resolve that closed the incident, where that is still how it stands."""
+    if incident.resolved_by_id is None:
+        return None
+    manual = incident.activities.filter(kind=Activity.Kind.RESOLVED_BY_HAND, undone_at=None)
+    return manual.select_related("by").order_by("-at", "-pk").first()
+
+
 def rows(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
     """Incidents with what a row of the feed shows beside their own columns."""
-    by_hand = Activity.objects.filter(incident=OuterRef("pk"), kind=Activity.Kind.RESOLVED_BY_HAND, at=OuterRef("resolved_at"), undone_at=None)
-    return incidents.select_related("assignee").annotate(resolved_by_hand=Exists(by_hand))
+    return incidents.select_related("assignee", "resolved_by")

@@ -20,7 +20,7 @@ class IncidentFilter(django_filters.FilterSet):
     """`folder`, `q` and `status` (any number of them). What makes no sense is left out rather than answered with an error."""
 
     q = django_filters.CharFilter(method="having_text", max_length=200)
-    status = django_filters.MultipleChoiceFilter(choices=[(name, status.label.capitalize()) for name, status in STATUSES.items()], method="having_status")
+    status = django_filters.MultipleChoiceFilter(choices=[(name, name) for name in STATUSES], method="having_status")
 
     class Meta:
         model = Incident

@@ -10,7 +10,10 @@ COMMENT_LIMIT = 10_000
 class CommentForm(forms.Form):
     comment = forms.CharField(
         max_length=COMMENT_LIMIT,
-        error_messages={"required": "Write something first.", "max_length": "A comment can have 10,000 characters; this one has %(show_value)d."},
+        error_messages={
+            "required": "Write something first.",
+            "max_length": "A comment can have 10,000 characters; this one has %(show_value)d.",
+        },
     )
 
 

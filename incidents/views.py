@@ -19,7 +19,7 @@ from incidents import feed as the_feed
 from incidents import lifecycle
 from incidents.filters import STATUSES, IncidentFilter
 from incidents.forms import CommentForm, ResolveForm
-from incidents.models import Activity, Incident
+from incidents.models import Incident
 from incidents.why import explain
 from people.access import SignedInRequest, responders_only
 
@@ -119,13 +119,18 @@ def _feed_context(request: SignedInRequest) -> dict[str, Any]:
         "filter": asked,
         "folder": asked.folder,
         "folders": [(folder, counts.shown(folder), asked.query(folder=folder)) for folder in the_feed.Folder],
-        "pills": [(status, counts.by_status(asked.folder).get(status, 0), name in asked.statuses) for name, status in STATUSES.items()],
+        "pills": [
+            (status, counts.by_status(asked.folder).get(status, 0), name in asked.statuses)
+            for name, status in STATUSES.items()
+        ],
         "counts": counts,
         "page": page,
         "last_event_at": last_event_at,
     }
     if not page.rows:
-        context["emptiness"] = the_feed.emptiness(asked.folder, counts, last_event_at=last_event_at, is_filtered=asked.is_narrowed)
+        context["emptiness"] = the_feed.emptiness(
+            asked.folder, counts, last_event_at=last_event_at, is_filtered=asked.is_narrowed
+        )
         context["hidden_count"] = counts.shown(asked.folder)
         context["last_incident"] = the_feed.last_incident()
         context["newest_app_key"] = the_feed.newest_app_key()
@@ -133,12 +138,10 @@ def _feed_context(request: SignedInRequest) -> dict[str, Any]:
 
 
 def _incident_context(request: SignedInRequest, incident: Incident, tab: str) -> dict[str, Any]:
-    by_hand = Activity.Kind.RESOLVED_BY_HAND
-    undoable = None if incident.is_open else incident.activities.filter(kind=by_hand, undone_at=None, at=incident.resolved_at).select_related("by").first()
     context: dict[str, Any] = {
         "incident": incident,
         "tab": tab,
-        "undoable": undoable,
+        "undoable": the_feed.undoable(incident),
         "links": links_of(incident.shared_tags),
         "view_query": IncidentFilter(request.GET).query(),
         "pane_url": _url(incident, tab, request),
@@ -176,5 +179,7 @@ def _back(request: SignedInRequest, incident: Incident) -> HttpResponse:
 
 def _there(request: SignedInRequest, incident: Incident) -> str:
     there = request.POST.get("next") or request.GET.get("next") or ""
-    is_ours = url_has_allowed_host_and_scheme(there, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    is_ours = url_has_allowed_host_and_scheme(
+        there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return there if is_ours else incident.get_absolute_url()

@@ -79,7 +79,11 @@ def _reason(row: Mapping[str, Any], pattern: CorrelationPattern | None) -> Reaso
 def _named(pattern: CorrelationPattern | None, version: int) -> str:
     if pattern is None:
         return "a pattern that is gone"
-    return str(pattern) if pattern.version == version else f"{pattern} (its version {version} decided, it has been edited since)"
+    return (
+        str(pattern)
+        if pattern.version == version
+        else f"{pattern} (its version {version} decided, it has been edited since)"
+    )
 
 
 def _edge(row: Mapping[str, Any], name: str) -> datetime | None:

@@ -34,7 +34,9 @@ class SignIn(LoginView):
 def theme(request: HttpRequest) -> HttpResponse:
     """Remember light, dark or the system's choice in this browser."""
     there = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(there, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    is_ours = url_has_allowed_host_and_scheme(
+        there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     response = redirect(there if is_ours else resolve_url("incidents:feed"))
     chosen = request.POST.get("theme")
     if chosen in THEMES:

@@ -18,7 +18,14 @@ from incidents.models import Activity, Incident
 register = template.Library()
 
 ROW_TAGS = 2
-TELLING_TAGS = ("environment", "cluster", "service", "application", "team", "region")  # come first, where an incident has them
+TELLING_TAGS = (
+    "environment",
+    "cluster",
+    "service",
+    "application",
+    "team",
+    "region",
+)  # come first, where an incident has them
 TAG_LIMIT = 40  # a longer value says little in a row
 TAIL = 14  # how much of a long name's end stays in sight
 LONG_NAME = 36
@@ -31,9 +38,9 @@ def incident_badge(incident: Incident) -> SafeString:
 
 
 @register.simple_tag
-def folder_status(filter: IncidentFilter, status: Status) -> str:
+def with_status(view: IncidentFilter, status: Status) -> str:
     """The query string of the feed with a status taken in or out."""
-    return filter.toggled(status.name.lower())
+    return view.toggled(status.name.lower())
 
 
 @register.filter
@@ -60,7 +67,9 @@ def row_tags(incident: Incident) -> RowTags:
     """The two tags that say most beside the title: short ones that are neither links nor in the title already."""
     said = f"{incident.title} {incident.subtitle}"
     values = [(name, shown(value)) for name, value in incident.shared_tags.items()]
-    telling = [(name, value) for name, value in values if len(value) <= TAG_LIMIT and value not in said and "://" not in value]
+    telling = [
+        (name, value) for name, value in values if len(value) <= TAG_LIMIT and value not in said and "://" not in value
+    ]
     telling.sort(key=lambda tag: (TELLING_TAGS.index(tag[0]) if tag[0] in TELLING_TAGS else len(TELLING_TAGS), tag[0]))
     return RowTags(telling[:ROW_TAGS], len(values) - len(telling[:ROW_TAGS]))
 

@@ -19,9 +19,38 @@ register = template.Library()
 
 # Drawn once a page, and used by reference wherever they stand.
 ICONS = (
-    *("activity", "arrow-down", "arrow-left", "bell-ring", "check", "chevron-right", "circle-check", "circle-question-mark", "clock", "copy", "external-link"),
-    *("eye", "hand", "inbox", "key-round", "layers", "link", "log-out", "message-square", "monitor", "moon", "octagon-alert", "plug", "plus"),
-    *("power", "repeat", "rotate-ccw", "search", "sun", "triangle-alert", "undo-2", "user", "user-minus", "user-plus", "x"),
+    "activity",
+    "arrow-left",
+    "bell-ring",
+    "check",
+    "circle-check",
+    "circle-question-mark",
+    "clock",
+    "copy",
+    "external-link",
+    "eye",
+    "hand",
+    "inbox",
+    "key-round",
+    "layers",
+    "log-out",
+    "message-square",
+    "monitor",
+    "moon",
+    "octagon-alert",
+    "plug",
+    "plus",
+    "power",
+    "repeat",
+    "rotate-ccw",
+    "search",
+    "sun",
+    "triangle-alert",
+    "undo-2",
+    "user",
+    "user-minus",
+    "user-plus",
+    "x",
 )
 
 
@@ -30,7 +59,9 @@ ICONS = (
 def icon_sheet() -> SafeString:
     """The icons as symbols; to stand in the page before the first of them is used."""
     drawings = (
-        re.sub(r"^<svg[^>]*>", f'<symbol id="icon-{name}" viewBox="0 0 24 24">', lucide._render_icon(name, None)).replace("</svg>", "</symbol>")
+        re.sub(
+            r"^<svg[^>]*>", f'<symbol id="icon-{name}" viewBox="0 0 24 24">', lucide._render_icon(name, None)
+        ).replace("</svg>", "</symbol>")
         for name in ICONS
     )
     return mark_safe(f'<svg class="icon-sheet" aria-hidden="true">{"".join(drawings)}</svg>')  # noqa: S308 - drawings of a package, no text of anybody
@@ -47,7 +78,7 @@ def icon(name: str, label: str = "") -> SafeString:
 
 @register.simple_tag
 def moment(at: datetime | None, show: str = "ago") -> SafeString | str:
-    """A time. It reads in UTC as it stands; times.js shows it in the reader's zone, as `ago` ("13m"), `exact`, `both`, or how `long` it has lasted."""
+    """A time, in UTC as it stands. times.js shows it in the reader's zone: `ago` ("13m"), `since` ("13m ago"), `exact`, `both`, or how `long` ago."""
     if at is None:
         return ""
     at = at.astimezone(UTC).replace(microsecond=0)

@@ -28,12 +28,53 @@ def test_a_web_address_is_a_link(url: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *("", "db-1", "example.com", "//example.com/", "/etc/passwd", "ftp://example.com/", "file:///etc/passwd", "httpx://example.com", "http:/example.com"),
-        *("http://", "https:", "http://?", "http://#", "http://.", "http://-a/", "http://a b/", "http://[::1", "http://example.com:99999/", "http://example.com:x/"),
-        *("javascript:alert(1)", " javascript:alert(1)", "JAVASCRIPT:alert(1)", "java\tscript:alert(1)", "vbscript:x", "data:text/html,x", "http:javascript:alert(1)"),
-        *("https://exa\nmple.com/", "\nhttps://example.com/", "https://example.com/\r\nX: y", " https://example.com/", "https://example.com/ ", "https://example.com/\x00"),
-        *('https://example.com/"x', "https://example.com/<b>", "https://example.com/`x`", "https:\\\\example.com", "https://example.com\\@evil.example.com"),
-        *("https://user@example.com/", "https://user:pw@example.com/", "https://a.example.com@b.example.com/", "https://example.com/\u202e", "https://ex\u00adample.com/"),
+        *(
+            "",
+            "db-1",
+            "example.com",
+            "//example.com/",
+            "/etc/passwd",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "httpx://example.com",
+        ),
+        *(
+            "http:/example.com",
+            "http://",
+            "https:",
+            "http://?",
+            "http://#",
+            "http://.",
+            "http://-a/",
+            "http://a b/",
+            "http://[::1",
+            "http://example.com:99999/",
+            "http://example.com:x/",
+        ),
+        *("javascript:alert(1)", " javascript:alert(1)", "JAVASCRIPT:alert(1)", "java\tscript:alert(1)"),
+        *("vbscript:x", "data:text/html,x", "http:javascript:alert(1)"),
+        *(
+            "https://exa\nmple.com/",
+            "\nhttps://example.com/",
+            "https://example.com/\r\nX: y",
+            " https://example.com/",
+            "https://example.com/ ",
+            "https://example.com/\x00",
+        ),
+        *(
+            'https://example.com/"x',
+            "https://example.com/<b>",
+            "https://example.com/`x`",
+            "https:\\\\example.com",
+            "https://example.com\\@evil.example.com",
+        ),
+        *(
+            "https://user@example.com/",
+            "https://user:pw@example.com/",
+            "https://a.example.com@b.example.com/",
+            "https://example.com/\u202e",
+            "https://ex\u00adample.com/",
+        ),
         "https://example.com/" + "x" * 3000,
     ],
 )
@@ -43,7 +84,10 @@ def test_everything_else_is_text(value: str) -> None:
 
 
 def test_each_element_of_a_multi_value_tag_is_judged_alone() -> None:
-    tags: dict[str, str | list[str]] = {"docs": ["https://a.example.com/", "see <b>wiki</b>", "https://b.example.com/"], "host": "db-1"}
+    tags: dict[str, str | list[str]] = {
+        "docs": ["https://a.example.com/", "see <b>wiki</b>", "https://b.example.com/"],
+        "host": "db-1",
+    }
     assert links_of(tags) == [Link("docs 1", "https://a.example.com/"), Link("docs 2", "https://b.example.com/")]
     shown = tag_value("docs", tags["docs"])
     assert shown.count("<a ") == 2

@@ -64,7 +64,16 @@ def test_a_name_that_cannot_be_had_is_told_at_the_field(administering: Client, a
     assert not OrgToken.objects.exists()
 
 
-NAMES = ["Plain", "it's", 'a "quoted" one', "$(touch /tmp/x) `id` $HOME", "back\\slash", "ünï→", "-d @file", "</script>"]
+NAMES = [
+    "Plain",
+    "it's",
+    'a "quoted" one',
+    "$(touch /tmp/x) `id` $HOME",
+    "back\\slash",
+    "ünï→",
+    "-d @file",
+    "</script>",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +93,9 @@ def test_commands_are_valid_for_any_name(name: str) -> None:
 def test_placeholders_are_filled_by_the_shell(name: str) -> None:
     command = TestAlert("https://console.example.com/data/v2/alerts", name).critical
     show = f'curl() {{ printf "%s\\0" "$@"; }}\n{command}'
-    done = subprocess.run(["sh", "-c", show], env={**os.environ, "APP_KEY": "key-1", "TOKEN": "token-1"}, capture_output=True, check=True)
+    done = subprocess.run(
+        ["sh", "-c", show], env={**os.environ, "APP_KEY": "key-1", "TOKEN": "token-1"}, capture_output=True, check=True
+    )
     words = done.stdout.decode().split("\0")
     assert "Authorization: Bearer token-1" in words
     sent = json.loads(words[words.index("-d") + 1])
@@ -103,7 +114,9 @@ def test_the_command_shown_makes_the_incident_it_promises(administering: Client,
     assert "hx-trigger" not in shown
 
 
-def test_deactivate_asks_first_and_can_be_taken_back(administering: Client, app_key: Any, post_event: PostEvent) -> None:
+def test_deactivate_asks_first_and_can_be_taken_back(
+    administering: Client, app_key: Any, post_event: PostEvent
+) -> None:
     assert "Deactivate Nagios?" in administering.get(f"/integrations/{app_key.pk}/deactivate").content.decode()
     administering.post(f"/integrations/{app_key.pk}/deactivate")
     assert post_event(host="db-1").status_code >= 400
@@ -131,7 +144,9 @@ def test_a_taken_token_name_is_told_at_the_field(administering: Client, org_toke
 
 @pytest.mark.parametrize("path", ["", "new", "1", "1/status", "1/deactivate", "tokens", "tokens/1/revoke"])
 @pytest.mark.parametrize("role", ["responder", "viewer"])
-def test_only_administrators_see_integrations(client: Client, request: pytest.FixtureRequest, role: str, path: str) -> None:
+def test_only_administrators_see_integrations(
+    client: Client, request: pytest.FixtureRequest, role: str, path: str
+) -> None:
     client.force_login(request.getfixturevalue(role))
     reply = client.get(f"/integrations/{path}")
     assert reply.status_code == 403

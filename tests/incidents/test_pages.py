@@ -77,7 +77,9 @@ def test_folders_hold_what_their_names_say(acting: Client, responder: User, post
 
 
 @pytest.mark.parametrize("text", ["ärger", "ÄRGER", "rger-7", "100%", "a_b", ".*"])
-def test_search_finds_titles_in_any_case_and_takes_signs_literally(acting: Client, post_event: PostEvent, text: str) -> None:
+def test_search_finds_titles_in_any_case_and_takes_signs_literally(
+    acting: Client, post_event: PostEvent, text: str
+) -> None:
     post_event(host="Ärger-7 100% a_b .*")
     post_event(host="other")
     assert titles(acting, f"/?q={text.replace('%', '%25')}") == ["Ärger-7 100% a_b .*"]
@@ -102,13 +104,17 @@ def test_pages_by_key_show_each_incident_once(acting: Client, post_event: PostEv
     assert len({row.pk for row in [*first.rows, *second.rows]}) == 55
 
 
-@pytest.mark.parametrize("key", ["x", "4~never~1", "9~2026-01-01~1", f"{10**30}~2026-01-01T00:00:00+00:00~{10**30}", "~~"])
+@pytest.mark.parametrize(
+    "key", ["x", "4~never~1", "9~2026-01-01~1", f"{10**30}~2026-01-01T00:00:00+00:00~{10**30}", "~~"]
+)
 def test_a_key_that_makes_no_sense_harms_nothing(acting: Client, post_event: PostEvent, key: str) -> None:
     post_event(host="db-1")
     assert acting.get("/", {"after": key}).status_code == 200
 
 
-def test_feed_costs_the_same_for_one_incident_and_fifty(acting: Client, post_event: PostEvent, django_assert_num_queries: Any) -> None:
+def test_feed_costs_the_same_for_one_incident_and_fifty(
+    acting: Client, post_event: PostEvent, django_assert_num_queries: Any
+) -> None:
     post_event(host="h0", runbook="https://wiki.example.com/r")
     with django_assert_num_queries(6):
         acting.get("/")
@@ -118,7 +124,9 @@ def test_feed_costs_the_same_for_one_incident_and_fifty(acting: Client, post_eve
         acting.get("/")
 
 
-def test_incident_costs_the_same_for_one_alert_and_fifty(acting: Client, post_event: PostEvent, django_assert_max_num_queries: Any) -> None:
+def test_incident_costs_the_same_for_one_alert_and_fifty(
+    acting: Client, post_event: PostEvent, django_assert_max_num_queries: Any
+) -> None:
     for number in range(50):
         post_event(host="db-1", check=f"c{number}")
     (incident,) = Incident.objects.all()
@@ -205,7 +213,9 @@ def test_an_empty_comment_is_refused_at_its_field(acting: Client, post_event: Po
 
 
 @pytest.mark.parametrize("action", ["resolve", "undo", "assign", "release", "comment"])
-def test_a_viewer_looks_and_may_not_act(signed_in: Callable[[User], Client], viewer: User, post_event: PostEvent, action: str) -> None:
+def test_a_viewer_looks_and_may_not_act(
+    signed_in: Callable[[User], Client], viewer: User, post_event: PostEvent, action: str
+) -> None:
     post_event(host="db-1")
     (incident,) = Incident.objects.all()
     client = signed_in(viewer)
@@ -224,7 +234,9 @@ def test_an_action_leads_nowhere_but_here(acting: Client, post_event: PostEvent)
     assert reply.headers["Location"] == f"/incidents/{incident.pk}"
 
 
-def test_an_administrator_is_led_through_the_first_run(signed_in: Callable[[User], Client], admin: User, request: pytest.FixtureRequest) -> None:
+def test_an_administrator_is_led_through_the_first_run(
+    signed_in: Callable[[User], Client], admin: User, request: pytest.FixtureRequest
+) -> None:
     client = signed_in(admin)
     assert "Nothing sends alerts here yet" in page(client, "/")
     app_key = request.getfixturevalue("app_key")
@@ -280,7 +292,13 @@ def test_nasty_values_are_text_and_never_links(acting: Client, post_event: PostE
     post_event(host="db-1", check="<b>Disk</b>", **NASTY)
     (incident,) = Incident.objects.all()
     (alert,) = Alert.objects.all()
-    for path in ("/", f"/incidents/{incident.pk}", f"/incidents/{incident.pk}/why", f"/incidents/{incident.pk}/activity", f"/alerts/{alert.pk}"):
+    for path in (
+        "/",
+        f"/incidents/{incident.pk}",
+        f"/incidents/{incident.pk}/why",
+        f"/incidents/{incident.pk}/activity",
+        f"/alerts/{alert.pk}",
+    ):
         shown = page(acting, path)
         assert "link-button" not in shown
         assert "<script>alert" not in shown

@@ -9,8 +9,18 @@ from django.views.defaults import server_error
 from people.models import User
 from tests.conftest import PASSWORD
 
+PAGES = [
+    "/",
+    "/?folder=resolved",
+    "/incidents/1",
+    "/incidents/1/activity",
+    "/alerts/1",
+    "/integrations/",
+    "/integrations/tokens",
+]
 
-@pytest.mark.parametrize("path", ["/", "/?folder=resolved", "/incidents/1", "/incidents/1/activity", "/alerts/1", "/integrations/", "/integrations/tokens"])
+
+@pytest.mark.parametrize("path", PAGES)
 def test_every_page_asks_for_sign_in(client: Client, db: None, path: str) -> None:
     reply = client.get(path)
     assert reply.status_code == 302
@@ -23,7 +33,9 @@ def test_signing_in_leads_to_the_page_asked_for(client: Client, viewer: User) ->
 
 
 def test_signing_in_leads_nowhere_else(client: Client, viewer: User) -> None:
-    reply = client.post("/login", {"username": viewer.username, "password": PASSWORD, "next": "https://elsewhere.example.com/"})
+    reply = client.post(
+        "/login", {"username": viewer.username, "password": PASSWORD, "next": "https://elsewhere.example.com/"}
+    )
     assert reply.headers["Location"] == "/"
 
 
@@ -36,7 +48,11 @@ def test_a_wrong_password_is_told_and_the_way_kept(client: Client, viewer: User)
 
 
 def test_a_refresh_after_the_session_ended_leads_the_page_to_sign_in(client: Client, db: None) -> None:
-    headers = {"HX-Request": "true", "HX-Target": "feed", "HX-Current-URL": "http://testserver/incidents/7?folder=resolved"}
+    headers = {
+        "HX-Request": "true",
+        "HX-Target": "feed",
+        "HX-Current-URL": "http://testserver/incidents/7?folder=resolved",
+    }
     reply = client.get("/", headers=headers, follow=True)
     assert reply.headers["HX-Redirect"] == "/login?next=%2Fincidents%2F7%3Ffolder%3Dresolved"
     assert not reply.content
@@ -48,7 +64,9 @@ def test_signing_out_ends_the_session(client: Client, viewer: User) -> None:
     assert client.get("/").status_code == 302
 
 
-@pytest.mark.parametrize(("chosen", "shown"), [("dark", "dark"), ("light", "light"), ("system", "system"), ('"><script>', "system")])
+@pytest.mark.parametrize(
+    ("chosen", "shown"), [("dark", "dark"), ("light", "light"), ("system", "system"), ('"><script>', "system")]
+)
 def test_a_theme_is_remembered_in_the_browser(client: Client, db: None, chosen: str, shown: str) -> None:
     client.post("/theme", {"theme": chosen, "next": "/login"})
     assert f'data-theme="{shown}"' in client.get("/login").content.decode()
