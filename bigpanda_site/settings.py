@@ -222,8 +222,14 @@ REST_FRAMEWORK = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"no_query": {"()": "bigpanda_site.logs.WithoutQueryStrings"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {name: {"level": "INFO"} for name in ("people", "appkeys", "alerts", "incidents", "bigpanda_site")},
+    "loggers": {
+        **{name: {"level": "INFO"} for name in ("people", "appkeys", "alerts", "incidents", "bigpanda_site", "celery")},
+        **{name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy", "celery.beat")},
+        # runserver's own log, which Django would write past the filter above
+        "django.server": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+    },
 }
