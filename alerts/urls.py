@@ -1,10 +1,10 @@
-"""The wire, and one alert's page: no trailing slashes, no redirects."""
+"""The wire, its documentation, and one alert's page: no trailing slashes, no redirects."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from alerts import api, views
+from alerts import api, docs, views
 
 wire = [
     path("data/v2/alerts", api.Alerts.as_view(), name="alerts"),
@@ -14,5 +14,7 @@ wire = [
 ]
 pages = [
     path("alerts/<int:pk>", views.detail, name="alert"),
+    path("api", docs.page, name="api"),
+    path("api/openapi.json", docs.document, name="openapi"),
 ]
 urlpatterns = [*wire, *pages]
