@@ -568,6 +568,7 @@ def test_no_bytes_bring_it_down(console: Console) -> None:
         statuses[status] += 1
         if wrong:
             found.setdefault(wrong, []).append(f"#{number} {request}")
+    link.close()
     took = time.monotonic() - began
     print(f"{REQUESTS} requests in {took:.0f} s: {dict(sorted(statuses.items()))}")
     print(f"slowest: {slowest[0]:.2f} s, {slowest[1]}")
