@@ -93,12 +93,12 @@ class _Batch:
         return Outcome.ACCEPTED if life.take(event, self.received_at, store.read_log) else Outcome.DUPLICATE
 
     def _begins_anew(self, known: Folded, event: IncomingEvent) -> bool:
-        """Whether the event is the newest, active, and later after the end than the reopen window allows (bigpanda.md §2.5)."""
+        """Whether the event is the newest, active, and comes later after the end than the reopen window allows (bigpanda.md §2.5)."""
         if known.ended_at is None or event.status == Status.OK:
             return False
-        at = event.occurred_at or self.received_at
+        at = event.occurred_at or max(self.received_at, known.last_event_at)
         window: timedelta = settings.REOPEN_WINDOW
-        return at > known.last_event_at and at - known.ended_at > window
+        return at >= known.last_event_at and at - known.ended_at > window
 
     def _life_of(self, lives: list[Life], event: IncomingEvent) -> Life:
         """The life that an event belongs to: a former one only when it is no newer than that one's newest event."""

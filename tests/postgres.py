@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,8 @@ def _programs(scratch: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[str]:
-    """The URL of a fresh server on the loopback interface."""
+def running(extra: Sequence[str] = FAST) -> Iterator[str]:
+    """The URL of a fresh server on the loopback interface; with nothing extra, it is as durable as it comes."""
     with contextlib.ExitStack() as cleanup:
         scratch = Path(
             cleanup.enter_context(tempfile.TemporaryDirectory(prefix="console-pg-", ignore_cleanup_errors=True))
@@ -78,7 +78,7 @@ def running() -> Iterator[str]:
         )
         if made.returncode:
             raise Missing(f"PostgreSQL does not run here: {(made.stderr or made.stdout).strip().splitlines()[-1]}")
-        settings = [*FAST, f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={scratch}"]
+        settings = [*extra, f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={scratch}"]
         log = cleanup.enter_context((scratch / "postgres.log").open("wb"))
         server = start(
             [str(programs / "postgres"), "-D", str(data), *(word for setting in settings for word in ("-c", setting))],

@@ -202,17 +202,15 @@ def _timestamp(value: object, received_at: datetime, notes: list[Note]) -> datet
 
 def _moment(value: object) -> datetime | None:
     if isinstance(value, str):
-        text = value.strip()
         try:
-            value = float(text)
+            value = float(value)
         except ValueError:
-            return _rfc3339(text)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return _rfc3339(str(value).strip())
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    seconds = value / 1000 if abs(value) > 1e11 else value
     try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(value / 1000 if abs(value) > 1e11 else value, UTC)
+    except (OverflowError, ValueError, OSError):  # too large, not a number, not on this system's calendar
         return None
 
 
