@@ -3,7 +3,7 @@
 (() => {
   const HOLD = 30_000; // a pointer or cursor at rest for longer holds nothing back
   const DIALOG_HOLD = 60_000;
-  const served = new WeakMap(); // element -> its HTML as the server sent it, before times and marks changed it
+  const served = new WeakMap(); // element -> a copy as the server sent it, before times and marks changed it
   const known = new Set(); // keys of the rows this page has shown
   let touched = 0; // when the pointer or the keyboard last moved in the rows
   let dialogSince = 0;
@@ -11,7 +11,8 @@
 
   const byId = (id) => document.getElementById(id);
   const plain = (html) => html.replace(/ aria-current="true"/g, "").replace(/name="csrfmiddlewaretoken" value="[^"]*"/g, "");
-  const remember = (element) => served.set(element, plain(element.outerHTML));
+  const remember = (element) => served.set(element, element.cloneNode(true));
+  const isSame = (one, other) => plain(one.outerHTML) === plain(other.outerHTML);
 
   function rememberParts(feed) {
     for (const part of feed.children) remember(part);
@@ -21,25 +22,50 @@
     }
   }
 
-  function adopt(element) {
-    remember(element);
-    htmx.process(element);
-    document.dispatchEvent(new Event("console:times"));
-    return element;
-  }
-
   function keepingFocus(change) {
     const id = document.activeElement?.id;
     change();
     if (id && document.activeElement?.id !== id) byId(id)?.focus({ preventScroll: true });
   }
 
-  /* Put the fresh element in the old one's place, if it says anything else. */
+  const textOf = (element) => [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data.trim()).join("|");
+  const asksOf = (element) => [...element.attributes].filter(({ name }) => name.startsWith("hx-")).map(({ name, value }) => name + value).join("|");
+
+  function isAlike(live, before, fresh) {
+    return before.tagName === fresh.tagName && before.id === fresh.id && fresh.children.length > 0
+      && before.children.length === fresh.children.length && live.children.length === fresh.children.length
+      && textOf(before) === textOf(fresh) && asksOf(before) === asksOf(fresh);
+  }
+
+  /* Change what the server says otherwise than before, down to the smallest part: what a hand, a cursor or a request is on stays. */
+  function change(live, before, fresh) {
+    if (isSame(before, fresh)) return live;
+    if (!isAlike(live, before, fresh)) {
+      const adopted = document.importNode(fresh, true);
+      keepingFocus(() => live.replaceWith(adopted));
+      htmx.process(adopted);
+      return adopted;
+    }
+    for (const { name, value } of fresh.attributes) if (before.getAttribute(name) !== value) live.setAttribute(name, value);
+    for (const { name } of before.attributes) if (!fresh.hasAttribute(name)) live.removeAttribute(name);
+    [...fresh.children].forEach((child, place) => change(live.children[place], before.children[place], child));
+    return live;
+  }
+
   function update(old, fresh) {
-    if (served.get(old) === plain(fresh.outerHTML)) return old;
-    const adopted = adopt(document.importNode(fresh, true));
-    keepingFocus(() => old.replaceWith(adopted));
-    return adopted;
+    const before = served.get(old);
+    if (isSame(before, fresh)) return old;
+    const changed = change(old, before, fresh);
+    served.set(changed, fresh);
+    document.dispatchEvent(new Event("console:times"));
+    return changed;
+  }
+
+  function adopt(element) {
+    remember(element);
+    htmx.process(element);
+    document.dispatchEvent(new Event("console:times"));
+    return element;
   }
 
   function isRead() {
@@ -123,8 +149,7 @@
     if (!fresh || fresh.dataset.key !== old.dataset.key) return;
     const open = [...old.querySelectorAll("details[open]")].map((details) => details.id);
     const shut = [...old.querySelectorAll("details:not([open])")].map((details) => details.id);
-    const adopted = update(old, fresh);
-    if (adopted === old) return;
+    update(old, fresh);
     for (const id of open) byId(id)?.setAttribute("open", "");
     for (const id of shut) byId(id)?.removeAttribute("open");
   }
