@@ -7,10 +7,11 @@ from collections import Counter
 from http import HTTPStatus
 from typing import Any, ClassVar, Never, cast
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils import timezone
+from django.views import defaults
 from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
@@ -93,16 +94,19 @@ class Alerts(APIView):
 # --- errors on the wire
 
 
-def error_response(status: int, messages: list[str], **details: object) -> Response:
+def error_body(status: int, messages: list[str]) -> dict[str, object]:
     """The superset of BigPanda's error envelopes, old and new, so that every known client finds its message (bigpanda.md §1.4)."""
     first = messages[0]
-    body = {
+    return {
         "status": int(status),
         "errors": messages,
         "error": first,
         "response": {"status": first, "errors": messages},
     }
-    return Response(body | details, status)
+
+
+def error_response(status: int, messages: list[str], **details: object) -> Response:
+    return Response(error_body(status, messages) | details, status)
 
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -110,6 +114,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("the database is away: %s", error)
         error = DatabaseAway()
+    if isinstance(error, SuspiciousOperation):
+        error = payload.BadPayload(str(error))
     if not isinstance(error, APIException):
         return None
     response = error_response(error.status_code, _messages(error.detail))
@@ -131,11 +137,23 @@ def _messages(detail: object) -> list[str]:
             return [str(detail)]
 
 
+def is_for_senders(path: str) -> bool:
+    """Whether a path is one of the API's, where every answer is in the wire's shape."""
+    return path.strip("/").split("/")[0] in ("data", "oim")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's handler of what it refuses before any view: in the wire's shape for senders."""
+    if not is_for_senders(request.path):
+        return defaults.bad_request(request, exception)
+    body = error_body(HTTPStatus.BAD_REQUEST, [str(exception) or "The request cannot be read."])
+    return JsonResponse(body, status=HTTPStatus.BAD_REQUEST)
+
+
 class NoSuchRoute(APIView):
     """Whatever else senders try under the API's prefixes."""
 
     content_negotiation_class = AlwaysJSON
-
     http_method_names = ()  # none is allowed, so each is answered below
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:

@@ -58,10 +58,9 @@ class KnownCredentials:
 
     async def freshen(self) -> None:
         if time.monotonic() - self._read_at > FRESH_SECONDS:
-            if self._reading is None:
+            if self._reading is None or self._reading.done():
                 self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
-            await self._reading
-            self._reading = None
+            await asyncio.shield(self._reading)  # others wait for it too
 
     def learn(self, digests: set[str]) -> None:
         if not digests <= self._seen:
@@ -96,9 +95,9 @@ class ExpressLane:
             await self._door_1(*await _with_length(scope, receive), send)
             return
         body = await _read(receive, BODY_LIMIT)
-        await self._credentials.freshen()
         digests: set[str] = set()
         try:
+            await self._credentials.freshen()
             created = await self._take(body, *_credentials(scope, headers), digests)
         except Exception as error:  # noqa: BLE001
             # Not plainly right: door 1 finds the words, also for what is wrong with the database.
@@ -146,12 +145,12 @@ class _NotPlain(Exception):
 
 
 def _credentials(scope: Any, headers: dict[bytes, bytes]) -> tuple[str, str | None]:
-    """The digest of the sent token, and the App Key that the URL names for all alerts."""
+    """The digest of the sent token, and the App Key that the URL names for all alerts; of several, the last, as Django takes it."""
     query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
     scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
     if scheme.lower() != "bearer":
-        secret = query.get("access_token", [""])[0]
-    return digest(secret.strip()), query.get("app_key", [None])[0]
+        secret = query.get("access_token", [""])[-1]
+    return digest(secret.strip()), query.get("app_key", [None])[-1]
 
 
 async def _read(receive: Any, limit: int) -> bytes:

@@ -101,14 +101,15 @@ class _Batch:
         return at >= known.last_event_at and at - known.ended_at > window
 
     def _life_of(self, lives: list[Life], event: IncomingEvent) -> Life:
-        """The life that an event belongs to: a former one only when it is no newer than that one's newest event."""
+        """The life that an event belongs to: a former one only where it does not become the newest, and so active again."""
         current, at = lives[-1], event.occurred_at
         if current.life == 1 or at is None or at >= current.folded.started_at:
             return current
         if current.life != len(lives):  # the former ones are not read yet, save those that this batch put aside
             known = {life.life for life in lives}
             lives[:0] = [life for life in store.read_former(current.identity) if life.life not in known]
-        return next((life for life in lives[:-1] if at <= life.folded.last_event_at), current)
+        newest = timedelta(0) if event.status == Status.OK else timedelta(microseconds=1)
+        return next((life for life in lives[:-1] if at <= life.folded.last_event_at - newest), current)
 
 
 def say_there_is_work() -> None:

@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from people import views as people
 
+handler400 = "alerts.api.bad_request"
 urlpatterns = [
     path("", include("alerts.urls")),
     path("", include("incidents.urls")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,16 +14,18 @@ _django = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402 - after the set-up above
 
-SENDERS_PATHS = ("/data/", "/oim/")
+from alerts.api import is_for_senders  # noqa: E402
+
+CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """For senders, the name they know the console by and the type they send under make no difference (bigpanda.md §1.2).
+    """Everything here is UTF-8; for senders, the name they know the console by makes no difference either.
 
-    Django would refuse a host it was not told of, and fail on a charset that is none, before any view could answer.
+    Django would fail on a charset that is none, and refuse a host it was not told of, before any view could answer.
     """
-    if environ.get("PATH_INFO", "").startswith(SENDERS_PATHS):
-        environ["CONTENT_TYPE"] = "application/json"
+    environ["CONTENT_TYPE"] = CHARSET.sub("", environ.get("CONTENT_TYPE", ""))
+    if is_for_senders(environ.get("PATH_INFO", "")):
         environ["HTTP_HOST"] = settings.ALLOWED_HOSTS[0].lstrip("*.") or "localhost"
     answer: Iterable[bytes] = _django(environ, start_response)
     return answer

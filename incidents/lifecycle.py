@@ -65,7 +65,8 @@ def undo_resolve(activity: Activity, *, by: User) -> None:
     logs = store.read_logs([life.pk for life in locked])
     for life in locked:
         life.log = logs[life.pk]
-        if resolved := next((line for line in life.log if line.activity == activity.pk), None):
+        resolved = next((line for line in life.log if line.activity == activity.pk), None)
+        if resolved and life.is_current:  # where a new life began since, that one tells how it is now
             life.undo_resolve(resolved, at)
             lives.append(life)
     activity.undone_at = at

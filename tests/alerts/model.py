@@ -7,8 +7,8 @@ Times are whole seconds. What the text leaves open, and both sides decide alike:
 
 - An event without a time of its own happens at its receipt, and never before the newest event of its alert.
 - At the same time, what was stored later is newer.
-- A life's start is its `started_at`. An older event belongs to the oldest former life that has an event no older than
-  it, else to the current life.
+- A life's start is its `started_at`. An older event belongs to the oldest former life that has a newer event (or, for an
+  `ok`, one as new), else to the current life: a former life is never active again.
 - A manual resolve is a line of the log: `ok`, without tags or content, never before the newest event. Its undo takes
   the line out.
 """
@@ -123,7 +123,7 @@ class Model:
             lives.append(Life())
             life = lives[-1]
         else:
-            life = self._life_of(lives, timestamp)
+            life = self._life_of(lives, status, timestamp)
             if timestamp is None:
                 if life.newest.content == content:
                     return False
@@ -147,11 +147,11 @@ class Model:
         return at - ended_at > REOPEN_WINDOW
 
     @staticmethod
-    def _life_of(lives: list[Life], timestamp: int | None) -> Life:
+    def _life_of(lives: list[Life], status: str, timestamp: int | None) -> Life:
         *former, current = lives
         if timestamp is not None and timestamp < current.state.started_at:
             for life in former:
-                if timestamp <= life.newest.at:
+                if timestamp < life.newest.at or (timestamp == life.newest.at and status == "ok"):
                     return life
         return current
 
