@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
 from alerts import api, docs, views
 
 wire = [
     path("data/v2/alerts", api.Alerts.as_view(), name="alerts"),
     path("oim/api/alerts", api.Alerts.as_view()),
-    path("data/<path:path>", api.NoSuchRoute.as_view()),
-    path("oim/<path:path>", api.NoSuchRoute.as_view()),
+    re_path(r"^(data|oim)(/.*)?$", api.NoSuchRoute.as_view()),
 ]
 pages = [
     path("alerts/<int:pk>", views.detail, name="alert"),

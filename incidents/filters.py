@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import QueryDict
 
 from alerts.events import Status
@@ -34,9 +33,8 @@ class IncidentFilter(django_filters.FilterSet):
         super().__init__(data, self.folder.incidents())
 
     def having_text(self, incidents: QuerySet[Incident], name: str, text: str) -> QuerySet[Incident]:
-        """Title or subtitle contains the text, in any case. A pattern, since SQLite's LIKE knows the cases of ASCII only."""
-        pattern = re.escape(text)
-        return incidents.filter(Q(title__iregex=pattern) | Q(subtitle__iregex=pattern))
+        """Title, subtitle, a name in it or a source contains the text, in any case."""
+        return incidents.filter(search_text__contains=text.casefold())
 
     def having_status(self, incidents: QuerySet[Incident], name: str, names: list[str]) -> QuerySet[Incident]:
         """Of a resolved incident the worst status it ever had, since all of them are ok now."""

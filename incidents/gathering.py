@@ -14,21 +14,12 @@ from incidents.models import Activity, Incident, Matcher
 from people.models import User
 
 NAMES_LIMIT = 10
+# fmt: off
 ROLLED_UP = (
-    *(
-        "status",
-        "severity",
-        "title",
-        "subtitle",
-        "alerts_count",
-        "active_count",
-        "status_counts",
-        "sources",
-        "names",
-        "shared_tags",
-    ),
-    *("started_at", "changed_at", "resolved_at", "resolved_by"),
+    "status", "severity", "title", "subtitle", "search_text", "alerts_count", "active_count", "status_counts", "sources", "names",
+    "shared_tags", "started_at", "changed_at", "resolved_at", "resolved_by",
 )
+# fmt: on
 
 
 @dataclass(slots=True, eq=False)
@@ -155,11 +146,13 @@ class Gathering:
         primaries, secondaries = incident.names
         if incident.alerts_count == 1:
             incident.title, incident.subtitle = alert.primary_value, alert.secondary_value
-            return
-        if shared := next((matcher for matcher in self.matchers if matcher.valid), None):
-            incident.title = " · ".join(shared.shared_values)
-        differing = primaries if len(primaries) > 1 else secondaries
-        incident.subtitle = listed(differing)
+        else:
+            if shared := next((matcher for matcher in self.matchers if matcher.valid), None):
+                incident.title = " · ".join(shared.shared_values)
+            incident.subtitle = listed(primaries if len(primaries) > 1 else secondaries)
+        incident.search_text = "\n".join(
+            (incident.title, incident.subtitle, *primaries, *secondaries, *incident.sources)
+        ).casefold()
 
 
 def _with(value: str, names: list[str]) -> list[str]:

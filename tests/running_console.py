@@ -106,7 +106,8 @@ class RunningConsole:
             with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
-            return error.code
+            with error:
+                return error.code
 
     def processes(self) -> dict[int, str]:
         """Number and command line of the supervisor's children."""

@@ -34,7 +34,8 @@ def post(console: RunningConsole, token: str, body: dict[str, Any]) -> int:
         with urllib.request.urlopen(request, timeout=30) as reply:
             return int(reply.status)
     except urllib.error.HTTPError as error:
-        return error.code
+        with error:
+            return error.code
     except OSError:
         return 0  # no answer: whether it was stored is not promised
 

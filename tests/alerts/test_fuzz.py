@@ -500,6 +500,7 @@ class Link:
         reply = http.client.HTTPResponse(self.socket, method=request.method)
         reply.begin()
         body = reply.read()
+        reply.close()
         if reply.will_close:
             self.close()
         return reply.status, body, reply.headers

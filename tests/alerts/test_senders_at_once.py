@@ -123,7 +123,7 @@ def answers(port: int) -> bool:
     asked = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with contextlib.suppress(OSError), contextlib.closing(asked):
         asked.request("GET", "/data/v2/alerts")
-        asked.getresponse()
+        asked.getresponse().read()
         return True
     return False
 
