@@ -36,11 +36,16 @@ class GroupCommit:
     """One writer in a thread of its own, with its own connection. Events of one identity are stored in the order they were handed over."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()  # None: the end
         self._work = threading.Event()
         self._loop = asyncio.get_running_loop()
-        for target in (self._write, self._ring):
-            threading.Thread(target=target, name=f"group-commit{target.__name__}", daemon=True).start()
+        self._is_closed = False
+        self._threads = [
+            threading.Thread(target=target, name=f"group-commit{target.__name__}", daemon=True)
+            for target in (self._write, self._ring)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     async def store(self, sent: list[tuple[AppKey, IncomingEvent]]) -> list[Outcome]:
         """Returns when the events are committed. Raises what kept them from it."""
@@ -51,25 +56,40 @@ class GroupCommit:
             raise outcome
         return outcome
 
+    def close(self) -> None:
+        """Store what was handed over, say so, and end both threads with their connections. Nothing may be handed over after this."""
+        self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
     def _write(self) -> None:
-        while True:
-            group = self._next_group()
+        while group := self._next_group():
             try:
                 answers = self._store_group(group)
             except Exception as error:  # whatever it is, each request must be answered
                 logger.exception("group commit: %d requests could not be stored", len(group))
                 answers = [error] * len(group)
             self._loop.call_soon_threadsafe(_answer, group, answers)
+        connection.close()
+        self._is_closed = True
+        self._work.set()
 
     def _next_group(self) -> list[Waiting]:
-        group = [self._waiting.get()]
-        size = len(group[0].sent)
-        while size < GROUP:
+        """Empty at the end."""
+        waiting = self._waiting.get()
+        group: list[Waiting] = []
+        size = 0
+        while waiting is not None:
+            group.append(waiting)
+            size += len(waiting.sent)
+            if size >= GROUP:
+                return group
             try:
-                group.append(self._waiting.get_nowait())
+                waiting = self._waiting.get_nowait()
             except queue.Empty:
-                break
-            size += len(group[-1].sent)
+                return group
+        if group:
+            self._waiting.put(None)  # the end comes after this group
         return group
 
     def _store_group(self, group: list[Waiting]) -> list[list[Outcome] | Exception]:
@@ -104,6 +124,8 @@ class GroupCommit:
             except Exception as error:  # noqa: BLE001 - each transport has errors of its own
                 logger.warning("group commit: the broker is away (%s), the sweep will find the work", error)
             close_old_connections()
+            if self._is_closed:
+                return
             time.sleep(BELL_SECONDS)
 
 
