@@ -6,10 +6,10 @@ Both databases hold the same rows; Django's models (alerts.models) define them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -17,8 +17,8 @@ from django.db import connection, transaction
 
 from alerts.folding import Folded, Line
 from alerts.lives import Life
+from alerts.sets import Row, as_json, driver, plain, recordset, run
 
-Row = tuple[Any, ...]
 IDENTITIES_PER_QUERY = 10_000
 # fmt: off
 _IDENTITY = ("id", "app_key_id", "identity", "identifier", "life")
@@ -121,7 +121,7 @@ def _select(sql: str, wanted: Sequence[Any]) -> list[Any]:
     # Written out here: the drivers make arrays of Python lists slowly. There are only hexadecimal texts and integers among them.
     is_postgresql = connection.vendor == "postgresql"
     parameter = "{" + ",".join(map(str, wanted)) + "}" if is_postgresql else json.dumps(wanted)
-    rows: list[Any] = _run(sql, [parameter]).fetchall()
+    rows: list[Any] = run(sql, [parameter]).fetchall()
     return rows
 
 
@@ -207,51 +207,33 @@ def _line_row(life: Life, line: Line) -> Row:
 
 def _insert(table: str, columns: Sequence[str], rows: list[Row], further: str = "", values: str = "") -> None:
     if rows and connection.vendor == "postgresql":
-        _run(_inserting(table, columns, further, values), [_as_json(columns, rows)])
+        run(_inserting(table, columns, further, values), [as_json(columns, _TYPES, rows)])
     elif rows:
         marks = ", ".join("?" * len(columns))
         sql = f"INSERT INTO {table} ({', '.join(columns)}{further}) VALUES ({marks}{values})"
-        _driver().executemany(sql, map(_plain, rows))
+        driver().executemany(sql, map(plain, rows))
 
 
 def _update(rows: list[Row]) -> int:
     """Returns how many were still in the revision they were read in."""
     if connection.vendor == "postgresql":
-        return int(_run(_UPDATING, [_as_json(_CHANGED, rows)]).rowcount)
+        return int(run(_UPDATING, [as_json(_CHANGED, _TYPES, rows)]).rowcount)
     changes = ", ".join(f"{name} = ?" for name in _STATE)
     sql = f"UPDATE alerts_alert SET {changes}, revision = revision + 1 WHERE id = ? AND revision = ?"
-    return int(_driver().executemany(sql, map(_plain, rows)).rowcount)
+    return int(driver().executemany(sql, map(plain, rows)).rowcount)
 
 
-def _driver() -> Any:
-    """A cursor of the database's driver itself, in Django's connection and transaction: Django's own translates each statement anew, and
-    keeps PostgreSQL from preparing it."""
-    connection.ensure_connection()
-    return (
-        psycopg.Cursor(connection.connection) if connection.vendor == "postgresql" else connection.connection.cursor()
-    )
-
-
-def _run(sql: str, parameters: list[Any]) -> Any:
-    with connection.wrap_database_errors:
-        return _driver().execute(sql if connection.vendor == "postgresql" else sql.replace("%s", "?"), parameters)
-
-
-# --- PostgreSQL: one JSON parameter for each set, which costs less to make and to read than arrays
-
-
-def _recordset(columns: Sequence[str]) -> str:
-    return f"jsonb_to_recordset(%s::jsonb) AS r({', '.join(f'{name} {_TYPES[name]}' for name in columns)})"
+# --- PostgreSQL
 
 
 def _inserting(table: str, columns: Sequence[str], further: str = "", values: str = "") -> str:
     names = ", ".join(columns)
-    return f"INSERT INTO {table} ({names}{further}) SELECT {names}{values} FROM {_recordset(columns)}"
+    return f"INSERT INTO {table} ({names}{further}) SELECT {names}{values} FROM {recordset(columns, _TYPES)}"
 
 
 _UPDATING = (
     f"UPDATE alerts_alert a SET {', '.join(f'{name} = r.{name}' for name in _STATE)}, revision = r.seen + 1"
-    f" FROM {_recordset(_CHANGED)} WHERE a.id = r.id AND a.revision = r.seen"
+    f" FROM {recordset(_CHANGED, _TYPES)} WHERE a.id = r.id AND a.revision = r.seen"
 )
 _BEGINNING = _inserting("alerts_alert", _INSERTED, ", revision, correlated_revision", ", 1, 0")
 _LOGGING = _inserting("alerts_event", _LINE)
@@ -265,46 +247,16 @@ def _write_at_once(known: list[Row], begun: list[Row], lines: list[Row]) -> None
     parts, parameters = [], []
     if begun:
         parts.append(f"begun AS ({_BEGINNING})")
-        parameters.append(_as_json(_INSERTED, begun))
+        parameters.append(as_json(_INSERTED, _TYPES, begun))
     if known:
         parts.append(f"changed AS ({_UPDATING} RETURNING a.id)")
-        parameters.append(_as_json(_CHANGED, known))
+        parameters.append(as_json(_CHANGED, _TYPES, known))
     sql = f"WITH {', '.join(parts)} {_LOGGING}"
-    parameters.append(_as_json(_LINE, lines))
+    parameters.append(as_json(_LINE, _TYPES, lines))
     if known:
         sql += " WHERE 1 / ((SELECT count(*) FROM changed) = %s)::int = 1"
         parameters.append(str(len(known)))
     try:
-        _driver().execute(sql, parameters)
+        driver().execute(sql, parameters)
     except psycopg.errors.DivisionByZero as error:
         raise Contested from error
-
-
-_quoted = json.encoder.encode_basestring
-
-
-def _json_or_null(encode: Callable[[Any], str]) -> Callable[[Any], str]:
-    return lambda value: "null" if value is None else encode(value)
-
-
-_ENCODERS: dict[str, Callable[[Any], str]] = {
-    "bigint": _json_or_null(str),
-    "integer": str,
-    "smallint": str,
-    "boolean": lambda value: "true" if value else "false",
-    "uuid": _json_or_null(lambda value: f'"{value}"'),
-    "text": _quoted,
-    "jsonb": str,
-    "timestamptz": _json_or_null(lru_cache(lambda value: f'"{value.isoformat()}"')),
-}
-
-
-def _as_json(columns: Sequence[str], rows: list[Row]) -> str:
-    encoders = [_ENCODERS[_TYPES[name]] for name in columns]
-    template = "{" + ",".join(f'"{name}":%s' for name in columns) + "}"
-    encoded = (template % tuple([encode(value) for encode, value in zip(encoders, row, strict=True)]) for row in rows)
-    return "[" + ",".join(encoded) + "]"
-
-
-def _plain(row: Row) -> list[Any]:
-    return [str(value.replace(tzinfo=None)) if isinstance(value, datetime) else value for value in row]

@@ -6,7 +6,7 @@ Pure: live correlation and the replay over the past call the same `decide`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -80,7 +80,7 @@ class Decision:
     def as_data(self, key_of: Callable[[int], int]) -> dict[str, Any]:
         """For the alert's row: why it is where it is. `key_of` gives the database's key of an incident."""
         rows = [
-            {name: value for name, value in asdict(each).items() if value not in (None, "", {})}
+            {name: value for name in Considered.__slots__ if (value := getattr(each, name)) not in (None, "", {})}
             for each in self.considered
         ]
         for row in rows:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from alerts import sets
 from alerts.events import Status
 from alerts.models import Alert
 from incidents import domain, live
@@ -141,7 +142,7 @@ class _Group:
     def write(self) -> None:
         touched = [self.gatherings[place] for place in sorted(self.touched)]
         begun = [gathering for gathering in touched if gathering.incident.pk is None]
-        Incident.objects.bulk_update([each.incident for each in touched if each.incident.pk is not None], ROLLED_UP)
+        sets.save([each.incident for each in touched if each.incident.pk is not None], ROLLED_UP)
         Incident.objects.bulk_create([each.incident for each in begun])
         for gathering in begun:
             if gathering.follows:
@@ -155,7 +156,7 @@ class _Group:
             if decision := self.decisions.get(alert.pk):
                 alert.incident = self.gatherings[self.places[alert.pk]].incident  # its key is known only now
                 alert.decision = decision.as_data(lambda place: self.gatherings[place].incident.pk)
-        Alert.objects.bulk_update(self.alerts, ["incident", "correlated_revision", "counted_status", "decision"])
+        sets.save(self.alerts, ["incident", "correlated_revision", "counted_status", "decision"])
 
 
 def write_matchers(gatherings: Iterable[Gathering]) -> None:
@@ -181,7 +182,7 @@ def write_matchers(gatherings: Iterable[Gathering]) -> None:
         matcher.open = latest.get(matcher.key) is matcher
     known = [matcher for matcher in matchers if matcher.pk]
     Matcher.objects.filter(pk__in=[matcher.pk for matcher in known if not matcher.open]).update(open=False)
-    Matcher.objects.bulk_update(known, ["valid", "open"])
+    sets.save(known, ["valid", "open"])
     Matcher.objects.bulk_create([matcher for matcher in matchers if not matcher.pk])
 
 

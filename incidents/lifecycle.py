@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from alerts import store
+from alerts import sets, store
 from alerts.events import Status
 from alerts.lives import Life
 from alerts.models import Alert
@@ -136,7 +136,7 @@ def _write(gathering: Gathering, lives: list[Life]) -> None:
     for alert in alerts:
         gathering.follow(alert)
         alert.correlated_revision = alert.revision
-    Alert.objects.bulk_update(alerts, ["correlated_revision", "counted_status"], batch_size=1000)
+    sets.save(alerts, ["correlated_revision", "counted_status"])
 
 
 def _save(gathering: Gathering, at: datetime) -> None:

@@ -1,0 +1,98 @@
+"""Many rows in one statement, on both databases. The ORM's own way of doing that costs more than all our rules together (bench/)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import connection, models
+
+Row = tuple[Any, ...]
+
+
+def save(objects: Sequence[models.Model], names: Iterable[str]) -> None:
+    """Write these fields of objects that are there already: `bulk_update`, at a tenth of its cost."""
+    if not objects:
+        return
+    meta = objects[0]._meta
+    fields: list[Any] = [meta.get_field(name) for name in names]
+    columns = [*(field.attname for field in fields), "id"]
+    rows = [(*(_prepared(field, getattr(each, field.attname)) for field in fields), each.pk) for each in objects]
+    if connection.vendor == "postgresql":
+        types = {field.attname: _type(field) for field in fields} | {"id": "bigint"}
+        changes = ", ".join(f"{name} = r.{name}" for name in columns[:-1])
+        source = recordset(columns, types)
+        run(f"UPDATE {meta.db_table} t SET {changes} FROM {source} WHERE t.id = r.id", [as_json(columns, types, rows)])
+    else:
+        changes = ", ".join(f"{name} = ?" for name in columns[:-1])
+        with connection.wrap_database_errors:
+            driver().executemany(f"UPDATE {meta.db_table} SET {changes} WHERE id = ?", map(plain, rows))
+
+
+def _prepared(field: Any, value: Any) -> Any:
+    if isinstance(field, models.JSONField):
+        return None if value is None else json.dumps(value)
+    return value.hex if isinstance(value, UUID) else value
+
+
+def _type(field: Any) -> str:
+    kind: str = field.db_type(connection)
+    return "timestamptz" if kind.startswith("timestamp") else kind
+
+
+def driver() -> Any:
+    """A cursor of the database's driver itself, in Django's connection and transaction.
+
+    Django's own cursor translates each statement anew, and keeps PostgreSQL from preparing it.
+    """
+    connection.ensure_connection()
+    raw: Any = connection.connection
+    return psycopg.Cursor(raw) if connection.vendor == "postgresql" else raw.cursor()
+
+
+def run(sql: str, parameters: list[Any]) -> Any:
+    """Execute a statement whose parameters are marked by %s."""
+    with connection.wrap_database_errors:
+        return driver().execute(sql if connection.vendor == "postgresql" else sql.replace("%s", "?"), parameters)
+
+
+def plain(row: Row) -> list[Any]:
+    """A row as SQLite keeps it."""
+    return [str(value.replace(tzinfo=None)) if isinstance(value, datetime) else value for value in row]
+
+
+# --- PostgreSQL: one JSON parameter for each set, which costs less to make and to read than arrays
+
+
+def recordset(columns: Sequence[str], types: Mapping[str, str]) -> str:
+    """The JSON parameter as rows `r`."""
+    return f"jsonb_to_recordset(%s::jsonb) AS r({', '.join(f'{name} {types[name]}' for name in columns)})"
+
+
+def as_json(columns: Sequence[str], types: Mapping[str, str], rows: Iterable[Row]) -> str:
+    """Rows as that parameter. Values of type jsonb are JSON already, those of type uuid hexadecimal."""
+    encoders = [_ENCODERS[types[name]] for name in columns]
+    template = "{" + ",".join(f'"{name}":%s' for name in columns) + "}"
+    encoded = (template % tuple([encode(value) for encode, value in zip(encoders, row, strict=True)]) for row in rows)
+    return "[" + ",".join(encoded) + "]"
+
+
+def _or_null(encode: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: "null" if value is None else encode(value)
+
+
+_ENCODERS: dict[str, Callable[[Any], str]] = {
+    "bigint": _or_null(str),
+    "integer": _or_null(str),
+    "smallint": _or_null(str),
+    "boolean": lambda value: "true" if value else "false",
+    "uuid": _or_null(lambda value: f'"{value}"'),
+    "text": json.encoder.encode_basestring,
+    "jsonb": _or_null(str),
+    "timestamptz": _or_null(lru_cache(lambda value: f'"{value.isoformat()}"')),
+}
