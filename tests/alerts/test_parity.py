@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -244,6 +244,19 @@ STORIES: dict[str, Story] = {
         {"headers": {}, "path": "/data/v2/alerts?access_token=ORG_TOKEN&access_token=nonsense"},
         {"headers": {}, "path": "/data/v2/alerts?access_token=nonsense&access_token=ORG_TOKEN"},
     ),
+    "a charset that says nothing of the URL": with_body(
+        3,
+        *(
+            {"headers": {}, "path": "/data/v2/alerts?access_token=ORG_TOKEN", "content_type": f"a/b; charset={name}"}
+            for name in ("utf-16", "rot13", "nonsense")
+        ),
+    ),
+    "too many parameters": with_body(
+        0, {"headers": {}, "path": "/data/v2/alerts?" + "a=1&" * 1200 + "access_token=ORG_TOKEN"}
+    ),
+    "a percent sign in the token": with_body(1, {"headers": {}, "path": "/data/v2/alerts?access%5Ftoken=ORG_TOKEN"}),
+    "a semicolon in the URL": with_body(0, {"headers": {}, "path": "/data/v2/alerts?a=1;access_token=ORG_TOKEN"}),
+    "a token with letters of its own": with_body(0, {"headers": {"Authorization": "Bearer \xe9\xff"}}),
     "no App Key": left(item(), batch(item(), app_key=None), batch(item(), app_key="")),
     "a wrong App Key": left(
         one(app_key="0" * 32), one(app_key=7), one(app_key=["APP_KEY"]), batch(item(), app_key={"a": 1})
@@ -284,6 +297,10 @@ STORIES: dict[str, Story] = {
         ),
     ),
     "a host that is not ours": with_body(1, {"headers": BEARER | {"Host": "elsewhere.example"}}),
+}
+
+KNOWN_FAULTS = {
+    "too many parameters": "the lane reads more than DATA_UPLOAD_MAX_NUMBER_FIELDS parameters, the reference refuses"
 }
 
 
@@ -481,6 +498,12 @@ def counting_in_the_background() -> Iterator[None]:
         counting.stop()
 
 
+def named(stories: Iterable[str], faults: Mapping[str, str]) -> list[Any]:
+    """A story that shows a known fault is expected to, until the fault is mended."""
+    marks = {name: [pytest.mark.xfail(reason=reason, strict=True)] for name, reason in faults.items()}
+    return [pytest.param(name, marks=marks.get(name, [])) for name in stories]
+
+
 def play_at_reference(story: Story, secrets: Secrets) -> Told:
     async def play() -> list[Reply]:
         # WSGI knows no body without a length.
@@ -511,7 +534,7 @@ def play_at_lane(story: Story, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", named(STORIES, KNOWN_FAULTS))
 def test_both_doors_tell_the_same_story(name: str, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     story = STORIES[name]
     at_reference = play_at_reference(story, secrets)
