@@ -57,7 +57,7 @@ def undo_resolve(activity: Activity, *, by: User) -> None:
     activity = Activity.objects.get(pk=activity.pk)
     if activity.kind != Activity.Kind.RESOLVED_BY_HAND or activity.undone_at:
         raise InvalidTransition("This was undone already.")
-    if gathering.incident.is_open:
+    if gathering.incident.is_open or gathering.incident.resolved_by is None:
         raise InvalidTransition("The incident has reopened since: there is nothing to undo.")
     at = timezone.now()
     lives = []

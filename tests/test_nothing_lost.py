@@ -40,6 +40,12 @@ def post(console: RunningConsole, token: str, body: dict[str, Any]) -> int:
         return 0  # no answer: whether it was stored is not promised
 
 
+def kill(console: RunningConsole, word: str) -> None:
+    number = console.process_of(word)
+    assert number, f"no process {word!r} to kill"
+    os.kill(number, signal.SIGKILL)
+
+
 def stored(console: RunningConsole) -> list[list[Any]]:
     rows: list[list[Any]] = json.loads(console.manage("shell", "--no-imports", "-c", COUNTS).splitlines()[-1])
     return rows
@@ -59,9 +65,8 @@ def test_worker_and_broker_killed_while_alerts_are_posted_lose_and_double_nothin
         with ThreadPoolExecutor(8) as senders:
             replies = senders.map(send, range(500))
             half_way.wait()
-            for word in ("celery -A bigpanda_site worker", "valkey-server"):
-                if number := console.process_of(word):
-                    os.kill(number, signal.SIGKILL)
+            kill(console, "bigpanda_site worker")
+            kill(console, "valkey-server")
             answered = dict(replies)
         assert set(answered.values()) == {201}, "neither worker nor broker is on the way from a POST to its answer"
         eventually(lambda: all(is_correlated for *_, is_correlated in stored(console)), "all alerts were correlated")
@@ -85,8 +90,7 @@ def test_a_web_process_killed_while_alerts_are_posted_keeps_what_it_answered(tmp
         with ThreadPoolExecutor(8) as senders:
             replies = senders.map(send, range(200))
             half_way.wait()
-            if number := console.process_of("uvicorn"):
-                os.kill(number, signal.SIGKILL)
+            kill(console, "uvicorn")
             answered = dict(replies)
         eventually(lambda: console.status("/login") == 200, "the web process was back")
         again = {host: send(int(host.split("-")[1]))[1] for host, status in answered.items() if status == 0}

@@ -109,6 +109,17 @@ def test_a_reopened_incident_has_nothing_to_undo(incident: Incident, responder: 
         lifecycle.undo_resolve(activity, by=responder)
 
 
+def test_a_resolve_by_the_alerts_themselves_cannot_be_undone_through_an_older_one(
+    incident: Incident, responder: User, post_event: PostEvent
+) -> None:
+    activity = lifecycle.resolve(incident, by=responder)
+    for status, ahead in (("critical", 1), ("ok", 2)):
+        post_event(check="cpu", status=status, timestamp=int(time.time()) + ahead)
+    assert not Incident.objects.get().is_open
+    with pytest.raises(InvalidTransition, match="reopened"):
+        lifecycle.undo_resolve(activity, by=responder)
+
+
 def test_after_undo_new_alerts_join_again(incident: Incident, responder: User, post_event: PostEvent) -> None:
     lifecycle.undo_resolve(lifecycle.resolve(incident, by=responder), by=responder)
     post_event(check="fan", timestamp=NOW - 60)
