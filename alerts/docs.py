@@ -40,7 +40,7 @@ def page(request: SignedInRequest) -> HttpResponse:
             {"command": Shown(example, server).command, "about": _marked(scheme["description"])}
             for scheme, example in zip(components["securitySchemes"].values(), _first_examples(), strict=True)
         ],
-        "parameters": [each | {"about": _marked(each["description"])} for each in components["parameters"].values()],
+        "parameters": _parameters(list(components["parameters"].values())),
         "fields": _fields(components["schemas"]["Alert"]),
         "replies": [
             {
@@ -104,6 +104,14 @@ class Shown:
 
 def _with_variables(text: str) -> str:
     return text.replace("ORG_TOKEN", "$TOKEN").replace("APP_KEY", "$APP_KEY")
+
+
+def _parameters(parameters: list[JSONDict]) -> list[dict[str, Any]]:
+    """What query and headers may say, those that say the same in one row."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for each in parameters:
+        rows.setdefault((each["in"], each["description"]), []).append(each["name"])
+    return [{"names": names, "in": place, "about": _marked(about)} for (place, about), names in rows.items()]
 
 
 def _fields(alert: JSONDict) -> list[dict[str, Any]]:

@@ -564,7 +564,7 @@ def document(server: str = "/") -> JSONDict:
             "summary": "Send alerts in BigPanda's format.",
             "description": "One alert, or a batch of them, as JSON in UTF-8, under any content type, at most "
             f"{MEGABYTES} MB, also packed with gzip. Accept headers are ignored: every reply is JSON. "
-            "Never an alert is lost over a field that can be repaired: "
+            "No alert is lost over a field that can be repaired: "
             "the reply says what was repaired. In the examples ORG_TOKEN and APP_KEY stand for the secrets.",
         },
         "servers": [{"url": server, "description": "This console"}],
