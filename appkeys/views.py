@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import F, Max, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -16,6 +19,9 @@ from appkeys.commands import TestAlert
 from appkeys.forms import AppKeyForm, OrgTokenForm
 from appkeys.models import AppKey, OrgToken
 from people.access import SignedInRequest, administrators_only
+
+GUIDELINE = 300  # "a few hundred" events an hour, shown and not enforced
+REPAIRS_SHOWN = 20
 
 
 @administrators_only
@@ -116,7 +122,22 @@ def _context(request: SignedInRequest, app_key: AppKey, *, secret: str = "", tok
         "token": token,
         "commands": TestAlert(request.build_absolute_uri(reverse("alerts")), app_key.name, app_key=secret, token=token),
         "latest_alert": _latest_alert(app_key),
+        "traffic": _traffic(app_key),
+        "repairs": app_key.repairs.all()[:REPAIRS_SHOWN],
     }
+
+
+def _traffic(app_key: AppKey) -> dict[str, Any]:
+    """What it sent in the last 24 hours, and its busiest hour beside BigPanda's guideline (bigpanda.md §1.6)."""
+    since = timezone.now() - timedelta(hours=24)
+    hours = app_key.traffic.filter(hour__gte=since).annotate(events=F("accepted") + F("duplicates"))
+    totals: dict[str, Any] = hours.aggregate(
+        busiest=Max("events", default=0),
+        accepted=Sum("accepted", default=0),
+        duplicates=Sum("duplicates", default=0),
+        rejected=Sum("rejected", default=0),
+    )
+    return {**totals, "guideline": GUIDELINE, "is_over": totals["busiest"] > GUIDELINE}
 
 
 def _latest_alert(app_key: AppKey) -> Any:
