@@ -71,6 +71,8 @@ def flush() -> None:
 def start() -> None:
     """Write in the background from now on; a process that does not call this writes with each request."""
     global _flusher
+    if _flusher:
+        return
     _stopping.clear()
     _flusher = threading.Thread(target=_flush_now_and_then, name="counting", daemon=True)
     _flusher.start()

@@ -85,6 +85,12 @@ class ExpressLane:
         self._credentials = KnownCredentials()
         self._group: GroupCommit | None = None
 
+    def close(self) -> None:
+        """Store what is left, and end the threads."""
+        if self._group:
+            self._group.close()
+            counting.stop()
+
     def takes(self, scope: Any) -> bool:
         return scope["path"] in PATHS and scope["method"] == "POST" and not settings.EVENTS_PER_MINUTE
 
@@ -123,6 +129,7 @@ class ExpressLane:
         if token not in known.tokens or judged.rejected or judged.notes:
             raise _NotPlain
         if self._group is None:
+            counting.start()
             self._group = GroupCommit()
         outcomes = await self._group.store(judged.taken)
         counting.count(judged.taken, outcomes)
@@ -146,7 +153,8 @@ class _NotPlain(Exception):
 
 def _credentials(scope: Any, headers: dict[bytes, bytes]) -> tuple[str, str | None]:
     """The digest of the sent token, and the App Key that the URL names for all alerts; of several, the last, as Django takes it."""
-    query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
+    sent = scope["query_string"].decode("latin-1")
+    query = parse_qs(sent, max_num_fields=settings.DATA_UPLOAD_MAX_NUMBER_FIELDS) if sent else {}
     scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
     if scheme.lower() != "bearer":
         secret = query.get("access_token", [""])[-1]

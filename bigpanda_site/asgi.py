@@ -12,7 +12,6 @@ from a2wsgi import WSGIMiddleware
 
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
-from alerts import counting
 from alerts.express import ExpressLane
 from bigpanda_site import streams
 
@@ -35,10 +34,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 async def _live(receive: Any, send: Any) -> None:
     """What runs beside the requests, from the server's start to its end."""
     await receive()
-    counting.start()
     listener = asyncio.create_task(streams.listen())
     await send({"type": "lifespan.startup.complete"})
     await receive()
     listener.cancel()
-    await asyncio.to_thread(counting.stop)
+    await asyncio.to_thread(_express_lane.close)
     await send({"type": "lifespan.shutdown.complete"})

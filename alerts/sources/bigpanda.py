@@ -115,17 +115,27 @@ def _tags(item: dict[str, Any], notes: list[Note]) -> Tags:
     for sent_name, sent in item.items():
         if sent_name in STRUCTURE:
             continue
-        name = _clean(sent_name, "a tag's name", notes).strip()[:NAME_LIMIT]
-        if not name:
-            notes.append(Note("tags", "a tag without a name was dropped"))
-            continue
-        if len(tags) == TAGS_LIMIT:
+        name = _tag_name(sent_name, notes)
+        if len(tags) == TAGS_LIMIT and name not in tags:
             notes.append(Note("tags", f"only the first {TAGS_LIMIT} tags were kept"))
             break
-        value = _value(sent, name, DESCRIPTION_LIMIT if name == "description" else VALUE_LIMIT, notes)
-        if value is not None:
-            tags[name] = value
+        value = _value(sent, name, DESCRIPTION_LIMIT if name == "description" else VALUE_LIMIT, notes) if name else None
+        if value is None:
+            continue
+        if name in tags:
+            notes.append(Note(name, "was sent twice; the last value was kept"))
+        tags[name] = value
     return tags
+
+
+def _tag_name(sent: str, notes: list[Note]) -> str:
+    """Empty for a tag that has none, which is dropped."""
+    name = _clean(sent, "a tag's name", notes).strip()
+    if not name:
+        notes.append(Note("tags", "a tag without a name was dropped"))
+    elif len(name) > NAME_LIMIT:
+        notes.append(Note(name[:NAME_LIMIT], f"the tag's name was cut to {NAME_LIMIT} characters"))
+    return name[:NAME_LIMIT]
 
 
 def _value(sent: object, name: str, limit: int, notes: list[Note]) -> str | list[str] | None:

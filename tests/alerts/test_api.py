@@ -180,6 +180,18 @@ def test_numbers_that_are_not_finite_are_dropped_and_said(send: Send, app_key: A
     assert [note["field"] for note in reply.json()["notes"]] == ["x", "y"]
 
 
+def test_tags_whose_names_become_one_are_said(post_event: PostEvent) -> None:
+    reply = post_event(**{"x" * 200 + "1": "one", "x" * 200 + "2": "two", " y": "1", "y": "2"})
+    rules = [note["rule"] for note in reply.json()["notes"]]
+    assert [rule.split(";")[0] for rule in rules] == [
+        "the tag's name was cut to 128 characters",
+        "the tag's name was cut to 128 characters",
+        "was sent twice",
+        "was sent twice",
+    ]
+    assert Alert.objects.get().tags == {"host": "web-1", "x" * 128: "two", "y": "2"}
+
+
 def test_only_the_first_2000_tags_are_kept(post_event: PostEvent) -> None:
     reply = post_event(**{f"tag{number}": "x" for number in range(2100)})
     assert reply.json()["notes"][0]["rule"] == "only the first 2000 tags were kept"

@@ -13,8 +13,8 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -299,11 +299,6 @@ STORIES: dict[str, Story] = {
     "a host that is not ours": with_body(1, {"headers": BEARER | {"Host": "elsewhere.example"}}),
 }
 
-KNOWN_FAULTS = {
-    "too many parameters": "the lane reads more than DATA_UPLOAD_MAX_NUMBER_FIELDS parameters, the reference refuses"
-}
-
-
 # --- Who asks, and what they are told
 
 
@@ -480,28 +475,11 @@ async def lane_in_service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Coun
     try:
         yield door_1
     finally:
-        if lane._group:
-            await asyncio.to_thread(lane._group.close)
+        await asyncio.to_thread(lane.close)
 
 
 def path_of(sent: Sent) -> str:
     return sent.path.partition("?")[0]
-
-
-@contextmanager
-def counting_in_the_background() -> Iterator[None]:
-    """As in the web process."""
-    counting.start()
-    try:
-        yield
-    finally:
-        counting.stop()
-
-
-def named(stories: Iterable[str], faults: Mapping[str, str]) -> list[Any]:
-    """A story that shows a known fault is expected to, until the fault is mended."""
-    marks = {name: [pytest.mark.xfail(reason=reason, strict=True)] for name, reason in faults.items()}
-    return [pytest.param(name, marks=marks.get(name, [])) for name in stories]
 
 
 def play_at_reference(story: Story, secrets: Secrets) -> Told:
@@ -528,13 +506,12 @@ def play_at_lane(story: Story, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
             came = sum(asgi._express_lane.takes({"path": path_of(sent), "method": sent.method}) for sent in story.sent)
             return replies, came - (door_1.asked - before)
 
-    with counting_in_the_background():
-        replies, by_lane = asyncio.run(play())
+    replies, by_lane = asyncio.run(play())
     return Told(replies, rows()), by_lane
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("name", named(STORIES, KNOWN_FAULTS))
+@pytest.mark.parametrize("name", STORIES)
 def test_both_doors_tell_the_same_story(name: str, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     story = STORIES[name]
     at_reference = play_at_reference(story, secrets)
@@ -579,8 +556,7 @@ def test_requests_that_come_at_once_are_each_answered_and_nothing_of_the_lane_st
             assert door_1.asked == 1
             return [first.status, *(reply.status for reply in replies)]
 
-    with counting_in_the_background():
-        statuses = Counter(asyncio.run(play()))
+    statuses = Counter(asyncio.run(play()))
     assert statuses == {HTTPStatus.CREATED: 20, HTTPStatus.NO_CONTENT: 41}
     assert Event.objects.count() == 20
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("group-commit")]
