@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from django.db import models
@@ -25,6 +26,11 @@ def time_ordered_key() -> int:
     with _last_key_lock:
         _last_key = max(_last_key + 1, time.time_ns() // 1000 << 9)
         return _last_key
+
+
+def moment_of(key: int) -> datetime:
+    """When a time-ordered key was made."""
+    return datetime.fromtimestamp((key >> 9) / 1e6, UTC)
 
 
 class Alert(models.Model):

@@ -40,7 +40,7 @@ def parse(body: bytes, content_encoding: str = "") -> object:
     if len(body) > LIMIT:
         raise PayloadTooLarge
     try:
-        return json.loads(body, parse_int=_integer)
+        return _decode(body.decode().removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
         raise BadPayload(f"The payload is not UTF-8 text: byte {error.start} cannot be read.") from error
     except RecursionError as error:
@@ -51,6 +51,9 @@ def parse(body: bytes, content_encoding: str = "") -> object:
 
 def _integer(digits: str) -> int | str:
     return int(digits) if len(digits) <= DIGITS_LIMIT else digits
+
+
+_decode = json.JSONDecoder(parse_int=_integer).decode
 
 
 def _unpacked(body: bytes) -> bytes:

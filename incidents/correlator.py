@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -10,28 +12,63 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from alerts import sets
 from alerts.events import Status
-from alerts.models import Alert
+from alerts.models import Alert, Event, moment_of
 from incidents import domain, live
 from incidents.correlation import Candidate, Decision, Pattern, Subject, decide, matches
 from incidents.gathering import ROLLED_UP, Gathering
 from incidents.models import Activity, CorrelationPattern, Incident, Matcher
 
 logger = logging.getLogger(__name__)
-GROUP = 500
+GROUP = 500  # alerts
+# While events pour in faster than they are correlated, correlation pauses after each group, for so many times as long as that took.
+STORM_PAUSE = 4
+PAUSE_SECONDS = 0.5  # at most
+STORM_LULL = timedelta(seconds=0.5)
+_at_it = threading.Lock()
 
 
 def correlate_behind() -> int:
-    """Correlate every alert that is behind; returns how many there were. Running it again changes nothing."""
+    """Correlate every alert that is behind; returns how many there were. Running it again changes nothing.
+
+    One thread of a process is at it at a time. Whoever comes meanwhile leaves: the one at it looks again when it is done.
+    """
     total = 0
+    while _behind().exists() and _at_it.acquire(blocking=False):
+        try:
+            count = _catch_up()
+        finally:
+            _at_it.release()
+        if not count:
+            break  # another process is at it
+        total += count
+    return total
+
+
+def _behind() -> QuerySet[Alert]:
+    return Alert.objects.filter(revision__gt=F("correlated_revision"))
+
+
+def _catch_up() -> int:
+    total = 0
+    began = time.monotonic()
     while count := _correlate_group():
         total += count
         live.announce()
+        if count == GROUP and _events_pour_in():
+            time.sleep(min(PAUSE_SECONDS, STORM_PAUSE * (time.monotonic() - began)))
+        began = time.monotonic()
     return total
+
+
+def _events_pour_in() -> bool:
+    """Whether an event came in the last moments: then taking the next ones goes before correlating the last ones (bench/ingest.py)."""
+    newest = Event.objects.order_by("-pk").values_list("pk", flat=True).first()
+    return newest is not None and timezone.now() - moment_of(newest) < STORM_LULL
 
 
 def _correlate_group() -> int:
@@ -41,12 +78,12 @@ def _correlate_group() -> int:
     2. Take each in order: find or open its incident, or follow it in the incident it is in.
     3. Write incidents, matchers, alerts and activities, each as a set, and mark the revision seen.
     """
-    behind = Alert.objects.filter(revision__gt=F("correlated_revision")).order_by("pk").values_list("pk", flat=True)
-    if not behind.exists():
-        return 0
     with transaction.atomic():
-        domain.hold()
-        pks = list(behind[:GROUP])
+        if not domain.try_hold():
+            return 0  # somebody is at it, and looks again after each group: what we would do is done there
+        pks = list(_behind().order_by("pk").values_list("pk", flat=True)[:GROUP])
+        if not pks:
+            return 0
         # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
         alerts = list(
             Alert.objects.select_for_update(of=("self",)).select_related("app_key").filter(pk__in=pks).order_by("pk")
