@@ -2,7 +2,11 @@ from django.db import migrations
 
 PATTERNS = [
     (1, ["host"], "Alerts of one host that start within an hour of each other are most often one trouble."),
-    (2, ["cluster", "check"], "The same check failing on several hosts of a cluster within an hour is most often one trouble."),
+    (
+        2,
+        ["cluster", "check"],
+        "The same check failing on several hosts of a cluster within an hour is most often one trouble.",
+    ),
 ]
 
 
