@@ -41,7 +41,10 @@ class Alert(models.Model):
     """
 
     id = models.BigIntegerField(primary_key=True, default=time_ordered_key, editable=False)
-    app_key = models.ForeignKey("appkeys.AppKey", models.PROTECT, related_name="alerts", db_index=False)
+    # No constraint in the database: it would lock the App Key's row for each alert. Keys are deactivated, not deleted.
+    app_key = models.ForeignKey(
+        "appkeys.AppKey", models.PROTECT, related_name="alerts", db_index=False, db_constraint=False
+    )
     identity = models.UUIDField()  # App Key and identifier
     identifier = models.TextField()
     life = models.PositiveIntegerField(default=1)  # counts the lives of its identity

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bigpanda_site.settings")
 
 app = Celery("bigpanda_site")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def catch_up(**_: Any) -> None:
+    """A worker that starts takes up what was left behind at once, and has loaded everything when the next alert comes."""
+    app.send_task("incidents.tasks.correlate_behind")
+
+
+worker_ready.connect(catch_up)
