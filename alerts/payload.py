@@ -40,7 +40,7 @@ def parse(body: bytes, content_encoding: str = "") -> object:
     if len(body) > LIMIT:
         raise PayloadTooLarge
     try:
-        return _decode(body.decode().removeprefix("\ufeff"))
+        return _decode(body.decode(json.detect_encoding(body), "surrogatepass"))  # as json.loads does
     except UnicodeDecodeError as error:
         raise BadPayload(f"The payload is not UTF-8 text: byte {error.start} cannot be read.") from error
     except RecursionError as error:
