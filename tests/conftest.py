@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, Protocol
 
 import pytest
+from django.apps import apps
 from django.test import Client
 
 from appkeys.models import AppKey, OrgToken
 from bigpanda_site import celery_app
+from incidents.models import CorrelationPattern
 from people.models import User
 
 PASSWORD = "correct horse battery"
@@ -112,3 +115,10 @@ def post_event(send: Send, app_key: Any) -> PostEvent:
 @pytest.fixture
 def post_batch(send: Send, app_key: Any) -> PostBatch:
     return lambda *items: send({"app_key": app_key.secret, "alerts": list(items)})
+
+
+@pytest.fixture
+def starting_patterns(transactional_db: None) -> None:
+    """The patterns of the first migration, which tests that empty the whole database take away with the rest."""
+    CorrelationPattern.objects.all().delete()
+    import_module("incidents.migrations.0002_starting_patterns").install(apps, None)

@@ -157,7 +157,8 @@ def play_morning(url: str, *, ends_at: int) -> Credentials:
     return credentials
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("starting_patterns")
 def test_a_day_played_over_http_leaves_the_feed_that_the_story_ends_with(live_server: Any) -> None:
     said, progress = the_demo(live_server.url)
 
@@ -192,7 +193,8 @@ def test_a_day_played_over_http_leaves_the_feed_that_the_story_ends_with(live_se
     assert not any("labels" in alert.tags for alert in Alert.objects.all())
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("starting_patterns")
 def test_a_second_day_goes_on_with_the_same_integrations_and_alerts(live_server: Any) -> None:
     now = int(time.time())
     first = play_morning(live_server.url, ends_at=now - 3600)
@@ -224,7 +226,8 @@ def test_an_address_that_is_none_is_said(url: str) -> None:
         the_demo(url)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("starting_patterns")
 def test_another_server_that_refuses_the_demo_is_one_clear_sentence_and_leaves_no_credentials(live_server: Any) -> None:
     with pytest.raises(CommandError, match="answered 404 to event 1"):
         the_demo(f"{live_server.url}/data/elsewhere")
@@ -232,7 +235,8 @@ def test_another_server_that_refuses_the_demo_is_one_clear_sentence_and_leaves_n
     assert not AppKey.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("starting_patterns")
 def test_a_console_that_does_not_know_the_token_stops_the_play_at_once(live_server: Any) -> None:
     keys = dict.fromkeys(SOURCES, "f" * 32)
     with (
@@ -242,7 +246,8 @@ def test_a_console_that_does_not_know_the_token_stops_the_play_at_once(live_serv
         play(DAY, sender, org_token="f" * 32, app_keys=keys, ends_at=int(time.time()))
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("starting_patterns")
 def test_an_integration_that_an_administrator_deactivated_stays_so(live_server: Any) -> None:
     app_key, _ = AppKey.issue(name="Demo: Nagios on-prem")
     app_key.deactivate()
