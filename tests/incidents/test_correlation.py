@@ -234,6 +234,7 @@ def test_a_thousand_alerts_behind_come_out_as_they_would_one_by_one(
         }
         for number in range(1000)
     ]
+    monkeypatch.setattr(correlator, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(correlator, "GROUP", 1000)
     post_batch(*items)
     at_once = _shape()
