@@ -44,7 +44,7 @@ def correlate_behind() -> int:
         finally:
             _at_it.release()
         if not count:
-            break  # another process is at it
+            break  # another process was at it, and left nothing
         total += count
     return total
 
@@ -82,8 +82,7 @@ def _correlate_group() -> int:
     3. Write incidents, matchers, alerts and activities, each as a set, and mark the revision seen.
     """
     with transaction.atomic():
-        if not domain.try_hold():
-            return 0  # somebody is at it, and looks again after each group: what we would do is done there
+        domain.hold()
         pks = list(_behind().order_by("pk").values_list("pk", flat=True)[:GROUP])
         if not pks:
             return 0

@@ -7,15 +7,6 @@ from django.db import connection
 DOMAIN = 0x1AC1DE17  # any number that nobody else uses for an advisory lock in this database
 
 
-def try_hold() -> bool:
-    """Hold the domain until the transaction ends, if nobody else does at the moment."""
-    if connection.vendor != "postgresql":
-        return True
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [DOMAIN])
-        return bool(cursor.fetchone()[0])
-
-
 def hold() -> None:
     """Wait for the domain and hold it until the transaction ends, however it ends: the lock dies with it.
 
