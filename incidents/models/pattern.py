@@ -1,0 +1,66 @@
+"""The patterns that gather alerts into incidents, and what an incident holds of them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from incidents.models.incident import Incident
+
+
+class CorrelationPattern(models.Model):
+    """A rule that alerts belong together: the same values of one to five tags, within a time window (bigpanda.md §3.1).
+
+    Editing it raises the version and touches new incidents only.
+    """
+
+    tags: models.JSONField[list[str], list[str]] = models.JSONField()
+    time_window = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(4320)])  # minutes
+    cross_source = models.BooleanField(default=True)  # alerts of different App Keys may join
+    active = models.BooleanField(default=True)
+    position = models.PositiveIntegerField(default=0)  # explicit order; ties: the longest window first
+    note = models.TextField(blank=True, default="")
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        ordering: ClassVar = ["position", "-time_window", "pk"]
+
+    def __str__(self) -> str:
+        return f"same {' and '.join(self.tags)} within {self.time_window} minutes"
+
+
+class Matcher(models.Model):
+    """A pattern that all alerts of an incident match, with their shared values: what the next alert must match to join.
+
+    One that an alert of the incident does not match is no longer `valid`, and kept for the record.
+    """
+
+    incident = models.ForeignKey(Incident, models.CASCADE, related_name="matchers")
+    pattern = models.ForeignKey(CorrelationPattern, models.PROTECT, related_name="+")
+    version = models.PositiveIntegerField()
+    key = models.UUIDField()  # stands for pattern, version, values and, where sources may not mix, the source
+    values: models.JSONField[list[list[str]], list[list[str]]] = (
+        models.JSONField()
+    )  # [tag, value] in the pattern's order, which jsonb objects lose
+    time_window = models.PositiveIntegerField()  # minutes, of that version
+    anchor_at = models.DateTimeField()  # start of the incident's first alert
+    valid = models.BooleanField(default=True)
+    open = models.BooleanField(default=True)  # the incident is the one that new alerts of this key join
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # Two workers may open an incident for one key at once; the constraint lets one win.
+            models.UniqueConstraint(fields=["key"], condition=Q(open=True), name="incidents_one_open_per_key"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["key", "anchor_at"], name="incidents_matcher_by_key")]
+
+    def __str__(self) -> str:
+        return f"{' · '.join(self.shared_values)} within {self.time_window} minutes of {self.anchor_at}"
+
+    @property
+    def shared_values(self) -> list[str]:
+        return [value for _, value in self.values]
