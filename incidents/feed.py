@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from alerts.events import Status
 from alerts.models import Event
@@ -21,6 +22,7 @@ COUNT_LIMIT = 1000  # counting every incident ever resolved would cost more than
 class Folder(models.TextChoices):
     ACTIVE = "active", "Active"
     UNHANDLED = "unhandled", "Unhandled"
+    SNOOZED = "snoozed", "Snoozed"
     RESOLVED = "resolved", "Resolved"
 
     def incidents(self) -> IncidentQuerySet:
@@ -28,7 +30,12 @@ class Folder(models.TextChoices):
         incidents: IncidentQuerySet = Incident.objects.all()
         if self is Folder.RESOLVED:
             return incidents.resolved().latest_resolved_first()
-        return (incidents.unhandled() if self is Folder.UNHANDLED else incidents.active()).in_feed_order()
+        in_folder = {
+            Folder.ACTIVE: incidents.active,
+            Folder.UNHANDLED: incidents.unhandled,
+            Folder.SNOOZED: incidents.snoozed,
+        }[self]
+        return in_folder().in_feed_order()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +44,25 @@ class Counts:
 
     active: dict[Status, int]
     unhandled: dict[Status, int]
+    snoozed: dict[Status, int]
     resolved: int
 
     @classmethod
     def now(cls) -> Counts:
-        open_ones = Incident.objects.active().order_by().values("status")
-        rows = list(open_ones.annotate(all=Count("pk"), unhandled=Count("pk", filter=Q(assignee=None))))
-        return cls(
-            {Status(row["status"]): row["all"] for row in rows},
-            {Status(row["status"]): row["unhandled"] for row in rows if row["unhandled"]},
-            Incident.objects.resolved().order_by()[:COUNT_LIMIT].count(),
+        open_ones = Incident.objects.open().order_by().values("status")
+        is_snoozed = Q(snoozed_until__gt=timezone.now())
+        rows = list(
+            open_ones.annotate(
+                active=Count("pk", filter=~is_snoozed),
+                unhandled=Count("pk", filter=~is_snoozed & Q(assignee=None)),
+                snoozed=Count("pk", filter=is_snoozed),
+            )
         )
+        of = {
+            folder: {Status(row["status"]): row[folder] for row in rows if row[folder]}
+            for folder in ("active", "unhandled", "snoozed")
+        }
+        return cls(**of, resolved=Incident.objects.resolved().order_by()[:COUNT_LIMIT].count())
 
     @property
     def worst(self) -> Status:
@@ -62,6 +77,7 @@ class Counts:
         return {
             Folder.ACTIVE: sum(self.active.values()),
             Folder.UNHANDLED: sum(self.unhandled.values()),
+            Folder.SNOOZED: sum(self.snoozed.values()),
             Folder.RESOLVED: self.resolved,
         }[folder]
 
@@ -71,7 +87,11 @@ class Counts:
 
     def by_status(self, folder: Folder) -> dict[Status, int]:
         """Of the folder's incidents; unknown, and so empty, for resolved ones."""
-        return {Folder.ACTIVE: self.active, Folder.UNHANDLED: self.unhandled}.get(folder, {})
+        return {
+            Folder.ACTIVE: self.active,
+            Folder.UNHANDLED: self.unhandled,
+            Folder.SNOOZED: self.snoozed,
+        }.get(folder, {})
 
 
 class Emptiness(models.TextChoices):
@@ -82,6 +102,7 @@ class Emptiness(models.TextChoices):
     NO_MATCH = "no_match"  # the filter hides what is there
     ALL_CLEAR = "all_clear"  # nothing is open
     ALL_HANDLED = "all_handled"  # something is open, and each is somebody's
+    NONE_SNOOZED = "none_snoozed"
     NONE_RESOLVED = "none_resolved"
 
 
@@ -92,6 +113,8 @@ def emptiness(folder: Folder, counts: Counts, *, last_event_at: datetime | None,
         return Emptiness.NOTHING_RECEIVED if AppKey.objects.exists() else Emptiness.FIRST_RUN
     if folder is Folder.RESOLVED:
         return Emptiness.NONE_RESOLVED
+    if folder is Folder.SNOOZED:
+        return Emptiness.NONE_SNOOZED
     return Emptiness.ALL_HANDLED if counts.of(Folder.ACTIVE) else Emptiness.ALL_CLEAR
 
 

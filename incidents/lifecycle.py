@@ -71,7 +71,7 @@ def undo_resolve(activity: Activity, *, by: User) -> None:
             lives.append(life)
     activity.undone_at = at
     activity.save(update_fields=["undone_at"])
-    _record(gathering.incident, Activity.Kind.RESOLVE_UNDONE, by=by, at=at)
+    _record(gathering.incident, Activity.Kind.UNDONE, by=by, at=at, of=activity.kind)
     _write(gathering, lives)
     if gathering.incident.active_count:
         gathering.reopen()

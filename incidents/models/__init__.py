@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from incidents.models.activity import Activity
-from incidents.models.incident import Incident, no_counts, no_names
+from incidents.models.bulk import BulkAction
+from incidents.models.incident import Incident, Priority, no_counts, no_names
 from incidents.models.pattern import CorrelationPattern, Matcher
+from incidents.models.tag import IncidentTag, IncidentTagValue
 
-__all__ = ["Activity", "CorrelationPattern", "Incident", "Matcher", "no_counts", "no_names"]
+__all__ = [
+    "Activity",
+    "BulkAction",
+    "CorrelationPattern",
+    "Incident",
+    "IncidentTag",
+    "IncidentTagValue",
+    "Matcher",
+    "Priority",
+    "no_counts",
+    "no_names",
+]

@@ -6,8 +6,16 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
+from incidents.models.bulk import BulkAction
 from incidents.models.incident import Incident
+
+
+class ActivityManager(models.Manager["Activity"]):
+    def get_queryset(self) -> models.QuerySet[Activity]:
+        """Without what undo needs, which can be as large as an incident and is read only then."""
+        return super().get_queryset().defer("before")
 
 
 class Activity(models.Model):
@@ -19,22 +27,49 @@ class Activity(models.Model):
         REOPENED = "incident_reopen", "Reopened"
         RESOLVED_BY_ALERTS = "incident_resolved_by_alerts", "Resolved: every alert is ok"
         RESOLVED_BY_HAND = "incident_resolved_ui_manually", "Resolved by hand"
-        RESOLVE_UNDONE = "incident_resolve_undone", "Resolve undone"
-        COMMENTED = "incident_commented", "Commented"
+        REOPENED_BY_HAND = "incident_reopened_by_hand", "Reopened by hand"
+        ACKNOWLEDGED = "incident_acknowledged", "Acknowledged"
+        UNACKNOWLEDGED = "incident_unacknowledged", "No longer acknowledged"
         ASSIGNED = "incident_assigned", "Assigned"
         UNASSIGNED = "incident_unassigned", "Unassigned"
+        SNOOZED = "incident_snoozed", "Snoozed"
+        UNSNOOZED = "incident_unsnoozed", "Snooze ended"
+        COMMENTED = "incident_commented", "Commented"
+        COMMENT_DELETED = "incident_comment_deleted", "Comment deleted"
+        PRIORITISED = "incident_priority_changed", "Priority changed"
+        TAG_UPDATED = "incident_tag_updated", "Incident tag set"
+        TAG_REMOVED = "incident_tag_removed", "Incident tag removed"
+        MERGED_INTO_THIS = "incident_merged_destination", "Other incidents merged into this one"
+        MERGED_AWAY = "incident_merged_source", "Merged into another incident"
+        SPLIT_FROM_THIS = "incident_splitted_source", "Alerts split out"
+        SPLIT_OFF = "incident_splitted_destination", "Split off another incident"
+        MOVED_AWAY = "incident_alerts_moved_source", "Alerts moved to another incident"
+        MOVED_HERE = "incident_alerts_moved_destination", "Alerts moved here"
+        UNDONE = "incident_action_undone", "Undone"
 
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="activities")
     kind = models.CharField(max_length=40, choices=Kind)
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    comment = models.TextField(blank=True, default="")
-    details: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+    comment = models.TextField(blank=True, default="")  # Markdown
+    edited_at = models.DateTimeField(null=True)  # of the comment
+    details: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # what to tell
+    before: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # what undo brings back
     undone_at = models.DateTimeField(null=True)
+    # Merges, splits and moves tell the same on both sides; the other sides' lines are undone with the leading one.
+    part_of = models.ForeignKey("self", models.CASCADE, null=True, related_name="parts", db_index=False)
+    bulk = models.ForeignKey(BulkAction, models.CASCADE, null=True, related_name="activities", db_index=False)
+
+    objects = ActivityManager()
 
     class Meta:
         ordering: ClassVar = ["-at", "-pk"]
         verbose_name_plural = "activities"
+        indexes: ClassVar = [
+            models.Index(fields=["by", "-id"], condition=Q(undone_at=None), name="incidents_last_of_person"),
+            models.Index(fields=["part_of"], condition=Q(part_of__isnull=False), name="incidents_parts"),
+            models.Index(fields=["bulk", "id"], condition=Q(bulk__isnull=False), name="incidents_of_bulk"),
+        ]
 
     def __str__(self) -> str:
         return self.get_kind_display()

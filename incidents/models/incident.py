@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 
 from alerts.events import Status, Tags
 from incidents.querysets import IncidentQuerySet
@@ -19,6 +20,16 @@ def no_counts() -> list[int]:
 
 def no_names() -> list[list[str]]:
     return [[], []]
+
+
+class Priority(models.IntegerChoices):
+    """How much an incident matters to the business, beside how bad its alerts are; P1 matters most."""
+
+    P1 = 1, "P1"
+    P2 = 2, "P2"
+    P3 = 3, "P3"
+    P4 = 4, "P4"
+    P5 = 5, "P5"
 
 
 class Incident(models.Model):
@@ -51,10 +62,27 @@ class Incident(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )  # null: by its alerts
     assignee = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    assigned_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    assigned_at = models.DateTimeField(null=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    acknowledged_at = models.DateTimeField(null=True)  # null: nobody has
+    snoozed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    snoozed_until = models.DateTimeField(null=True)  # null: it is not
+    wakes_on_update = models.BooleanField(default=False)  # a new alert, a worse status or a reopening ends the snooze
+    priority = models.SmallIntegerField(choices=Priority, null=True)
     comments_count = models.PositiveIntegerField(default=0)
     follows = models.ForeignKey(
         "self", models.SET_NULL, null=True, related_name="followed_by"
     )  # the full incident it takes over from
+    merged_into = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="merged", db_index=False
+    )  # where its alerts are while it is merged away, and its URL leads
 
     objects = IncidentQuerySet.as_manager()
 
@@ -66,6 +94,8 @@ class Incident(models.Model):
             models.Index(
                 fields=["-resolved_at", "-id"], condition=Q(resolved_at__isnull=False), name="incidents_resolved_feed"
             ),
+            models.Index(fields=["snoozed_until"], condition=Q(snoozed_until__isnull=False), name="incidents_snoozed"),
+            models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incidents_merged_away"),
         ]
 
     def __str__(self) -> str:
@@ -77,3 +107,8 @@ class Incident(models.Model):
     @property
     def is_open(self) -> bool:
         return self.resolved_at is None
+
+    @property
+    def is_snoozed(self) -> bool:
+        """Until its time has come, also where nobody has told so yet."""
+        return self.is_open and self.snoozed_until is not None and self.snoozed_until > timezone.now()

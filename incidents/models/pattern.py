@@ -49,6 +49,8 @@ class Matcher(models.Model):
     anchor_at = models.DateTimeField()  # start of the incident's first alert
     valid = models.BooleanField(default=True)
     open = models.BooleanField(default=True)  # the incident is the one that new alerts of this key join
+    # The incident that brought it in by a merge. An alert that joins narrows only the matchers that came with the one it joined by.
+    brought_from = models.ForeignKey(Incident, models.SET_NULL, null=True, related_name="+", db_index=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

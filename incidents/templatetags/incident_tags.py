@@ -98,7 +98,7 @@ def told(activity: Activity) -> str:
             return _joined(details)
         case Activity.Kind.RESOLVED_BY_HAND:
             return f"resolved the incident by hand{_ended(details.get('ended', 0))}"
-        case Activity.Kind.RESOLVE_UNDONE:
+        case Activity.Kind.UNDONE:
             return "took the resolve back"
         case Activity.Kind.RESOLVED_BY_ALERTS:
             return f"Resolved: every alert is ok, the last was {details.get('identifier', '')}"
@@ -121,7 +121,7 @@ def activity_icon(activity: Activity) -> str:
         Activity.Kind.REOPENED: "repeat",
         Activity.Kind.RESOLVED_BY_ALERTS: "check",
         Activity.Kind.RESOLVED_BY_HAND: "hand",
-        Activity.Kind.RESOLVE_UNDONE: "undo-2",
+        Activity.Kind.UNDONE: "undo-2",
         Activity.Kind.COMMENTED: "message-square",
         Activity.Kind.ASSIGNED: "user-plus",
         Activity.Kind.UNASSIGNED: "user-minus",

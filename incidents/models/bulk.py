@@ -1,0 +1,57 @@
+"""One action on many incidents at once."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+
+
+class BulkAction(models.Model):
+    """One action on every incident of a snapshot, done in the background and undone as one.
+
+    The snapshot is taken when the person confirms: incidents that come to match later are not swept in.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        UNDOING = "undoing", "Being undone"
+        UNDONE = "undone", "Undone"
+
+    what = models.CharField(max_length=20)  # name of the deed, in incidents.lifecycle
+    arguments: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # of the deed
+    matching = models.TextField(blank=True, default="")  # the view's query string; empty where rows were chosen
+    snapshot: models.JSONField[list[int], list[int]] = models.JSONField(default=list)  # keys of incidents
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    total = models.PositiveIntegerField(default=0)
+    position = models.PositiveIntegerField(default=0)  # how many of the snapshot were looked at
+    done = models.PositiveIntegerField(default=0)
+    skipped: models.JSONField[dict[str, list[int]], dict[str, list[int]]] = models.JSONField(
+        default=dict
+    )  # reason -> incidents that it left alone
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+    undone_at = models.DateTimeField(null=True)
+    announced_at = models.DateTimeField(null=True)  # when its result was told to the person
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.total} incidents"
+
+    def get_absolute_url(self) -> str:
+        return reverse("incidents:bulk", args=[self.pk])
+
+    @property
+    def is_at_work(self) -> bool:
+        return self.state in (self.State.WAITING, self.State.RUNNING, self.State.UNDOING)
+
+    @property
+    def skipped_count(self) -> int:
+        return sum(map(len, self.skipped.values()))

@@ -1,0 +1,66 @@
+"""What people write on incidents themselves, beside the tags that senders put on alerts (bigpanda.md §5, Incident tags)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.core.validators import MaxLengthValidator
+from django.db import models
+from django.db.models.functions import Lower
+
+from incidents.models.incident import Incident
+
+
+class IncidentTag(models.Model):
+    """A tag that administrators define, for people to set on incidents. One that is switched off is kept, and no longer offered."""
+
+    class Kind(models.TextChoices):
+        TEXT = "Text", "Text"
+        MULTI_VALUE = "MultiValue", "Several values"
+        CLOSED_SINGLE = "ClosedListValuesSingle", "One of a list"
+        CLOSED_MULTI = "ClosedListValuesMulti", "Several of a list"
+
+    name = models.CharField(max_length=20)
+    description = models.TextField(blank=True, default="", validators=[MaxLengthValidator(200)])
+    kind = models.CharField(max_length=30, choices=Kind, default=Kind.TEXT)
+    choices: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)  # of a closed list
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering: ClassVar = [Lower("name")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                Lower("name"),
+                name="incidents_incidenttag_name_any_case",
+                violation_error_message="There is an incident tag of this name already. Choose another name.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_choices(self) -> bool:
+        return self.kind in (self.Kind.CLOSED_SINGLE, self.Kind.CLOSED_MULTI)
+
+    @property
+    def has_many(self) -> bool:
+        return self.kind in (self.Kind.MULTI_VALUE, self.Kind.CLOSED_MULTI)
+
+
+class IncidentTagValue(models.Model):
+    """What one incident says for a tag: a list, with one element where the tag takes one value."""
+
+    incident = models.ForeignKey(Incident, models.CASCADE, related_name="tag_values")
+    tag = models.ForeignKey(IncidentTag, models.CASCADE, related_name="values")
+    values: models.JSONField[list[str], list[str]] = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            # Two people may set a tag at once; the constraint lets one value stand.
+            models.UniqueConstraint(fields=["incident", "tag"], name="incidents_one_value_per_tag"),
+        ]
+        ordering: ClassVar = [Lower("tag__name")]
+
+    def __str__(self) -> str:
+        return f"{self.tag}: {', '.join(self.values)}"
