@@ -7,10 +7,10 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from alerts.history import history
-from alerts.keyset import page_after
 from alerts.links import links_of
 from alerts.models import Alert
 from people.access import SignedInRequest
+from people.keyset import page_after
 
 EVENTS_PER_PAGE = 100
 

@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import ClassVar, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.text import slugify
 
+from people import audit
+from people.audit import Change
 from people.models import User
 
 
@@ -56,7 +58,9 @@ class Credential(models.Model):
         credential = cls(name=name.strip(), created_by=by)
         secret = credential._draw_secret()
         credential.full_clean()
-        credential.save()
+        with transaction.atomic():
+            credential.save()
+            audit.record(by, credential, Change.CREATED, new={"name": credential.name, "ends_in": credential.suffix})
         return credential, secret
 
     def renew(self) -> str:
@@ -74,14 +78,20 @@ class Credential(models.Model):
     def is_active(self) -> bool:
         return self.deactivated_at is None
 
-    def deactivate(self) -> None:
+    @transaction.atomic
+    def deactivate(self, *, by: User | None = None) -> None:
         """Senders that use it are refused from now on; what it sent before stays."""
-        self.deactivated_at = self.deactivated_at or timezone.now()
-        self.save(update_fields=["deactivated_at"])
+        if self.is_active:
+            self.deactivated_at = timezone.now()
+            self.save(update_fields=["deactivated_at"])
+            audit.record(by, self, Change.DEACTIVATED)
 
-    def activate(self) -> None:
-        self.deactivated_at = None
-        self.save(update_fields=["deactivated_at"])
+    @transaction.atomic
+    def activate(self, *, by: User | None = None) -> None:
+        if not self.is_active:
+            self.deactivated_at = None
+            self.save(update_fields=["deactivated_at"])
+            audit.record(by, self, Change.ACTIVATED)
 
 
 class OrgToken(Credential):

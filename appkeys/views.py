@@ -68,7 +68,7 @@ def status(request: SignedInRequest, pk: int) -> HttpResponse:
 def deactivate(request: SignedInRequest, pk: int) -> HttpResponse:
     app_key = get_object_or_404(AppKey, pk=pk)
     if request.method == "POST":
-        app_key.deactivate()
+        app_key.deactivate(by=request.user)
         messages.success(request, f"{app_key.name} is deactivated: what its senders send is refused from now on.")
         return redirect("appkeys:detail", app_key.pk)
     return render(request, _confirmation(request), {"app_key": app_key, "partial": "appkeys/_deactivate.html"})
@@ -78,7 +78,7 @@ def deactivate(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def activate(request: SignedInRequest, pk: int) -> HttpResponse:
     app_key = get_object_or_404(AppKey, pk=pk)
-    app_key.activate()
+    app_key.activate(by=request.user)
     messages.success(request, f"{app_key.name} is active again, with the same App Key.")
     return redirect("appkeys:detail", app_key.pk)
 
@@ -100,7 +100,7 @@ def tokens(request: SignedInRequest) -> HttpResponse:
 def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(OrgToken, pk=pk)
     if request.method == "POST":
-        token.deactivate()
+        token.deactivate(by=request.user)
         messages.success(request, f"The org token {token.name} is revoked: whoever uses it is refused from now on.")
         return redirect("appkeys:tokens")
     return render(request, _confirmation(request), {"token": token, "partial": "appkeys/_revoke.html"})
@@ -110,7 +110,7 @@ def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def restore(request: SignedInRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(OrgToken, pk=pk)
-    token.activate()
+    token.activate(by=request.user)
     messages.success(request, f"The org token {token.name} works again.")
     return redirect("appkeys:tokens")
 

@@ -6,15 +6,16 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from people import views as people
+from people.views import sign_in
 
 handler400 = "alerts.api.bad_request"
 urlpatterns = [
     path("", include("alerts.urls")),
     path("", include("incidents.urls")),
+    path("", include("people.urls")),
     path("integrations/", include("appkeys.urls")),
     path("integrations", RedirectView.as_view(pattern_name="appkeys:list")),
-    path("login", people.SignIn.as_view(), name="login"),
+    path("login", sign_in.SignIn.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
-    path("theme", people.theme, name="theme"),
+    path("theme", sign_in.theme, name="theme"),
 ]

@@ -9,10 +9,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from alerts.keyset import page_after
 from incidents import feed as the_feed
 from incidents.filters import STATUSES, IncidentFilter
 from people.access import SignedInRequest
+from people.keyset import page_after
 
 
 @require_safe

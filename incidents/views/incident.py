@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from alerts.keyset import page_after
 from alerts.links import links_of
 from incidents import feed as the_feed
 from incidents.filters import IncidentFilter
@@ -18,6 +17,7 @@ from incidents.models import Incident
 from incidents.views.feed import feed_context
 from incidents.why import explain
 from people.access import SignedInRequest
+from people.keyset import page_after
 
 ALERTS_PER_PAGE = 100
 ACTIVITIES_PER_PAGE = 100

@@ -13,7 +13,7 @@ from django.template.context import RequestContext
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from people.views import THEMES
+from people.views.sign_in import THEMES
 
 register = template.Library()
 
@@ -43,6 +43,7 @@ ICONS = (
     "power",
     "repeat",
     "rotate-ccw",
+    "scroll-text",
     "search",
     "sun",
     "triangle-alert",
@@ -50,6 +51,7 @@ ICONS = (
     "user",
     "user-minus",
     "user-plus",
+    "users",
     "x",
 )
 

@@ -1,0 +1,94 @@
+"""The audit log: every administrative change says who, what, and each property's old and new value (bigpanda.md §6)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Model
+from django.utils import timezone
+
+from people.models import AuditEntry, User
+
+Change = AuditEntry.Change
+Properties = Mapping[str, Any]
+REDACTED = "[REDACTED]"
+SECRET = re.compile(r"(password|secret|digest|credential|authorization|token|api_?key|app_?key)$", re.IGNORECASE)
+NAME_LIMIT = 300
+SEARCH_LIMIT = 20_000  # characters of an entry that its search looks at
+
+
+def record(
+    actor: User | None, subject: Model, change: Change, *, old: Properties | None = None, new: Properties | None = None
+) -> AuditEntry:
+    """Write down a change in the transaction that makes it; no actor means the console itself.
+
+    `old` and `new` are the subject's properties before and after, nested as they like: only what differs is kept, and
+    a value under a name like a secret's is kept as `[REDACTED]`.
+    """
+    changes = list(_differences(_plain(old or {}), _plain(new or {})))
+    entry = AuditEntry(
+        at=timezone.now(),
+        actor=actor,
+        actor_kind=AuditEntry.ActorKind.USER if actor else AuditEntry.ActorKind.SYSTEM,
+        actor_name=actor.shown_name[:NAME_LIMIT] if actor else "The console",
+        entity_kind=str(subject._meta.verbose_name),
+        entity_id=str(subject.pk or ""),
+        entity_name=str(subject)[:NAME_LIMIT],
+        change=change,
+        changes=changes,
+    )
+    words = [entry.actor_name, actor.username if actor else "", entry.entity_kind, entry.entity_name, change.label]
+    words += [f"{each['propertyPath']} {_text(each['oldValue'])} {_text(each['newValue'])}" for each in changes]
+    entry.search_text = "\n".join(words).casefold()[:SEARCH_LIMIT]
+    entry.save()
+    return entry
+
+
+def properties(subject: Model, *names: str) -> dict[str, Any]:
+    """The named fields of a subject, as `old` or `new` of a change; of what it refers to, the key."""
+    return {name: subject.serializable_value(name) for name in names}
+
+
+def _plain(values: Properties) -> dict[str, Any]:
+    """As JSON would have it: times as text, lists for sets of any kind."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(values), cls=DjangoJSONEncoder))
+    return plain
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], path: str = "") -> Iterator[dict[str, Any]]:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            continue
+        here = f"{path}.{name}" if path else name
+        if isinstance(before, dict | None) and isinstance(after, dict | None):
+            yield from _differences(before or {}, after or {}, here)
+            continue
+        kind = "added" if before is None else "removed" if after is None else "modified"
+        yield {
+            "propertyPath": here,
+            "changeType": kind,
+            "oldValue": _shown(name, before),
+            "newValue": _shown(name, after),
+        }
+
+
+def _shown(name: str, value: Any) -> Any:
+    """The value, without anything that stands under the name of a secret."""
+    if value is not None and SECRET.search(name):
+        return REDACTED
+    match value:
+        case dict():
+            return {key: _shown(key, each) for key, each in value.items()}
+        case list():
+            return [_shown(name, each) for each in value]
+        case _:
+            return value
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

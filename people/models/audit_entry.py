@@ -1,0 +1,69 @@
+"""Who changed the console, and what."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+
+
+class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
+    def mentioning(self, words: str) -> Self:
+        """Whose names, properties or values hold each of the words, in any case."""
+        found = self
+        for word in words.casefold().split():
+            found = found.filter(search_text__contains=word)
+        return found
+
+    def newest_first(self) -> Self:
+        return self.order_by("-at", "-pk")
+
+
+class AuditEntry(models.Model):
+    """One administrative change: who made it, to what, and each property's old and new value. Append-only; secrets are never in it.
+
+    Names stand beside the keys, so that a line still reads when what it tells of is gone.
+    """
+
+    class ActorKind(models.TextChoices):
+        USER = "user", "person"
+        API_KEY = "api_key", "personal API key"
+        SYSTEM = "system", "the console"
+
+    class Change(models.TextChoices):
+        CREATED = "created", "Created"
+        CHANGED = "changed", "Changed"
+        DELETED = "deleted", "Deleted"
+        RESTORED = "restored", "Restored"
+        ACTIVATED = "activated", "Activated"
+        DEACTIVATED = "deactivated", "Deactivated"
+        ROTATED = "rotated", "Rotated"
+        REORDERED = "reordered", "Reordered"
+        INVITED = "invited", "Invited"
+        LOCKED = "locked", "Locked out"
+        UNLOCKED = "unlocked", "Unlocked"
+
+    at = models.DateTimeField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    actor_kind = models.CharField(max_length=10, choices=ActorKind)
+    actor_name = models.CharField(max_length=300)
+    entity_kind = models.CharField(max_length=60)  # the model's name: "App Key"
+    entity_id = models.CharField(max_length=40)
+    entity_name = models.CharField(max_length=300)
+    change = models.CharField(max_length=20, choices=Change)
+    # As in bigpanda.md §6: [{"propertyPath", "changeType": added|modified|removed, "oldValue", "newValue"}]
+    changes: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
+    search_text = models.TextField(default="")  # casefolded: databases do not agree on letters' cases
+
+    objects = AuditEntryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes: ClassVar = [
+            models.Index(fields=["-at", "-id"], name="people_audit_newest"),
+            models.Index(fields=["entity_kind", "entity_id", "-at"], name="people_audit_by_entity"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name} · {self.get_change_display()} · {self.entity_kind} {self.entity_name}"

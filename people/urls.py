@@ -1,0 +1,14 @@
+"""People, and what they did."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from people.views import audit
+
+app_name = "people"
+urlpatterns = [
+    path("audit", audit.log, name="audit"),
+    path("audit.csv", audit.export, {"form": "csv"}, name="audit_csv"),
+    path("audit.json", audit.export, {"form": "json"}, name="audit_json"),
+]

@@ -1,0 +1,99 @@
+"""The audit log: a page to search it, and the whole of what was searched for as a file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from people.access import SignedInRequest, administrators_only
+from people.filters import AuditFilter
+from people.keyset import page_after
+from people.models import AuditEntry
+from people.serializers import audit_log
+
+ENTRIES_PER_PAGE = 50
+COLUMNS = (
+    "timestamp",
+    "actor",
+    "actorType",
+    "changeType",
+    "entityType",
+    "entityId",
+    "entityName",
+    "property",
+    "oldValue",
+    "newValue",
+)
+
+
+@administrators_only
+@require_safe
+def log(request: SignedInRequest) -> HttpResponse:
+    asked = AuditFilter(request.GET)
+    page = page_after(asked.entries().select_related("actor"), request.GET.get("after", ""), size=ENTRIES_PER_PAGE)
+    context = {
+        "filter": asked,
+        "page": page,
+        "older": asked.query(after=page.next_key),
+        "actors": AuditEntry.objects.order_by("actor_name").values_list("actor_name", flat=True).distinct(),
+        "kinds": AuditEntry.objects.order_by("entity_kind").values_list("entity_kind", flat=True).distinct(),
+    }
+    return render(request, "people/audit.html", context)
+
+
+@administrators_only
+@require_safe
+def export(request: SignedInRequest, form: str) -> HttpResponseBase:
+    """What was searched for, streamed; however long it is, it is never held in memory."""
+    asked = AuditFilter(request.GET)
+    if not asked.is_valid():
+        return log(request)
+    entries = asked.entries().iterator(chunk_size=500)
+    lines, kind = (
+        (_as_csv(entries), "text/csv; charset=utf-8") if form == "csv" else (_as_json(entries), "application/json")
+    )
+    name = f"audit-log-{timezone.now():%Y-%m-%d}.{form}"
+    return StreamingHttpResponse(
+        lines, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+class _Line:
+    """What csv writes to: gives the line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _as_csv(entries: Iterator[AuditEntry]) -> Iterator[str]:
+    """One line for each property that changed, and one for a change of none."""
+    write = csv.writer(_Line()).writerow
+    yield write(COLUMNS)
+    for entry in entries:
+        told = audit_log(entry)
+        about = [told["timestamp"], told["userFullName"], told["actorType"], told["changeType"]]
+        about += [told["entityType"], told["entityId"], told["entityName"]]
+        for each in entry.changes or [{}]:
+            values = (each.get("propertyPath"), each.get("oldValue"), each.get("newValue"))
+            yield write([_cell(value) for value in (*about, *values)])
+
+
+def _cell(value: Any) -> str:
+    """As text that a spreadsheet shows and does not take for a formula."""
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _as_json(entries: Iterator[AuditEntry]) -> Iterator[str]:
+    before = "["
+    for entry in entries:
+        yield before + json.dumps(audit_log(entry), ensure_ascii=False)
+        before = ",\n"
+    yield "[]" if before == "[" else "]\n"
