@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from alerts.events import encode_tags
 from alerts.models import Event
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OK = 0  # Status.OK as it stands in rows: an enumeration's comparisons would cost more than all else here
 NO_TAGS = "{}"
+CHANGES_KEPT = 20  # of an alert's changes of status, for what flaps
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Folded:
     ended_at: datetime | None  # of the last change to OK
     last_event_at: datetime
     last_content: str | None
+    status_changes: str = "[]"  # their latest times, as JSON, in microseconds since 1970
 
     def follow(self, line: Line) -> None:
         """Take in the line that comes next in time."""
@@ -48,12 +51,19 @@ class Folded:
             if self.severity == OK:
                 self.started_at = line.occurred_at
             self.changed_at = line.occurred_at
+            changes = [*json.loads(self.status_changes), microseconds(line.occurred_at)]
+            self.status_changes = json.dumps(changes[-CHANGES_KEPT:])
             self.ended_at = line.occurred_at if line.status == OK else None
             self.status = line.status
             self.severity = max(self.severity, line.status)
         if line.tags not in (NO_TAGS, self.tags):
             self.tags = encode_tags(json.loads(self.tags) | json.loads(line.tags))
         self.last_event_at, self.last_content = line.occurred_at, line.content
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def begin(line: Line) -> Folded:

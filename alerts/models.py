@@ -63,6 +63,9 @@ class Alert(models.Model):
     ended_at = models.DateTimeField(null=True)  # of its last change to OK; null while it is active
     last_event_at = models.DateTimeField()  # the newest event's time, which decides status and tags
     last_content = models.UUIDField(null=True)  # of the newest event; null when that was made by hand
+    status_changes: models.JSONField[list[int], list[int]] = models.JSONField(
+        default=list
+    )  # when its status changed, the latest times alone, in microseconds since 1970 (alerts.flapping)
 
     revision = models.PositiveIntegerField(default=1)
     correlated_revision = models.PositiveIntegerField(default=0)
@@ -120,6 +123,7 @@ class Event(models.Model):
     content = models.UUIDField(null=True)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
+    revision = models.PositiveIntegerField(default=1)  # of its alert, which it came with
     undoes = models.BigIntegerField(null=True)  # key of the manual resolve that an UNDO takes back
     activity = models.BigIntegerField(null=True)  # the incident's activity that made it, for events made by hand
 

@@ -24,13 +24,14 @@ IDENTITIES_PER_QUERY = 10_000
 _IDENTITY = ("id", "app_key_id", "identity", "identifier", "life")
 _STATE = (
     "status", "severity", "tags", "started_at", "changed_at", "ended_at", "last_event_at", "last_content",
-    "primary_property", "secondary_property", "notes", "is_current",
+    "status_changes", "primary_property", "secondary_property", "notes", "is_current",
 )
 _READ = (*_IDENTITY, *_STATE, "revision")
 _INSERTED = (*_IDENTITY, *_STATE)
 _LINE = (
     "id", "alert_id", "kind", "status", "tags", "content", "occurred_at", "received_at", "undoes", "activity",
 )
+_LOGGED = (*_LINE, "revision")
 # fmt: on
 _CHANGED = (*_STATE, "id", "seen")
 _TYPES = {
@@ -38,11 +39,11 @@ _TYPES = {
     **dict.fromkeys(("identity", "last_content", "content"), "uuid"),
     **dict.fromkeys(("identifier", "primary_property", "secondary_property"), "text"),
     **dict.fromkeys(("status", "severity", "kind"), "smallint"),
-    **dict.fromkeys(("tags", "notes"), "jsonb"),
+    **dict.fromkeys(("tags", "notes", "status_changes"), "jsonb"),
     **dict.fromkeys(
         ("started_at", "changed_at", "ended_at", "last_event_at", "occurred_at", "received_at"), "timestamptz"
     ),
-    **dict.fromkeys(("life", "seen"), "integer"),
+    **dict.fromkeys(("life", "seen", "revision"), "integer"),
     "is_current": "boolean",
 }
 
@@ -128,9 +129,9 @@ def _select(sql: str, wanted: Sequence[Any]) -> list[Any]:
 def _life(row: Sequence[Any]) -> Life:
     pk, app_key_pk, identity, identifier, life = row[:5]
     status, severity, tags, started_at, changed_at, ended_at, last_event_at, last_content = row[5:13]
-    primary, secondary, notes, is_current, revision = row[13:]
+    changes, primary, secondary, notes, is_current, revision = row[13:]
     times = _moment(started_at), _moment(changed_at), _moment(ended_at) if ended_at else None, _moment(last_event_at)
-    folded = Folded(status, severity, tags, *times, last_content)
+    folded = Folded(status, severity, tags, *times, last_content, changes)
     return Life(
         pk,
         app_key_pk,
@@ -175,7 +176,7 @@ def write(lives: list[Life]) -> None:
             if known and _update(known) != len(known):
                 raise Contested
             _insert("alerts_alert", _INSERTED, begun, ", revision, correlated_revision", ", 1, 0")
-            _insert("alerts_event", _LINE, lines)
+            _insert("alerts_event", _LOGGED, lines)
 
 
 def _alert_row(life: Life) -> Row:
@@ -193,6 +194,7 @@ def _state(life: Life) -> Row:
         folded.ended_at,
         folded.last_event_at,
         folded.last_content,
+        folded.status_changes,
         life.primary_property,
         life.secondary_property,
         life.notes,
@@ -202,7 +204,11 @@ def _state(life: Life) -> Row:
 
 def _line_row(life: Life, line: Line) -> Row:
     times = line.occurred_at, line.received_at
-    return (line.pk, life.pk, line.kind, line.status, line.tags, line.content, *times, line.undoes, line.activity)
+    revision = life.seen_revision + 1
+    return (
+        *(line.pk, life.pk, line.kind, line.status, line.tags, line.content),
+        *(*times, line.undoes, line.activity, revision),
+    )
 
 
 def _insert(table: str, columns: Sequence[str], rows: list[Row], further: str = "", values: str = "") -> None:
@@ -236,7 +242,7 @@ _UPDATING = (
     f" FROM {recordset(_CHANGED, _TYPES)} WHERE a.id = r.id AND a.revision = r.seen"
 )
 _BEGINNING = _inserting("alerts_alert", _INSERTED, ", revision, correlated_revision", ", 1, 0")
-_LOGGING = _inserting("alerts_event", _LINE)
+_LOGGING = _inserting("alerts_event", _LOGGED)
 
 
 def _write_at_once(known: list[Row], begun: list[Row], lines: list[Row]) -> None:
@@ -252,7 +258,7 @@ def _write_at_once(known: list[Row], begun: list[Row], lines: list[Row]) -> None
         parts.append(f"changed AS ({_UPDATING} RETURNING a.id)")
         parameters.append(as_json(_CHANGED, _TYPES, known))
     sql = f"WITH {', '.join(parts)} {_LOGGING}"
-    parameters.append(as_json(_LINE, _TYPES, lines))
+    parameters.append(as_json(_LOGGED, _TYPES, lines))
     if known:
         sql += " WHERE 1 / ((SELECT count(*) FROM changed) = %s)::int = 1"
         parameters.append(str(len(known)))

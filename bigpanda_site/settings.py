@@ -9,6 +9,8 @@
 | CONSOLE_SECRET_KEY     | Django's secret key                                          | made once, in CONSOLE_DATA       |
 | CONSOLE_REOPEN_HOURS   | an event this long after an alert's end reopens it           | 48                               |
 | CONSOLE_ALERTS_PER_INCIDENT | the next alert opens a follow-up incident               | 300                              |
+| CONSOLE_FLAPPING_CHANGES | an alert whose status changes oftener than this flaps      | 4                                |
+| CONSOLE_FLAPPING_MINUTES | … within so many minutes                                   | 60                               |
 | CONSOLE_EVENTS_PER_MINUTE | more events of one App Key in a minute are answered 429  | 0: no limit                      |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
 | REDIS_URL              | redis://:password@host:port/0 — broker and live updates      | none: work runs where it arises  |
@@ -208,6 +210,8 @@ CELERY_BEAT_SCHEDULE = {
 REOPEN_WINDOW = timedelta(hours=env.float("CONSOLE_REOPEN_HOURS", default=48))
 EVENTS_PER_MINUTE = env.int("CONSOLE_EVENTS_PER_MINUTE", default=0)
 ALERTS_PER_INCIDENT = env.int("CONSOLE_ALERTS_PER_INCIDENT", default=300)
+FLAPPING_CHANGES = env.int("CONSOLE_FLAPPING_CHANGES", default=4)
+FLAPPING_WINDOW = timedelta(minutes=env.float("CONSOLE_FLAPPING_MINUTES", default=60))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # bigpanda.md §1.3: 6 MB per payload
 
 # --- API

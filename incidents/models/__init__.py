@@ -6,7 +6,9 @@ from incidents.models.activity import Activity
 from incidents.models.bulk import BulkAction
 from incidents.models.incident import Incident, Priority, no_counts, no_names
 from incidents.models.pattern import CorrelationPattern, Matcher
+from incidents.models.replay import LogRun, ReplayRun, Shadow, SuggestionRun
 from incidents.models.tag import IncidentTag, IncidentTagValue
+from incidents.models.turn import Turn
 
 __all__ = [
     "Activity",
@@ -15,8 +17,13 @@ __all__ = [
     "Incident",
     "IncidentTag",
     "IncidentTagValue",
+    "LogRun",
     "Matcher",
     "Priority",
+    "ReplayRun",
+    "Shadow",
+    "SuggestionRun",
+    "Turn",
     "no_counts",
     "no_names",
 ]

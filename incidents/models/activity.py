@@ -30,6 +30,8 @@ class Activity(models.Model):
         REOPENED_BY_HAND = "incident_reopened_by_hand", "Reopened by hand"
         ACKNOWLEDGED = "incident_acknowledged", "Acknowledged"
         UNACKNOWLEDGED = "incident_unacknowledged", "No longer acknowledged"
+        BEGAN_TO_FLAP = "incident_become_flapping", "Flapping"
+        STOPPED_FLAPPING = "incident_stopped_flapping", "No longer flapping"
         ASSIGNED = "incident_assigned", "Assigned"
         UNASSIGNED = "incident_unassigned", "Unassigned"
         SNOOZED = "incident_snoozed", "Snoozed"

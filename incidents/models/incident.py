@@ -55,6 +55,10 @@ class Incident(models.Model):
     shared_tags: models.JSONField[Tags, Tags] = models.JSONField(
         default=dict
     )  # tags that all its alerts have with one value
+    first_alert = models.BigIntegerField(null=True)  # the alert that opened it, whose start windows count from
+    flapping = models.BooleanField(default=False)  # while one of its alerts does (bigpanda.md §2.7)
+    flapping_until = models.DateTimeField(null=True)  # when that ends by itself, unless a status changes again
+    flapping_changes = models.PositiveIntegerField(default=0)  # of status, of the alert that flaps most
     started_at = models.DateTimeField()  # of its earliest alert
     changed_at = models.DateTimeField()  # last change of its status, or of who is in it
     resolved_at = models.DateTimeField(null=True)
@@ -96,6 +100,7 @@ class Incident(models.Model):
             ),
             models.Index(fields=["snoozed_until"], condition=Q(snoozed_until__isnull=False), name="incidents_snoozed"),
             models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incidents_merged_away"),
+            models.Index(fields=["flapping_until"], condition=Q(flapping=True), name="incidents_flapping"),
         ]
 
     def __str__(self) -> str:

@@ -42,12 +42,14 @@ class Matcher(models.Model):
     pattern = models.ForeignKey(CorrelationPattern, models.PROTECT, related_name="+")
     version = models.PositiveIntegerField()
     key = models.UUIDField()  # stands for pattern, version, values and, where sources may not mix, the source
+    any_source_key = models.UUIDField(null=True)  # where sources may not mix: what the key would be if they did
     values: models.JSONField[list[list[str]], list[list[str]]] = (
         models.JSONField()
     )  # [tag, value] in the pattern's order, which jsonb objects lose
     time_window = models.PositiveIntegerField()  # minutes, of that version
     anchor_at = models.DateTimeField()  # start of the incident's first alert
     valid = models.BooleanField(default=True)
+    narrowed_at = models.PositiveIntegerField(null=True)  # the how-manieth alert of the incident ended that
     open = models.BooleanField(default=True)  # the incident is the one that new alerts of this key join
     # The incident that brought it in by a merge. An alert that joins narrows only the matchers that came with the one it joined by.
     brought_from = models.ForeignKey(Incident, models.SET_NULL, null=True, related_name="+", db_index=False)
@@ -58,7 +60,14 @@ class Matcher(models.Model):
             # Two workers may open an incident for one key at once; the constraint lets one win.
             models.UniqueConstraint(fields=["key"], condition=Q(open=True), name="incidents_one_open_per_key"),
         ]
-        indexes: ClassVar = [models.Index(fields=["key", "anchor_at"], name="incidents_matcher_by_key")]
+        indexes: ClassVar = [
+            models.Index(fields=["key", "anchor_at"], name="incidents_matcher_by_key"),
+            models.Index(
+                fields=["any_source_key"],
+                condition=Q(any_source_key__isnull=False),
+                name="incidents_matcher_any_source",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{' · '.join(self.shared_values)} within {self.time_window} minutes of {self.anchor_at}"
