@@ -25,7 +25,8 @@ from alerts.ingest import Outcome
 from alerts.judging import judge
 from alerts.payload import LIMIT, parse
 from appkeys.authentication import APP_KEY_HEADERS
-from appkeys.models import AppKey, OrgToken, digest
+from appkeys.models import AppKey, OrgToken
+from people.secrets import digest
 
 logger = logging.getLogger(__name__)
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]

@@ -11,7 +11,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from appkeys.models import AppKey, Credential, OrgToken, digest
+from appkeys.models import AppKey, Credential, OrgToken
+from people.secrets import digest
 
 C = TypeVar("C", bound=Credential)
 APP_KEY_HEADERS = ("x-bp-app-key", "x-app-key", "app-key")

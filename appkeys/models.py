@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -13,14 +11,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.text import slugify
 
-from people import audit
+from people import audit, secrets
 from people.audit import Change
 from people.models import User
-
-
-def digest(secret: str) -> str:
-    """What is stored of a secret. 128 random bits need no salt and no stretching."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Credential(models.Model):
@@ -70,8 +63,8 @@ class Credential(models.Model):
         return secret
 
     def _draw_secret(self) -> str:
-        secret = secrets.token_hex(16)
-        self.digest, self.suffix = digest(secret), secret[-4:]
+        secret = secrets.draw()
+        self.digest, self.suffix = secrets.digest(secret), secrets.suffix(secret)
         return secret
 
     @property

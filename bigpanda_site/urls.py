@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.contrib.auth.views import LogoutView
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from alerts.api import NoSuchRoute
 from people.views import sign_in
 
 handler400 = "alerts.api.bad_request"
@@ -13,9 +14,11 @@ urlpatterns = [
     path("", include("alerts.urls")),
     path("", include("incidents.urls")),
     path("", include("people.urls")),
+    path("me", include("people.own_urls")),
     path("integrations/", include("appkeys.urls")),
     path("integrations", RedirectView.as_view(pattern_name="appkeys:list")),
     path("login", sign_in.SignIn.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("theme", sign_in.theme, name="theme"),
+    re_path(r"^resources(/.*)?$", NoSuchRoute.as_view()),
 ]

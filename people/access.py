@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django_htmx.middleware import HtmxDetails
 
-from people.models import User
+from people.models import Area, User
 
 
 class SignedInRequest(HttpRequest):
@@ -42,3 +42,17 @@ administrators_only = _guard(
 responders_only = _guard(
     lambda user: user.may_act, "Your role lets you look, not act. Ask an administrator for the role Responder."
 )
+
+
+def may_see(area: Area) -> Callable[[GuardedView], GuardedView]:
+    return _guard(
+        lambda user: user.may_see(area),
+        f"Your role does not let you see this: {area.label}. Ask an administrator to change it.",
+    )
+
+
+def may_change(area: Area) -> Callable[[GuardedView], GuardedView]:
+    return _guard(
+        lambda user: user.may_change(area),
+        f"Your role does not let you change this: {area.label}. Ask an administrator to change it.",
+    )

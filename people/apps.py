@@ -1,7 +1,25 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class PeopleConfig(AppConfig):
     name = "people"
+
+    def ready(self) -> None:
+        post_migrate.connect(install_built_in_roles, sender=self)
+
+
+def install_built_in_roles(*, apps: Any, using: str, **_: Any) -> None:
+    """They are part of the program, like Django's own permissions: there after every migration, and after a database was emptied."""
+    from people.models import BuiltIn
+
+    try:
+        roles = apps.get_model("people", "Role")._default_manager.using(using)
+    except LookupError:  # a migration to a time before there were roles
+        return
+    for which in BuiltIn:
+        roles.get_or_create(built_in=which.value, defaults={"name": which.label})

@@ -33,7 +33,7 @@ def record(
     entry = AuditEntry(
         at=timezone.now(),
         actor=actor,
-        actor_kind=AuditEntry.ActorKind.USER if actor else AuditEntry.ActorKind.SYSTEM,
+        actor_kind=_kind_of(actor),
         actor_name=actor.shown_name[:NAME_LIMIT] if actor else "The console",
         entity_kind=str(subject._meta.verbose_name),
         entity_id=str(subject.pk or ""),
@@ -46,6 +46,12 @@ def record(
     entry.search_text = "\n".join(words).casefold()[:SEARCH_LIMIT]
     entry.save()
     return entry
+
+
+def _kind_of(actor: User | None) -> AuditEntry.ActorKind:
+    if actor is None:
+        return AuditEntry.ActorKind.SYSTEM
+    return AuditEntry.ActorKind.API_KEY if actor.api_key else AuditEntry.ActorKind.USER
 
 
 def properties(subject: Model, *names: str) -> dict[str, Any]:

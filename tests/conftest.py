@@ -14,7 +14,7 @@ from django.test import Client
 from appkeys.models import AppKey, OrgToken
 from bigpanda_site import celery_app
 from incidents.models import CorrelationPattern
-from people.models import User
+from people.models import BuiltIn, Role, User
 
 PASSWORD = "correct horse battery"
 
@@ -55,23 +55,23 @@ def _work_runs_inline() -> Iterator[None]:
     celery_app.conf.task_always_eager = before
 
 
-def _person(name: str, role: User.Role) -> User:
-    return User.objects.create_user(name, password=PASSWORD, role=role)
+def _person(name: str, role: BuiltIn) -> User:
+    return User.objects.create_user(name, password=PASSWORD, role=Role.objects.built_in(role))
 
 
 @pytest.fixture
 def admin(db: None) -> User:
-    return _person("ada", User.Role.ADMIN)
+    return _person("ada", BuiltIn.ADMIN)
 
 
 @pytest.fixture
 def responder(db: None) -> User:
-    return _person("rosa", User.Role.RESPONDER)
+    return _person("rosa", BuiltIn.RESPONDER)
 
 
 @pytest.fixture
 def viewer(db: None) -> User:
-    return _person("vera", User.Role.VIEWER)
+    return _person("vera", BuiltIn.VIEWER)
 
 
 @pytest.fixture

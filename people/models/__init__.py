@@ -1,8 +1,10 @@
-"""People, and what they did to the console itself."""
+"""People, what they may do, and what they did to the console itself."""
 
 from __future__ import annotations
 
+from people.models.api_key import ApiKey
 from people.models.audit_entry import AuditEntry
+from people.models.role import Area, BuiltIn, Level, Role
 from people.models.user import User
 
-__all__ = ["AuditEntry", "User"]
+__all__ = ["ApiKey", "Area", "AuditEntry", "BuiltIn", "Level", "Role", "User"]

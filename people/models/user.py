@@ -1,23 +1,35 @@
-"""Who may look and who may act."""
+"""Who signs in."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.db.models.functions import Lower
 
+from people.models.role import Area, Level, Role
+
+if TYPE_CHECKING:
+    from people.models.api_key import ApiKey
+
+
+class PeopleManager(UserManager["User"]):
+    use_in_migrations = False
+
+    def get_queryset(self) -> models.QuerySet[User]:
+        """Each with the role, which is asked about wherever a person appears."""
+        return super().get_queryset().select_related("role")
+
 
 class User(AbstractUser):
-    """A person who signs in. A viewer looks, a responder also acts on incidents, an administrator also looks after keys and people."""
+    """A person who signs in. The role says what they may see and change."""
 
-    class Role(models.TextChoices):
-        ADMIN = "admin", "Administrator"
-        RESPONDER = "responder", "Responder"
-        VIEWER = "viewer", "Viewer"
+    role = models.ForeignKey(Role, models.PROTECT, related_name="people")
 
-    role = models.CharField(max_length=20, choices=Role, default=Role.VIEWER)
+    api_key: ApiKey | None = None  # the key this person speaks through, where it is not a browser
+
+    objects: ClassVar[PeopleManager] = PeopleManager()
 
     class Meta:
         constraints: ClassVar = [
@@ -28,14 +40,21 @@ class User(AbstractUser):
             ),
         ]
 
+    def may_see(self, area: Area) -> bool:
+        return self.role.opens(area, Level.READ)
+
+    def may_change(self, area: Area) -> bool:
+        return self.role.opens(area, Level.FULL)
+
     @property
     def is_administrator(self) -> bool:
-        return self.role == self.Role.ADMIN
+        """Whether everything is open to this person."""
+        return self.role.opens_everything
 
     @property
     def may_act(self) -> bool:
         """Whether this person may change incidents."""
-        return self.role in (self.Role.ADMIN, self.Role.RESPONDER)
+        return self.may_change(Area.INCIDENTS)
 
     @property
     def shown_name(self) -> str:

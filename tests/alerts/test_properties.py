@@ -32,7 +32,7 @@ from alerts.models import Alert, Event
 from appkeys.models import AppKey, OrgToken
 from incidents import correlator, lifecycle
 from incidents.models import Activity, Incident
-from people.models import User
+from people.models import BuiltIn, Role, User
 from tests.alerts.model import Line, Model
 
 MINUTE, HOUR = 60, 3600
@@ -218,7 +218,7 @@ class Senders(RuleBasedStateMachine):
     @initialize()
     def cast(self) -> None:
         self.sender = Sender()
-        self.by = User.objects.create_user("rosa", role=User.Role.RESPONDER)
+        self.by = User.objects.create_user("rosa", role=Role.objects.built_in(BuiltIn.RESPONDER))
         self.secrets: dict[str, str] = {}
         self.app_keys: list[AppKey] = []
         for name in ("Nagios", "Zabbix"):

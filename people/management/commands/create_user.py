@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people.models import User
+from people.models import BuiltIn, Role, User
 
 
 class Command(BaseCommand):
@@ -14,10 +14,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME")
-        parser.add_argument("--role", choices=User.Role.values, default=User.Role.VIEWER)
+        parser.add_argument("--role", choices=BuiltIn.values, default=BuiltIn.VIEWER)
 
     def handle(self, *args: Any, **options: Any) -> str:
-        user = User(username=options["name"], role=options["role"])
+        user = User(username=options["name"], role=Role.objects.built_in(options["role"]))
         password = secrets.token_urlsafe(12)
         user.set_password(password)
         try:

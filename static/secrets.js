@@ -1,4 +1,4 @@
-/* An integration's page: copy commands, and leave no address behind that would send the form again. */
+/* Pages with secrets and commands: copy them, and leave no address behind that would send the form again. */
 "use strict";
 (() => {
   const place = document.querySelector("[data-url]");

@@ -1,0 +1,45 @@
+"""Whose script speaks: the personal API key from `Authorization: Bearer BPU…` (bigpanda.md §1.2), for every route under /resources."""
+
+from __future__ import annotations
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from people.models import ApiKey, User
+from people.models.api_key import PREFIX
+from people.secrets import digest
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`request.user` is the key's person, `request.auth` the key."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
+        scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        key = ApiKey.objects.select_related("user__role").filter(digest=digest(secret.strip())).first()
+        if key is None:
+            raise AuthenticationFailed(_unknown(secret.strip()))
+        if key.revoked_at:
+            raise AuthenticationFailed(
+                f"The API key ending in {key.suffix} was revoked. Make a new one on your own page."
+            )
+        if key.is_expired:
+            raise AuthenticationFailed(
+                f"The API key ending in {key.suffix} has expired. Make a new one on your own page."
+            )
+        if not key.user.is_active:
+            raise AuthenticationFailed(f"The person of the API key ending in {key.suffix} is deactivated.")
+        key.note_use()
+        key.user.api_key = key
+        return key.user, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="resources"'
+
+
+def _unknown(secret: str) -> str:
+    if not secret.startswith(PREFIX):
+        return f"This route takes a personal API key, which begins with {PREFIX}; what was sent is none. Make one on your own page."
+    return "The API key is not known here. Check it for missing characters, or make one on your own page."

@@ -1,0 +1,16 @@
+"""One's own page."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from people.views import me
+
+app_name = "me"
+urlpatterns = [
+    path("", me.me, name="page"),
+    path("/password", me.password, name="password"),
+    path("/keys", me.new_key, name="new_key"),
+    path("/keys/<int:pk>/revoke", me.revoke_key, name="revoke_key"),
+    path("/keys/<int:pk>/restore", me.restore_key, name="restore_key"),
+]

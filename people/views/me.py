@@ -1,0 +1,88 @@
+"""One's own page: password, API keys, and where one is signed in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from people import audit
+from people.access import SignedInRequest
+from people.audit import Change
+from people.forms import ApiKeyForm
+from people.models import ApiKey
+
+
+@require_safe
+def me(request: SignedInRequest) -> HttpResponse:
+    return _page(request)
+
+
+@require_POST
+def password(request: SignedInRequest) -> HttpResponse:
+    """A new password ends every other session of this person."""
+    form = PasswordChangeForm(request.user, request.POST)
+    if not form.is_valid():
+        return _page(request, password_form=form)
+    with transaction.atomic():
+        form.save()
+        audit.record(request.user, request.user, Change.CHANGED, old={"password": 1}, new={"password": 2})
+    update_session_auth_hash(request, request.user)
+    messages.success(request, "Your password is changed. Wherever else you were signed in, you are not any more.")
+    return redirect("me:page")
+
+
+@never_cache
+@require_POST
+def new_key(request: SignedInRequest) -> HttpResponse:
+    """The answer shows the new key, once, and is stored nowhere."""
+    form = ApiKeyForm(request.POST)
+    with transaction.atomic():
+        issued = form.issue(request.user) if form.is_valid() else None
+        if issued is None:
+            return _page(request, key_form=form)
+        key, secret = issued
+        audit.record(request.user, key, Change.CREATED, new={"ends_in": key.suffix, "expires_at": key.expires_at})
+    return _page(request, issued=key, secret=secret)
+
+
+@require_POST
+@transaction.atomic
+def revoke_key(request: SignedInRequest, pk: int) -> HttpResponse:
+    key = get_object_or_404(request.user.api_keys, pk=pk)
+    if key.revoked_at is None:
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
+        audit.record(request.user, key, Change.DEACTIVATED)
+    messages.success(request, f"The key {key.name} is revoked: whatever uses it is refused from now on.")
+    return redirect("me:page")
+
+
+@require_POST
+@transaction.atomic
+def restore_key(request: SignedInRequest, pk: int) -> HttpResponse:
+    key = get_object_or_404(request.user.api_keys, pk=pk)
+    if key.revoked_at:
+        key.revoked_at = None
+        key.save(update_fields=["revoked_at"])
+        audit.record(request.user, key, Change.ACTIVATED)
+    messages.success(request, f"The key {key.name} works again.")
+    return redirect("me:page")
+
+
+def _page(request: SignedInRequest, **more: Any) -> HttpResponse:
+    context = {
+        "password_form": PasswordChangeForm(request.user),
+        "key_form": ApiKeyForm(),
+        "api_keys": ApiKey.objects.filter(user=request.user),
+        **more,
+    }
+    return render(request, "people/me.html", context)
