@@ -3,7 +3,6 @@
 (() => {
   const dialog = document.getElementById("dialog");
   const pane = document.getElementById("pane");
-  const A_YEAR = 365 * 24 * 3600;
 
   /* Light and dark */
   document.querySelector(".themes")?.addEventListener("click", (event) => {
@@ -11,7 +10,7 @@
     if (!button) return;
     event.preventDefault();
     document.documentElement.dataset.theme = button.value;
-    document.cookie = `theme=${button.value};path=/;max-age=${A_YEAR};samesite=lax${location.protocol === "https:" ? ";secure" : ""}`;
+    fetch(button.form.action, { method: "POST", body: new FormData(button.form, button), redirect: "manual" });
     for (const each of document.querySelectorAll(".themes button")) each.setAttribute("aria-pressed", String(each === button));
   });
 

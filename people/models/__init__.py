@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from people.models.api_key import ApiKey
 from people.models.audit_entry import AuditEntry
+from people.models.preferences import Preferences
 from people.models.role import Area, BuiltIn, Level, Role
 from people.models.user import User
 
-__all__ = ["ApiKey", "Area", "AuditEntry", "BuiltIn", "Level", "Role", "User"]
+__all__ = ["ApiKey", "Area", "AuditEntry", "BuiltIn", "Level", "Preferences", "Role", "User"]

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.db.models.functions import Lower
 
+from people.models.preferences import Preferences
 from people.models.role import Area, Level, Role
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class PeopleManager(UserManager["User"]):
         return super().get_queryset().select_related("role")
 
 
-class User(AbstractUser):
+class User(Preferences, AbstractUser):
     """A person who signs in. The role says what they may see and change."""
 
     role = models.ForeignKey(Role, models.PROTECT, related_name="people")

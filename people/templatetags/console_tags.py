@@ -10,10 +10,11 @@ import lucide
 from django import template
 from django.conf import settings
 from django.template.context import RequestContext
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from people.views.sign_in import THEMES
+from people.models import Preferences
 
 register = template.Library()
 
@@ -32,6 +33,7 @@ ICONS = (
     "hand",
     "inbox",
     "key-round",
+    "keyboard",
     "layers",
     "log-out",
     "message-square",
@@ -80,12 +82,17 @@ def icon(name: str, label: str = "") -> SafeString:
 
 @register.simple_tag
 def moment(at: datetime | None, show: str = "ago") -> SafeString | str:
-    """A time, in UTC as it stands. times.js shows it in the reader's zone: `ago` ("13m"), `since` ("13m ago"), `exact`, `both`, or how `long` ago."""
+    """A time, exact and in the reader's zone as it stands.
+
+    times.js shows it as asked: `ago` ("13m"), `since` ("13m ago"), `exact`, `both`, or how `long` ago.
+    """
     if at is None:
         return ""
-    at = at.astimezone(UTC).replace(microsecond=0)
-    text = f"{at:%Y-%m-%d %H:%M:%S} UTC"
-    return format_html('<time datetime="{}" data-show="{}">{}</time>', at.isoformat(), show, text)
+    at = at.replace(microsecond=0)
+    there = timezone.localtime(at).isoformat(sep=" ")
+    return format_html(
+        '<time datetime="{}" data-show="{}">{} {}</time>', at.astimezone(UTC).isoformat(), show, there[:19], there[19:]
+    )
 
 
 @register.simple_tag
@@ -104,10 +111,12 @@ def in_words(length: timedelta) -> str:
 
 @register.simple_tag(takes_context=True)
 def theme(context: RequestContext) -> str:
-    """Light, dark, or the system's choice, as the reader chose in this browser."""
+    """Light, dark, or the system's choice, as the reader chose; before signing in, as this browser remembers it."""
     request = context.get("request")
-    chosen = request.COOKIES.get("theme", "") if request else ""
-    return chosen if chosen in THEMES else "system"
+    if request is None:
+        return Preferences.Theme.SYSTEM
+    chosen = getattr(getattr(request, "user", None), "theme", "") or request.COOKIES.get("theme", "")
+    return chosen if chosen in Preferences.Theme.values else Preferences.Theme.SYSTEM
 
 
 @register.simple_tag

@@ -13,7 +13,8 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-THEMES = ("system", "light", "dark")
+from people.models import Preferences, User
+
 A_YEAR = 365 * 24 * 3600
 
 
@@ -32,13 +33,16 @@ class SignIn(LoginView):
 @login_not_required
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
-    """Remember light, dark or the system's choice in this browser."""
+    """Remember light, dark or the system's choice: in this browser for the sign-in, and with the person."""
     there = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(
         there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     response = redirect(there if is_ours else resolve_url("incidents:feed"))
     chosen = request.POST.get("theme")
-    if chosen in THEMES:
+    if chosen in Preferences.Theme.values:
+        if isinstance(request.user, User):
+            request.user.theme = chosen
+            request.user.save(update_fields=["theme"])
         response.set_cookie("theme", chosen, max_age=A_YEAR, samesite="Lax", secure=request.is_secure())
     return response

@@ -1,0 +1,46 @@
+"""How the console looks to one person, and which hands they work with: remembered with the person, so that it follows them to any browser."""
+
+from __future__ import annotations
+
+from functools import cache
+from zoneinfo import available_timezones
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The names of the time zone database, as `Europe/Berlin`."""
+    return frozenset(available_timezones())
+
+
+def validate_time_zone(name: str) -> None:
+    if name not in time_zones():
+        raise ValidationError(f"{name!r} is not a time zone. Choose one of the list, as Europe/Berlin.")
+
+
+class Preferences(models.Model):
+    """The columns of a person that say how they like the console."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", "As the system"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    class Density(models.TextChoices):
+        COMFORTABLE = "comfortable", "Comfortable: two lines a row"
+        COMPACT = "compact", "Compact: one line a row"
+
+    time_zone = models.CharField(
+        max_length=64, blank=True, default="", validators=[validate_time_zone]
+    )  # empty: the browser's
+    theme = models.CharField(max_length=12, choices=Theme, default=Theme.SYSTEM)
+    density = models.CharField(max_length=12, choices=Density, default=Density.COMFORTABLE)
+    shortcuts = models.BooleanField("Keyboard shortcuts", default=True)
+    pane_widths: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(
+        default=dict, blank=True
+    )  # pixels, by pane
+
+    class Meta:
+        abstract = True

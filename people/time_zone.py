@@ -1,0 +1,22 @@
+"""Times in pages and forms are the reader's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from people.models.preferences import time_zones
+
+
+def in_their_zone(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """The zone a person chose, else the one their browser named in a cookie (times.js), else UTC."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        name = getattr(request.user, "time_zone", "") or request.COOKIES.get("zone", "")
+        with timezone.override(ZoneInfo(name) if name in time_zones() else None):
+            return get_response(request)
+
+    return middleware

@@ -1,0 +1,193 @@
+/* The keyboard. One table names each key and what it does; the key sheet is made of it.
+   A key without a deed of its own here activates what carries it: `data-key="e"` on a link, a button or a field, named as browsers name keys (`U` is Shift+u).
+   Keys are off while somebody types and while a dialog is open. */
+"use strict";
+(() => {
+  const SEQUENCE = 1500; // milliseconds between the keys of "g i"
+  const ROW = ".row-link, .alert-link";
+  const dialog = document.getElementById("dialog");
+  const announcer = document.getElementById("announcer");
+  let begun = ""; // the first key of a sequence
+  let begunAt = 0;
+  let cursor = ""; // id of the row link that was last under the cursor
+
+  const KEYS = {
+    "Move": [
+      ["j", "Next row", () => move(1)],
+      ["k", "Previous row", () => move(-1)],
+      ["o", "Open the row; Enter does too", openRow],
+      ["[", "Previous incident", () => step(-1)],
+      ["]", "Next incident", () => step(1)],
+      ["Escape", "Close, back to the row"],
+    ],
+    "Select": [
+      ["x", "Select the row", select],
+      ["Shift+ArrowDown", "Select on to the next row", () => extend(1)],
+      ["Shift+ArrowUp", "Select on to the previous row", () => extend(-1)],
+      ["X", "Select all of the page"],
+      ["* a", "Select all that match"],
+    ],
+    "Act": [
+      ["e", "Resolve"],
+      ["a", "Acknowledge"],
+      ["m", "Assign to me"],
+      ["s", "Snooze"],
+      ["c", "Comment"],
+      ["M", "Merge the selected"],
+      ["z", "Undo the last action"],
+    ],
+    "Look": [
+      ["w", "Why these alerts are together"],
+      ["t", "Timeline"],
+      ["/", "Search"],
+      ["p", "Pause or resume live updates"],
+      ["u", "Copy a link to this", copyLink],
+      ["U", "Times in UTC, or in your zone"],
+    ],
+    "Go to": [
+      ["g i", "Incidents"],
+      ["g s", "Snoozed"],
+      ["g k", "Integrations and their keys"],
+      ["g d", "Doctor: what is sent, and what is wrong with it"],
+    ],
+    "Help": [
+      ["?", "This list", showSheet],
+    ],
+  };
+  const ALIKE = { "ArrowDown": "j", "ArrowUp": "k" };
+  const deeds = new Map(Object.values(KEYS).flat().map(([key, , deed]) => [key, deed || (() => activate(key))]));
+
+  /* What carries a key, where it can be seen. */
+  const carrier = (key) => [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find((element) => element.checkVisibility() && !element.disabled);
+
+  function activate(key) {
+    const element = carrier(key);
+    if (!element) return false;
+    if (element.matches("input:not([type=checkbox]), textarea")) element.focus();
+    else element.click();
+    return true;
+  }
+
+  /* Rows: the cursor is the focus, and stays where it was when an incident is closed. */
+  function table() {
+    const here = document.activeElement?.closest("table");
+    return here?.querySelector(ROW) ? here : [...document.querySelectorAll("table")].find((each) => each.checkVisibility() && each.querySelector(ROW));
+  }
+
+  const links = () => [...(table()?.querySelectorAll(ROW) || [])].filter((link) => link.checkVisibility());
+
+  function place(all) {
+    const focused = all.indexOf(document.activeElement?.closest("tr")?.querySelector(ROW));
+    if (focused >= 0) return focused;
+    const last = all.findIndex((link) => link.id && link.id === cursor);
+    return last >= 0 ? last : all.findIndex((link) => link.ariaCurrent === "true");
+  }
+
+  function move(by) {
+    const all = links();
+    const at = place(all);
+    const link = all[at < 0 ? 0 : at + by];
+    if (!link) return all.length > 0;
+    link.focus();
+    link.closest("tr").scrollIntoView({ block: "nearest" });
+    return true;
+  }
+
+  function underCursor() {
+    const row = document.activeElement?.closest("tr");
+    return row?.querySelector(ROW) ? row : null;
+  }
+
+  function openRow() {
+    const link = underCursor()?.querySelector(ROW);
+    link?.click();
+    return Boolean(link);
+  }
+
+  function step(by) {
+    const all = [...document.querySelectorAll("#rows .row-link")];
+    const at = all.findIndex((link) => link.ariaCurrent === "true");
+    if (at < 0) return false;
+    if (all[at + by]) all[at + by].click();
+    else announcer.textContent = by > 0 ? "This is the last incident of the page" : "This is the first incident of the page";
+    return true;
+  }
+
+  function select() {
+    const box = underCursor()?.querySelector("input[type=checkbox]");
+    box?.click();
+    return Boolean(box);
+  }
+
+  function extend(by) {
+    const box = () => underCursor()?.querySelector("input[type=checkbox]");
+    if (!box()) return false;
+    if (!box().checked) box().click();
+    move(by);
+    if (!box().checked) box().click();
+    return true;
+  }
+
+  async function copyLink() {
+    const link = underCursor()?.querySelector(ROW)?.href || location.href;
+    try {
+      await navigator.clipboard.writeText(link);
+      announce("The link is copied");
+    } catch {
+      announce("This browser gives no access to the clipboard: the link is in the address bar");
+    }
+  }
+
+  function announce(text) {
+    announcer.textContent = text;
+  }
+
+  /* The key sheet */
+  const shown = (key) => key.split(" ").map((part) => (/^[A-Z]$/.test(part) ? `Shift+${part.toLowerCase()}` : part.replace("Arrow", "").replace("Escape", "Esc")));
+
+  function element(name, attributes, ...children) {
+    const made = Object.assign(document.createElement(name), attributes);
+    made.append(...children);
+    return made;
+  }
+
+  function showSheet() {
+    const parts = Object.entries(KEYS).map(([group, keys]) => element("section", {}, element("h3", { textContent: group }), element("dl", {}, ...keys.map(([key, does]) => element("div", {},
+      element("dt", {}, ...shown(key).map((part) => element("kbd", { textContent: part }))), element("dd", { textContent: does }))))));
+    const close = element("a", { className: "button", href: "#", textContent: "Close" });
+    close.dataset.dismiss = "";
+    dialog.replaceChildren(element("h2", { id: "dialog-title", textContent: "Keys" }), element("div", { className: "key-sheet" }, ...parts), element("div", { className: "ask-buttons" }, close));
+    dialog.showModal();
+    close.focus();
+    return true;
+  }
+
+  /* Keys as they are pressed */
+  const isTyping = (target) => target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+
+  function named(event) {
+    const key = ALIKE[event.key] && !event.shiftKey ? ALIKE[event.key] : event.key;
+    return event.shiftKey && key.startsWith("Arrow") ? `Shift+${key}` : key;
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+    const key = named(event);
+    const sequence = begun && Date.now() - begunAt < SEQUENCE ? `${begun} ${key}` : key;
+    begun = "";
+    const deed = deeds.get(sequence) || deeds.get(key);
+    if (deed) {
+      if (key !== "Escape" && deed()) event.preventDefault();
+    } else if ([...deeds.keys()].some((each) => each.startsWith(`${key} `))) {
+      begun = key;
+      begunAt = Date.now();
+    }
+  });
+  document.addEventListener("focusin", (event) => {
+    const link = event.target.closest("tr")?.querySelector(ROW);
+    if (link?.id) cursor = link.id;
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#show-keys")) showSheet();
+  });
+})();

@@ -1,0 +1,44 @@
+"""What the console remembers of how a person likes it."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from people.models import User
+from tests.conftest import PostEvent
+
+
+def test_a_theme_follows_a_person_to_another_browser(viewer: User) -> None:
+    here, there = Client(), Client()
+    for client in (here, there):
+        client.force_login(viewer)
+    here.post("/theme", {"theme": "dark"})
+    assert 'data-theme="dark"' in there.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "browsers", "shown"),
+    [
+        ("Asia/Kolkata", "Europe/Berlin", "2023-11-15 03:43:20 +05:30"),
+        ("", "Europe/Berlin", "2023-11-14 23:13:20 +01:00"),
+        ("", "no/zone", "2023-11-14 22:13:20 +00:00"),
+    ],
+)
+def test_times_are_in_the_chosen_zone_or_the_browsers(
+    client: Client, viewer: User, post_event: PostEvent, chosen: str, browsers: str, shown: str
+) -> None:
+    User.objects.update(time_zone=chosen)
+    client.force_login(viewer)
+    client.cookies["zone"] = browsers
+    post_event(host="db-1", timestamp=1_700_000_000)
+    assert (
+        f'<time datetime="2023-11-14T22:13:20+00:00" data-show="ago">{shown}</time>' in client.get("/").content.decode()
+    )
+
+
+def test_keys_can_be_turned_off(client: Client, viewer: User) -> None:
+    client.force_login(viewer)
+    assert "keys.js" in client.get("/").content.decode()
+    User.objects.update(shortcuts=False)
+    assert "keys.js" not in client.get("/").content.decode()
