@@ -15,11 +15,14 @@ from django.db import connection, models
 Row = tuple[Any, ...]
 
 
-def save(objects: Sequence[models.Model], names: Iterable[str]) -> None:
-    """Write these fields of objects that are there already: `bulk_update`, at a tenth of its cost."""
+def save(objects: Sequence[Any], names: Iterable[str], *, model: type[models.Model] | None = None) -> None:
+    """Write these fields of rows that are there already: `bulk_update`, at a tenth of its cost.
+
+    The objects are of a model, or whatever has the attributes of the model that is named.
+    """
     if not objects:
         return
-    meta = objects[0]._meta
+    meta = (model or type(objects[0]))._meta
     fields: list[Any] = [meta.get_field(name) for name in names]
     columns = [*(field.attname for field in fields), "id"]
     rows = [(*(_prepared(field, getattr(each, field.attname)) for field in fields), each.pk) for each in objects]

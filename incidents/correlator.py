@@ -8,20 +8,23 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
 from alerts import sets
-from alerts.events import Status
+from alerts.events import shown
 from alerts.models import Alert, Event, moment_of
-from incidents import domain, live
-from incidents.correlation import Candidate, Decision, Pattern, Subject, decide, matches
-from incidents.gathering import ROLLED_UP, Gathering
-from incidents.models import Activity, CorrelationPattern, Incident, Matcher
+from appkeys.models import AppKey
+from incidents import domain, live, rules
+from incidents.board import Board
+from incidents.correlation import Decision, judge, matches
+from incidents.gathering import ROLLED_UP, Gathering, Seen
+from incidents.models import Activity, Incident, Matcher, Turn
 
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
@@ -79,123 +82,136 @@ def _correlate_group() -> int:
 
     1. Hold the domain, read the alerts, lock them.
     2. Take each in order: find or open its incident, or follow it in the incident it is in.
-    3. Write incidents, matchers, alerts and activities, each as a set, and mark the revision seen.
+    3. Write incidents, matchers, alerts, activities and the turn itself, each as a set, and mark the revisions seen.
     """
     with transaction.atomic():
         domain.hold()
-        pks = list(_behind().order_by("pk").values_list("pk", flat=True)[:GROUP])
-        if not pks:
+        alerts = _read_behind()
+        if not alerts:
             return 0
-        # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
-        alerts = list(
-            Alert.objects.select_for_update(of=("self",)).select_related("app_key").filter(pk__in=pks).order_by("pk")
-        )
         group = _Group(alerts, timezone.now())
         for alert in alerts:
             group.take(alert)
         group.write()
-    logger.info("correlation: %d alerts, %d incidents", len(alerts), len(group.gatherings))
+    logger.info("correlation: %d alerts, %d incidents", len(alerts), len(group.board.gatherings))
     return len(alerts)
+
+
+def _read_behind() -> list[Seen]:
+    # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
+    locked = _behind().select_for_update(of=("self",)).order_by("pk")
+    # fmt: off
+    rows: list[Any] = list(locked.values_list(
+        "pk", "identifier", "app_key_id", "status", "severity", "tags", "primary_property", "secondary_property",
+        "started_at", "changed_at", "status_changes", "revision", "correlated_revision", "incident_id", "counted_status",
+    )[:GROUP])
+    # fmt: on
+    app_keys = AppKey.objects.only("source_system", "name").in_bulk({row[2] for row in rows})
+    alerts = []
+    for pk, identifier, app_key, status, severity, tags, primary, secondary, *further in rows:
+        source = app_keys[app_key].source_system, app_keys[app_key].name
+        values = shown(tags.get(primary, "")), shown(tags.get(secondary, ""))
+        alerts.append(Seen(pk, identifier, *source, status, severity, tags, *values, *further))
+    return alerts
 
 
 class _Group:
     """The alerts of one group, and every incident that they are in or may join."""
 
-    def __init__(self, alerts: list[Alert], now: datetime) -> None:
+    def __init__(self, alerts: list[Seen], now: datetime) -> None:
         self.alerts, self.now = alerts, now
-        self.patterns = [_pattern(row) for row in CorrelationPattern.objects.filter(active=True)]
-        self.subjects = {alert.pk: _subject(alert) for alert in alerts if _needs_incident(alert)}
-        self.gatherings: list[Gathering] = []
-        self.by_incident: dict[int, int] = {}  # incident key -> place in gatherings
-        self.by_key: dict[UUID, list[int]] = defaultdict(list)  # matcher key -> places, the latest opened last
+        self.patterns = rules.in_force()
+        self.subjects = {alert.pk: alert.subject for alert in alerts if alert.needs_incident}
+        self.judged = {pk: judge(subject, self.patterns) for pk, subject in self.subjects.items()}
+        self.board = Board(alerts_per_incident=settings.ALERTS_PER_INCIDENT)
+        self.place_of: dict[int, int] = {}  # incident key -> place on the board
         self.decisions: dict[int, Decision] = {}  # by alert, as are the places they come to
         self.places: dict[int, int] = {}
         self.touched: set[int] = set()
         self._load()
 
     def _load(self) -> None:
-        own = {alert.incident_id for alert in self.alerts if alert.incident_id}
-        keys = {match.key for subject in self.subjects.values() for match in matches(subject, self.patterns)}
-        reachable = self._reachable(keys) if keys else set()
-        incidents = Incident.objects.filter(pk__in=own | reachable).order_by("pk")
-        for incident in incidents:
-            self.by_incident[incident.pk] = len(self.gatherings)
-            self.gatherings.append(Gathering(incident))
-        for matcher in Matcher.objects.filter(incident__in=self.by_incident, valid=True).order_by("incident", "pk"):
-            place = self.by_incident[matcher.incident_id]
-            gathering = self.gatherings[place]
-            matcher.incident = gathering.incident
-            gathering.matchers.append(matcher)
-            self.by_key[matcher.key].append(place)
+        found = {alert.incident_id for alert in self.alerts if alert.incident_id}
+        if wanted := [match for judged in self.judged.values() for match in matches(judged)]:
+            found |= self._reachable({match.key for match in wanted})
+            found |= _of_any_source({match.any_source_key for match in wanted if match.any_source_key})
+        matchers: dict[int, list[Matcher]] = defaultdict(list)
+        for matcher in Matcher.objects.filter(incident__in=found, valid=True).order_by("pk"):
+            matchers[matcher.incident_id].append(matcher)
+        for incident in Incident.objects.filter(pk__in=found).order_by("pk"):
+            for matcher in matchers[incident.pk]:
+                matcher.incident = incident
+            self.place_of[incident.pk] = self.board.add(Gathering(incident, matchers[incident.pk]))
 
     def _reachable(self, keys: set[UUID]) -> set[int]:
-        """Incidents that an alert of the group may join: by key, in any window's reach; and of each key the open one, to say why not."""
+        """Incidents that an alert of the group may join: by key, in any window's reach.
+
+        Of a key that none of those has, the open or the latest one in reach, to say why not.
+        """
         starts = [subject.started_at for subject in self.subjects.values()]
         reach = max((pattern.time_window for pattern in self.patterns), default=timedelta())
-        near = Q(open=True) | Q(anchor_at__range=(min(starts) - reach, max(starts) + reach))
+        in_reach = Q(anchor_at__range=(min(starts) - reach, max(starts) + reach))
         open_then = Q(incident__resolved_at=None) | Q(incident__resolved_at__gt=min(starts), incident__resolved_by=None)
-        found = Matcher.objects.filter(near, open_then, key__in=keys, valid=True)
-        return set(found.values_list("incident", flat=True))
+        leading = Matcher.objects.filter(key__in=keys, valid=True)
+        found = list(leading.filter(Q(open=True) | in_reach, open_then).values_list("key", "incident"))
+        missing = keys - {key for key, _ in found}
+        closed = (
+            Matcher.objects.filter(in_reach, key__in=missing, valid=True).values("key").annotate(latest=Max("incident"))
+        )
+        return {incident for _, incident in found} | {row["latest"] for row in closed}
 
-    def take(self, alert: Alert) -> None:
+    def take(self, alert: Seen) -> None:
         if alert.incident_id:
-            place = self.by_incident[alert.incident_id]
-            self.gatherings[place].follow(alert)
-        elif alert.pk in self.subjects:
-            place = self._place(alert)
+            place = self.place_of[alert.incident_id]
+            self.board.follow(place, alert, self.now)
+        elif subject := self.subjects.get(alert.pk):
+            place, decision = self.board.place(alert, subject, self.judged[alert.pk], self.now)
+            self.places[alert.pk], self.decisions[alert.pk] = place, decision
         else:
             return  # it never was active: nothing to show
         self.touched.add(place)
-        self.gatherings[place].settle(alert, self.now)
-
-    def _place(self, alert: Alert) -> int:
-        """Join the alert to an incident, or open one; returns its place."""
-        subject = self.subjects[alert.pk]
-        wanted = matches(subject, self.patterns)
-        candidates = {match.key: self._candidates(match.key, subject.started_at) for match in wanted}
-        decision = self.decisions[alert.pk] = decide(subject, self.patterns, candidates)
-        if decision.incident is not None:
-            self.gatherings[decision.incident].join(alert, decision)
-            place = decision.incident
-        else:
-            follows = self.gatherings[decision.follows].incident if decision.follows is not None else None
-            place = len(self.gatherings)
-            self.gatherings.append(Gathering.opened_by(alert, decision, follows=follows, at=self.now))
-            for match in wanted:
-                self.by_key[match.key].append(place)
-        self.places[alert.pk] = place
-        return place
-
-    def _candidates(self, key: UUID, at: datetime) -> list[Candidate]:
-        return [
-            Candidate(
-                place,
-                key,
-                gathering.matchers[0].anchor_at,
-                gathering.incident.alerts_count >= settings.ALERTS_PER_INCIDENT,
-            )
-            for place in self.by_key[key]
-            if (gathering := self.gatherings[place]).leads(key, at)
-        ]
 
     def write(self) -> None:
-        touched = [self.gatherings[place] for place in sorted(self.touched)]
+        touched = [self.board.gatherings[place] for place in sorted(self.touched)]
         begun = [gathering for gathering in touched if gathering.incident.pk is None]
         sets.save([each.incident for each in touched if each.incident.pk is not None], ROLLED_UP)
         Incident.objects.bulk_create([each.incident for each in begun])
-        for gathering in begun:
-            if gathering.follows:
-                Incident.objects.filter(pk=gathering.incident.pk).update(follows=gathering.follows)
-        write_matchers(touched)
+        followers = [gathering for gathering in begun if gathering.follows]
+        for gathering in followers:
+            gathering.incident.follows = gathering.follows  # whose key is known only now
+        sets.save([gathering.incident for gathering in followers], ["follows"])
+        write_matchers([gathering for gathering in touched if gathering.matchers_changed])
         for gathering in touched:
             gathering.note_joined(self.now)
         Activity.objects.bulk_create(activity for gathering in touched for activity in gathering.activities)
+        Turn.objects.create(
+            at=self.now,
+            seen=[[alert.pk, alert.correlated_revision, alert.revision] for alert in self.alerts],
+            patterns=rules.named(self.patterns),
+        )
+        self._write_alerts()
+
+    def _write_alerts(self) -> None:
         for alert in self.alerts:
             alert.correlated_revision = alert.revision
-            if decision := self.decisions.get(alert.pk):
-                alert.incident = self.gatherings[self.places[alert.pk]].incident  # its key is known only now
-                alert.decision = decision.as_data(lambda place: self.gatherings[place].incident.pk)
-        sets.save(self.alerts, ["incident", "correlated_revision", "counted_status", "decision"])
+        placed = [alert for alert in self.alerts if alert.pk in self.places]
+        for alert in placed:
+            alert.incident_id = self._incident_pk(self.places[alert.pk])
+            alert.decision = self.decisions[alert.pk].as_data(self._incident_pk)
+        sets.save(placed, ["incident", "correlated_revision", "counted_status", "decision"], model=Alert)
+        followed = [alert for alert in self.alerts if alert.pk not in self.places]
+        sets.save(followed, ["correlated_revision", "counted_status"], model=Alert)
+
+    def _incident_pk(self, place: int) -> int:
+        return self.board.gatherings[place].incident.pk
+
+
+def _of_any_source(keys: set[UUID]) -> set[int]:
+    """Open incidents that only their source keeps an alert from, to say why not."""
+    if not keys:
+        return set()
+    leading = Matcher.objects.filter(any_source_key__in=keys, open=True)
+    return set(leading.values_list("incident", flat=True))
 
 
 def write_matchers(gatherings: Iterable[Gathering]) -> None:
@@ -212,27 +228,16 @@ def write_matchers(gatherings: Iterable[Gathering]) -> None:
     elsewhere = Matcher.objects.filter(key__in=latest, open=True).exclude(
         incident__in={matcher.incident_id for matcher in matchers}
     )
+    superseded = []
     for other in elsewhere:
         if other.incident_id > latest[other.key].incident_id:
             del latest[other.key]
         else:
-            Matcher.objects.filter(pk=other.pk).update(open=False)
+            superseded.append(other.pk)
     for matcher in matchers:
         matcher.open = latest.get(matcher.key) is matcher
     known = [matcher for matcher in matchers if matcher.pk]
-    Matcher.objects.filter(pk__in=[matcher.pk for matcher in known if not matcher.open]).update(open=False)
-    sets.save(known, ["valid", "open"])
+    superseded += [matcher.pk for matcher in known if not matcher.open]
+    Matcher.objects.filter(pk__in=superseded).update(open=False)
+    sets.save(known, ["valid", "narrowed_at", "open", "anchor_at"])
     Matcher.objects.bulk_create([matcher for matcher in matchers if not matcher.pk])
-
-
-def _needs_incident(alert: Alert) -> bool:
-    """Active now, or in passing since correlation last looked."""
-    return alert.incident_id is None and alert.severity != Status.OK
-
-
-def _pattern(row: CorrelationPattern) -> Pattern:
-    return Pattern(row.pk, row.version, tuple(row.tags), timedelta(minutes=row.time_window), row.cross_source)
-
-
-def _subject(alert: Alert) -> Subject:
-    return Subject(alert.app_key.source_system, alert.tags, alert.started_at)

@@ -1,4 +1,10 @@
-"""One incident while alerts are counted into it: its status, counts, times and titles follow from them, in the order they come."""
+"""One incident while alerts are counted into it: its status, counts, times and titles follow from them, in the order they come.
+
+What people grouped by hand stays so: an alert that has an incident is only ever followed there, never placed again. An incident leads further
+alerts to it by its valid matchers, and by nothing else. So where alerts are put together by hand, the matchers that came along lead to where they
+are now (`brought_from`), each line of them narrowed only by alerts that come by it; and where alerts are taken out, the matchers stay with the
+incident they were taken from, unless it no longer has an alert that matches, and they are the only ones that do.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +13,12 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from alerts.events import Status
+from django.conf import settings
+
+from alerts.events import Status, Tags
+from alerts.flapping import changes_since, flaps_until
 from alerts.models import Alert
-from incidents.correlation import Decision
+from incidents.correlation import Decision, Subject
 from incidents.models import Activity, Incident, Matcher
 from people.models import User
 
@@ -17,9 +26,63 @@ NAMES_LIMIT = 10
 # fmt: off
 ROLLED_UP = (
     "status", "severity", "title", "subtitle", "search_text", "alerts_count", "active_count", "status_counts", "sources", "names",
-    "shared_tags", "started_at", "changed_at", "resolved_at", "resolved_by",
+    "shared_tags", "started_at", "changed_at", "resolved_at", "resolved_by", "flapping", "flapping_until", "flapping_changes",
 )
 # fmt: on
+
+
+@dataclass(slots=True, eq=False)
+class Seen:
+    """An alert as correlation sees it: as its events up to one revision fold to."""
+
+    pk: int
+    identifier: str
+    source: str  # the source system of its App Key
+    integration: str  # the name of its App Key
+    status: int
+    severity: int
+    tags: Tags
+    primary_value: str
+    secondary_value: str
+    started_at: datetime
+    changed_at: datetime
+    status_changes: list[int]
+    revision: int
+    correlated_revision: int = 0  # the one it was seen in before
+    incident_id: int | None = None
+    counted_status: int | None = None
+    decision: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, alert: Alert) -> Self:
+        """The alert as it is now."""
+        return cls(
+            alert.pk,
+            alert.identifier,
+            alert.app_key.source_system,
+            alert.app_key.name,
+            alert.status,
+            alert.severity,
+            alert.tags,
+            alert.primary_value,
+            alert.secondary_value,
+            alert.started_at,
+            alert.changed_at,
+            alert.status_changes,
+            alert.revision,
+            alert.correlated_revision,
+            alert.incident_id,
+            alert.counted_status,
+        )
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.source, self.tags, self.started_at, self.status)
+
+    @property
+    def needs_incident(self) -> bool:
+        """Whether it was active, if only in passing, and has none."""
+        return self.incident_id is None and self.severity != Status.OK
 
 
 @dataclass(slots=True, eq=False)
@@ -28,58 +91,81 @@ class Gathering:
     matchers: list[Matcher] = field(default_factory=list)  # in the patterns' order
     follows: Incident | None = None
     activities: list[Activity] = field(default_factory=list)
-    joined: list[Alert] = field(default_factory=list)
+    joined: list[Seen] = field(default_factory=list)
+    matchers_changed: bool = False
 
     @classmethod
-    def opened_by(cls, alert: Alert, decision: Decision, *, follows: Incident | None, at: datetime) -> Self:
+    def opened_by(cls, alert: Seen, decision: Decision, *, follows: Incident | None, at: datetime) -> Self:
         """A new incident from its first alert, ready for others that match what it matches."""
-        incident = Incident(started_at=alert.started_at, changed_at=alert.changed_at)
+        incident = Incident(started_at=alert.started_at, changed_at=alert.changed_at, first_alert=alert.pk)
         matchers = [
             Matcher(
                 incident=incident,
                 pattern_id=match.pattern.pk,
                 version=match.pattern.version,
                 key=match.key,
+                any_source_key=match.any_source_key,
+                source_system="" if match.pattern.cross_source else alert.source,
                 values=[[tag, value] for tag, value in match.values.items()],
                 time_window=int(match.pattern.time_window.total_seconds() // 60),
                 anchor_at=alert.started_at,
             )
             for match in decision.matches
         ]
-        gathering = cls(incident, matchers, follows)
+        gathering = cls(incident, matchers, follows, matchers_changed=True)
         gathering.note(Activity.Kind.CREATED, at, alert=alert.pk, identifier=alert.identifier)
         gathering._count_in(alert)
         return gathering
 
-    def leads(self, key: UUID, at: datetime) -> bool:
-        """Whether an alert that started then, with this key, may join: all its alerts have that key, and it was open at that time.
+    def leading(self, key: UUID) -> Matcher | None:
+        """The valid matcher by which alerts with this key come here."""
+        return next(
+            (each for each in self.matchers if each.valid and key in (each.key, each.any_source_key)),
+            None,
+        )
+
+    def was_open(self, at: datetime) -> bool:
+        """Whether an alert that started then may still join.
 
         By the alerts' own time, so that it makes no difference how late correlation comes to see them. What a person resolved takes no more.
         """
         incident = self.incident
-        was_open = incident.resolved_at is None or (incident.resolved_by is None and at < incident.resolved_at)
-        return was_open and any(matcher.key == key and matcher.valid for matcher in self.matchers)
+        return incident.resolved_at is None or (incident.resolved_by_id is None and at < incident.resolved_at)
 
-    def join(self, alert: Alert, decision: Decision) -> None:
-        """Take in an alert; from now on only what it matches too stays valid."""
+    def join(self, alert: Seen, decision: Decision) -> None:
+        """Take in an alert; of the matchers that came with the one it joins by, only those it matches too stay valid."""
         keys = {match.key for match in decision.matches}
+        leading = self.leading(decision.winner.key) if decision.winner else None
         for matcher in self.matchers:
-            if matcher.key not in keys:
+            if (
+                matcher.valid
+                and matcher.key not in keys
+                and leading
+                and matcher.brought_from_id == leading.brought_from_id
+            ):
                 matcher.valid = matcher.open = False
+                matcher.narrowed_at = self.incident.alerts_count + 1
+                self.matchers_changed = True
         self.joined.append(alert)
         self._count_in(alert)
 
-    def _count_in(self, alert: Alert) -> None:
+    def _count_in(self, alert: Seen) -> None:
         incident = self.incident
-        if alert.app_key.name not in incident.sources:
-            incident.sources = [*incident.sources, alert.app_key.name]
+        if alert.integration not in incident.sources:
+            incident.sources = [*incident.sources, alert.integration]
         incident.alerts_count += 1
         incident.changed_at = max(incident.changed_at, alert.changed_at)
         self.follow(alert)
 
-    def follow(self, alert: Alert) -> None:
-        """Count an alert of the incident as it is now."""
+    def follow(self, alert: Seen) -> None:
+        """Count an alert of the incident as it is now.
+
+        A late event may have moved the alert's start back. The incident's start is the earliest of its alerts. Where it is the first alert's,
+        the windows move with it: they count for alerts that come from now on, nobody who is in leaves.
+        """
         incident = self.incident
+        if alert.pk == incident.first_alert:
+            self._anchor_at(alert.started_at)
         counts = list(incident.status_counts)
         if alert.counted_status is not None:
             counts[alert.counted_status] -= 1
@@ -109,9 +195,23 @@ class Gathering:
         ]
         self._entitle(alert)
 
-    def settle(self, alert: Alert, at: datetime) -> None:
-        """Resolve the incident when its last active alert has ended, reopen it when one is active again."""
+    def follow_row(self, alert: Alert) -> None:
+        """Count an alert that was changed by hand as it is now: correlation has nothing left to do for it, once the row is written."""
+        seen = Seen.of(alert)
+        self.follow(seen)
+        alert.counted_status, alert.correlated_revision = seen.counted_status, alert.revision
+
+    def _anchor_at(self, start: datetime) -> None:
+        for matcher in self.matchers:
+            if matcher.brought_from_id is None and matcher.anchor_at != start:
+                matcher.anchor_at = start
+                self.matchers_changed = True
+
+    def settle(self, alert: Seen, at: datetime) -> None:
+        """Resolve the incident when its last active alert has ended, reopen it when one is active again; begin to flap with the alert."""
         incident = self.incident
+        self.calm_down(at)
+        self._flap(alert, at)
         if incident.active_count == 0 and incident.is_open:
             self.resolve(alert.changed_at)
             self.note(Activity.Kind.RESOLVED_BY_ALERTS, at, alert=alert.pk, identifier=alert.identifier)
@@ -125,11 +225,34 @@ class Gathering:
         self.incident.resolved_at, self.incident.resolved_by = at, by
         for matcher in self.matchers:
             matcher.open = False
+        self.matchers_changed = True
 
     def reopen(self) -> None:
         self.incident.resolved_at = self.incident.resolved_by = None
         for matcher in self.matchers:
             matcher.open = matcher.valid
+        self.matchers_changed = True
+
+    def _flap(self, alert: Seen, at: datetime) -> None:
+        until = flaps_until(alert.status_changes)
+        if until is None or until <= at:
+            return
+        incident, changes = self.incident, changes_since(alert.status_changes, at - settings.FLAPPING_WINDOW)
+        if not incident.flapping:
+            details = {"alert": alert.pk, "identifier": alert.identifier, "changes": changes}
+            self.note(Activity.Kind.BEGAN_TO_FLAP, at, **details)
+        incident.flapping = True
+        incident.flapping_changes = max(incident.flapping_changes, changes)
+        incident.flapping_until = max(incident.flapping_until or until, until)
+
+    def calm_down(self, at: datetime) -> bool:
+        """Stop flapping where that has ended by then; it ends by itself, whenever that is noticed."""
+        incident = self.incident
+        if not incident.flapping or incident.flapping_until is None or incident.flapping_until > at:
+            return False
+        self.note(Activity.Kind.STOPPED_FLAPPING, incident.flapping_until)
+        incident.flapping, incident.flapping_until, incident.flapping_changes = False, None, 0
+        return True
 
     def note(self, kind: Activity.Kind, at: datetime, **details: Any) -> None:
         self.activities.append(Activity(incident=self.incident, kind=kind, at=at, details=details))
@@ -140,7 +263,7 @@ class Gathering:
             names = [alert.identifier for alert in self.joined[:NAMES_LIMIT]]
             self.note(Activity.Kind.ALERTS_JOINED, at, count=len(self.joined), identifiers=names)
 
-    def _entitle(self, alert: Alert) -> None:
+    def _entitle(self, alert: Seen) -> None:
         """One alert: primary value, then secondary value. Several: what they share, then what differs (bigpanda.md §3.2)."""
         incident = self.incident
         primaries, secondaries = incident.names

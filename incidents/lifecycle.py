@@ -134,8 +134,7 @@ def _write(gathering: Gathering, lives: list[Life]) -> None:
     store.write(lives)
     alerts = list(Alert.objects.filter(pk__in=[life.pk for life in lives]))
     for alert in alerts:
-        gathering.follow(alert)
-        alert.correlated_revision = alert.revision
+        gathering.follow_row(alert)
     sets.save(alerts, ["correlated_revision", "counted_status"])
 
 

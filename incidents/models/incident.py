@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -108,6 +108,19 @@ class Incident(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("incidents:detail", args=[self.pk])
+
+    @property
+    def correlation_matchers_log(self) -> list[list[dict[str, Any]]]:
+        """The patterns that all its alerts matched, one set after another as alerts narrowed them, the present one last (bigpanda.md §3.2).
+
+        Reads `matchers`, which a list of incidents had better prefetch.
+        """
+        matchers = sorted(self.matchers.all(), key=lambda matcher: matcher.pk)
+        steps = sorted({0, *(matcher.narrowed_at for matcher in matchers if matcher.narrowed_at)})
+        return [
+            [each.as_data() for each in matchers if each.narrowed_at is None or each.narrowed_at > step]
+            for step in steps
+        ]
 
     @property
     def is_open(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -42,6 +42,7 @@ class Matcher(models.Model):
     pattern = models.ForeignKey(CorrelationPattern, models.PROTECT, related_name="+")
     version = models.PositiveIntegerField()
     key = models.UUIDField()  # stands for pattern, version, values and, where sources may not mix, the source
+    source_system = models.CharField(max_length=130, blank=True, default="")  # where sources may not mix: which
     any_source_key = models.UUIDField(null=True)  # where sources may not mix: what the key would be if they did
     values: models.JSONField[list[list[str]], list[list[str]]] = (
         models.JSONField()
@@ -71,6 +72,15 @@ class Matcher(models.Model):
 
     def __str__(self) -> str:
         return f"{' · '.join(self.shared_values)} within {self.time_window} minutes of {self.anchor_at}"
+
+    def as_data(self) -> dict[str, Any]:
+        """As in `correlation_matchers_log`, where the window is in seconds (bigpanda.md §3.2)."""
+        return {
+            "correlation_id": str(self.pattern_id),
+            "time_window": self.time_window * 60,
+            "tags": [{"name": name, "value": value} for name, value in self.values],
+            "source_system": self.source_system or "*",
+        }
 
     @property
     def shared_values(self) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +14,7 @@ from django.utils import timezone
 from alerts.events import Status
 from alerts.models import Alert
 from incidents import correlator, lifecycle
-from incidents.correlation import Candidate, Pattern, Subject, decide, matches
+from incidents.correlation import Candidate, Considered, Pattern, Subject, decide, judge, matches, reasons
 from incidents.models import Activity, CorrelationPattern, Incident, Matcher
 from incidents.tasks import correlate_behind
 from people.models import User
@@ -24,8 +26,7 @@ NOW = int(time.time())
 
 def verdicts(alert: Alert) -> dict[int, str]:
     assert alert.decision
-    rows: Any = alert.decision["considered"]
-    return {row["pattern"]: row["verdict"] for row in rows}
+    return {each.pattern: each.verdict for each in reasons(alert.decision)}
 
 
 def test_alerts_of_one_host_within_an_hour_are_one_incident(post_event: PostEvent) -> None:
@@ -287,18 +288,63 @@ def _subject(source: str = "api.a", **tags: str) -> Subject:
 
 def test_decide_tells_why_each_pattern_won_or_lost() -> None:
     subject = _subject(host="h", cluster="k", check="c")
-    by_host, by_check = matches(subject, [HOST, CHECK])
-    candidates = {by_check.key: [Candidate(7, by_check.key, subject.started_at)]}
-    decision = decide(subject, [HOST, CHECK], candidates)
+    judged = judge(subject, [HOST, CHECK])
+    by_host, by_check = matches(judged)
+    candidates = {by_check.key: [Candidate(7, subject.started_at)]}
+    decision = decide(subject, judged, candidates)
     assert (decision.incident, decision.winner) == (7, by_check)
     assert [each.verdict for each in decision.considered] == ["alone", "joined"]
-    candidates[by_host.key] = [Candidate(5, by_host.key, subject.started_at)]
-    decision = decide(subject, [HOST, CHECK], candidates)
+    candidates[by_host.key] = [Candidate(5, subject.started_at)]
+    decision = decide(subject, judged, candidates)
     assert (decision.incident, decision.winner) == (5, by_host)
     assert [each.verdict for each in decision.considered] == ["joined", "outranked"]
 
 
+def test_decide_tells_what_is_against_the_incident_that_came_nearest() -> None:
+    subject = _subject(host="h", cluster="k", check="c")
+    judged = judge(subject, [HOST, CHECK])
+    by_host, by_check = matches(judged)
+    assert by_check.any_source_key
+    early = subject.started_at - timedelta(hours=2)
+    cases = [
+        (Candidate(1, early), "outside_window"),
+        (Candidate(2, subject.started_at, is_resolved=True), "incident_resolved"),
+        (Candidate(3, subject.started_at, is_full=True), "full"),
+    ]
+    for number, (candidate, verdict) in enumerate(cases, start=1):
+        against = [each for each, _ in cases[:number]]
+        decision = decide(
+            subject, judged, {by_host.key: against, by_check.any_source_key: [Candidate(9, subject.started_at)]}
+        )
+        first, second = decision.considered
+        assert (first.verdict, first.incident) == (verdict, candidate.incident)
+        assert (second.verdict, second.incident) == ("other_source", 9)
+
+
+def test_a_pattern_only_takes_what_its_filter_names_and_nothing_while_it_is_off() -> None:
+    only_shops = replace(HOST, filter=lambda subject: subject.tags.get("cluster") == "shop")
+    off = replace(only_shops, active=False)
+    shop, other = _subject(host="h", cluster="shop"), _subject(host="h")
+    assert matches(judge(shop, [only_shops]))
+    (said,) = judge(other, [only_shops])
+    assert isinstance(said, Considered)
+    assert said.verdict == "filtered_out"
+    (said,) = judge(shop, [off])
+    assert isinstance(said, Considered)
+    assert (said.verdict, said.values) == ("inactive", {"host": "h"})
+    assert judge(other, [off]) == ()
+
+
+def test_what_was_decided_reads_from_the_alerts_row_as_it_was() -> None:
+    subject = _subject(host="h")
+    judged = judge(subject, [HOST, CHECK])
+    decision = decide(subject, judged, {matches(judged)[0].key: [Candidate(0, subject.started_at)]})
+    stored = json.loads(json.dumps(decision.as_data(lambda place: place + 100)))
+    assert reasons(stored) == [replace(decision.considered[0], incident=100), decision.considered[1]]
+
+
 def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
     tags = {"cluster": "k", "check": "c"}
-    (one,), (other,) = (matches(_subject(source, **tags), [CHECK]) for source in ("api.a", "api.b"))
+    (one,), (other,) = (matches(judge(_subject(source, **tags), [CHECK])) for source in ("api.a", "api.b"))
     assert one.key != other.key
+    assert one.any_source_key == other.any_source_key

@@ -1,0 +1,82 @@
+"""The incidents in reach, while alerts are placed among them: what live correlation and replays share."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from incidents.correlation import Candidate, Decision, Judged, Subject, decide, matches
+from incidents.gathering import Gathering, Seen
+from incidents.models import Incident
+
+
+class Board:
+    """Gatherings by their place, which grows in the order in which incidents were opened, and by the keys that lead to them."""
+
+    def __init__(self, *, alerts_per_incident: int) -> None:
+        self.alerts_per_incident = alerts_per_incident
+        self.gatherings: dict[int, Gathering] = {}
+        self.by_key: dict[UUID, list[int]] = defaultdict(list)
+        self._next_place = 0
+
+    def add(self, gathering: Gathering) -> int:
+        """Put on an incident that was opened after all those that are there; returns its place."""
+        place = self._next_place
+        self._next_place += 1
+        self.gatherings[place] = gathering
+        self.lead(place)
+        return place
+
+    def lead(self, place: int) -> None:
+        """Let the keys of an incident's valid matchers lead to it."""
+        for key in self._keys(self.gatherings[place]):
+            insort(self.by_key[key], place)
+
+    def remove(self, place: int) -> Gathering:
+        gathering = self.gatherings.pop(place)
+        for key in self._keys(gathering, also_invalid=True):
+            places = [each for each in self.by_key[key] if each != place]
+            if places:
+                self.by_key[key] = places
+            else:
+                del self.by_key[key]
+        return gathering
+
+    def place(self, alert: Seen, subject: Subject, judged: Judged, at: datetime) -> tuple[int, Decision]:
+        """Join an alert that has no incident to one, or open one for it; returns its place."""
+        keys = (key for match in matches(judged) for key in (match.key, match.any_source_key) if key)
+        candidates = {key: self._candidates(key, alert.started_at) for key in keys}
+        decision = decide(subject, judged, candidates)
+        if decision.incident is not None:
+            place = decision.incident
+            self.gatherings[place].join(alert, decision)
+        else:
+            follows = self._incident(decision.follows) if decision.follows is not None else None
+            place = self.add(Gathering.opened_by(alert, decision, follows=follows, at=at))
+        self.gatherings[place].settle(alert, at)
+        return place, decision
+
+    def follow(self, place: int, alert: Seen, at: datetime) -> None:
+        """Count an alert as it is now in the incident that it has."""
+        self.gatherings[place].follow(alert)
+        self.gatherings[place].settle(alert, at)
+
+    def _incident(self, place: int) -> Incident:
+        return self.gatherings[place].incident
+
+    def _candidates(self, key: UUID, start: datetime) -> list[Candidate]:
+        found = []
+        for place in self.by_key.get(key, ()):
+            gathering = self.gatherings[place]
+            if leading := gathering.leading(key):
+                is_full = gathering.incident.alerts_count >= self.alerts_per_incident
+                found.append(Candidate(place, leading.anchor_at, is_full, not gathering.was_open(start)))
+        return found
+
+    @staticmethod
+    def _keys(gathering: Gathering, *, also_invalid: bool = False) -> Iterable[UUID]:
+        matchers = [matcher for matcher in gathering.matchers if matcher.valid or also_invalid]
+        return {key for matcher in matchers for key in (matcher.key, matcher.any_source_key) if key}
