@@ -73,6 +73,9 @@ class Alert(models.Model):
     counted_status = models.SmallIntegerField(
         choices=Status, null=True
     )  # the status that its incident's counts hold of it
+    search_text = models.TextField(
+        default="", db_default=""
+    )  # its tags as queries look at them (incidents.bpql.search_text); written by correlation, since ingest must not wait for it
     # Why it is in its incident: the Decision of incidents.correlation, as data.
     decision: models.JSONField[dict[str, object] | None, dict[str, object] | None] = models.JSONField(null=True)
 

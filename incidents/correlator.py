@@ -22,6 +22,7 @@ from alerts.models import Alert, Event, moment_of
 from appkeys.models import AppKey
 from incidents import domain, live, rules
 from incidents.board import Board
+from incidents.bpql import search_text
 from incidents.correlation import Decision, judge, matches
 from incidents.gathering import ROLLED_UP, Gathering, Seen
 from incidents.models import Activity, Incident, Matcher, Turn
@@ -194,13 +195,14 @@ class _Group:
     def _write_alerts(self) -> None:
         for alert in self.alerts:
             alert.correlated_revision = alert.revision
+            alert.search_text = search_text(alert.tags)
         placed = [alert for alert in self.alerts if alert.pk in self.places]
         for alert in placed:
             alert.incident_id = self._incident_pk(self.places[alert.pk])
             alert.decision = self.decisions[alert.pk].as_data(self._incident_pk)
-        sets.save(placed, ["incident", "correlated_revision", "counted_status", "decision"], model=Alert)
+        sets.save(placed, ["incident", "correlated_revision", "counted_status", "search_text", "decision"], model=Alert)
         followed = [alert for alert in self.alerts if alert.pk not in self.places]
-        sets.save(followed, ["correlated_revision", "counted_status"], model=Alert)
+        sets.save(followed, ["correlated_revision", "counted_status", "search_text"], model=Alert)
 
     def _incident_pk(self, place: int) -> int:
         return self.board.gatherings[place].incident.pk

@@ -1,0 +1,97 @@
+"""Conditions on texts, for both databases: PostgreSQL's own regular expressions, and on SQLite the automaton as a function of SQL."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, F, Func, Q
+
+from alerts.events import Tags
+from incidents.bpql import automaton
+from incidents.bpql.automaton import SEPARATOR, SIGN
+from incidents.bpql.terms import Kind, Value, fold
+
+
+def search_text(tags: Tags) -> str:
+    """An alert's tags as the one text that queries look at: folded here, since databases do not agree on letters' cases."""
+    parts = [SEPARATOR]
+    for name, value in tags.items():
+        folded = fold(name)
+        for each in [value] if isinstance(value, str) else value:
+            parts += folded, SIGN, fold(each), SEPARATOR
+    return "".join(parts)
+
+
+def tag_is(name: str, value: Value, *, column: str = "search_text") -> Q:
+    """An alert's tag, under its folded name, has this value."""
+    if value.kind is Kind.PLAIN:
+        return Q(**{f"{column}__contains": f"{SEPARATOR}{name}{SIGN}{value.folded}{SEPARATOR}"})
+    return Q(_TagFinds(F(column), value, name))
+
+
+def any_tag_has(value: Value) -> Q:
+    """A value of any tag of an alert has this in it."""
+    found = Q(_TagFinds(F("search_text"), value, None))
+    # Said twice, since the plain text is looked for much faster, and few alerts are left for the expression.
+    return Q(search_text__contains=value.folded) & found if value.kind is Kind.PLAIN else found
+
+
+def text_has(column: str, value: Value) -> Q:
+    """A text of a column of its own has this in it, letters' cases aside."""
+    return Q(_TextFinds(F(column), value))
+
+
+class _TagFinds(Func):
+    output_field = BooleanField()
+
+    def __init__(self, text: F, value: Value, name: str | None) -> None:
+        super().__init__(text)
+        self.value, self.name = value, name
+
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
+        sql, parameters = compiler.compile(self.source_expressions[0])
+        return f"({sql} ~ %s)", [*parameters, automaton.within_search_text(self.name, self.value.term)]
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, Any]:
+        connection.ensure_connection()
+        connection.connection.create_function("bpql_tag_finds", 4, _tag_finds, deterministic=True)
+        sql, parameters = compiler.compile(self.source_expressions[0])
+        return f"bpql_tag_finds({sql}, %s, %s, %s)", [*parameters, self.name, self.value.kind.value, self.value.text]
+
+
+class _TextFinds(Func):
+    output_field = BooleanField()
+
+    def __init__(self, text: F, value: Value) -> None:
+        super().__init__(text)
+        self.value = value
+
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
+        sql, parameters = compiler.compile(self.source_expressions[0])
+        return f"(lower({sql}) ~ %s)", [*parameters, automaton.on_its_own(self.value.term)]
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, Any]:
+        connection.ensure_connection()
+        connection.connection.create_function("bpql_text_finds", 3, _text_finds, deterministic=True)
+        sql, parameters = compiler.compile(self.source_expressions[0])
+        return f"bpql_text_finds({sql}, %s, %s)", [*parameters, self.value.kind.value, self.value.text]
+
+
+@lru_cache
+def _value(kind: str, text: str) -> Value:
+    return Value(Kind(kind), text)
+
+
+def _tag_finds(text: str, name: str | None, kind: str, written: str) -> bool:
+    value = _value(kind, written)
+    for each in text.split(SEPARATOR):
+        tag, sign, content = each.partition(SIGN)
+        if sign and (name is None or tag == name) and value.is_in(content):
+            return True
+    return False
+
+
+def _text_finds(text: str | None, kind: str, written: str) -> bool:
+    return text is not None and _value(kind, written).is_in(fold(text))

@@ -1,0 +1,14 @@
+"""What is wrong with a query, and where."""
+
+from __future__ import annotations
+
+
+class BpqlError(ValueError):
+    """A query that cannot be read. `message` is for the person who wrote it, `position` the place of the character it broke on, from 0."""
+
+    def __init__(self, message: str, position: int = 0) -> None:
+        super().__init__(message)
+        self.message, self.position = message, position
+
+    def __str__(self) -> str:
+        return f"{self.message} (at character {self.position + 1})"

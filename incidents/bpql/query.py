@@ -1,0 +1,263 @@
+"""A query as a predicate on one alert, and as conditions on alerts and on incidents in the database; they agree.
+
+What is said about alerts is said about one: an incident is found where at least one of its alerts matches all of it. `===` asks for all its
+alerts; keywords also look at its comments; `comment`, `assignee` and `incident_tag.NAME` are the incident's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Protocol
+
+from django.apps import apps
+from django.db.models import Exists, OuterRef, Q
+
+from alerts.events import Status, Tags
+from alerts.models import Alert
+from appkeys.models import AppKey
+from incidents.bpql import grammar
+from incidents.bpql.database import any_tag_has, tag_is, text_has
+from incidents.bpql.errors import BpqlError
+from incidents.bpql.terms import (
+    All,
+    AnyOf,
+    Condition,
+    Expression,
+    Keyword,
+    Operator,
+    Value,
+    as_object,
+    conditions,
+    fold,
+    joined,
+)
+from people.models import User
+
+SOURCE = ("source", "source_system")
+INCIDENTS_OWN = ("comment", "assignee")
+NOBODY: Q = Q(pk__in=[])
+
+
+class Subject(Protocol):
+    """What a query looks at of one alert."""
+
+    @property
+    def tags(self) -> Tags: ...
+    @property
+    def source(self) -> str:
+        """The source system of its App Key, as in `api.nagios`."""
+
+    @property
+    def status(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Query:
+    expression: Expression
+
+    def __str__(self) -> str:
+        """The query in its normal form, which means the same."""
+        return str(self.expression)
+
+    def as_object(self) -> dict[str, Any]:
+        """The JSON object form (bigpanda.md §4.3)."""
+        return as_object(self.expression)
+
+    @cached_property
+    def about_incidents(self) -> Condition | None:
+        """The first condition that only an incident can meet, not an alert by itself."""
+        found = conditions(self.expression)
+        return next((each for each in found if isinstance(each, Condition) and _is_about_incidents(each)), None)
+
+    def matches(self, subject: Subject) -> bool:
+        """Whether one alert matches. Raises BpqlError where the query is about incidents."""
+        self.require_alerts()
+        return self._test(subject)
+
+    def for_alerts(self) -> Q:
+        """For querysets of alerts. Raises BpqlError where the query is about incidents."""
+        self.require_alerts()
+        return _for_alerts(self.expression)
+
+    def for_incidents(self) -> Q:
+        """For querysets of incidents."""
+        return _for_incidents(self.expression)
+
+    def require_alerts(self) -> None:
+        if condition := self.about_incidents:
+            what = "“===”" if condition.operator is Operator.ALL_EQUAL else f"“{condition.name}”"
+            raise BpqlError(
+                f"{what} is about an incident as a whole, and cannot be asked of one alert.", condition.position
+            )
+
+    @cached_property
+    def _test(self) -> Callable[[Subject], bool]:
+        return _test(self.expression)
+
+
+def parse(written: str | dict[str, object]) -> Query:
+    """Read a query, as text or in its JSON object form; an empty one asks for everything. Raises BpqlError."""
+    return _parse(written) if isinstance(written, str) else Query(grammar.read(written))
+
+
+@lru_cache(maxsize=500)
+def _parse(written: str) -> Query:
+    return Query(grammar.read(written))
+
+
+def _is_about_incidents(condition: Condition) -> bool:
+    return condition.operator is Operator.ALL_EQUAL or _is_incidents_own(condition)
+
+
+def _is_incidents_own(condition: Condition) -> bool:
+    return condition.folded_name in INCIDENTS_OWN or condition.folded_name.startswith("incident_tag.")
+
+
+# --- one alert
+
+
+def _test(expression: Expression) -> Callable[[Subject], bool]:
+    match expression:
+        case All():
+            tests = [_test(part) for part in expression.parts]
+            return lambda subject: all(test(subject) for test in tests)
+        case AnyOf():
+            tests = [_test(part) for part in expression.parts]
+            return lambda subject: any(test(subject) for test in tests)
+        case Keyword():
+            found = expression.value.is_in
+            return lambda subject: found(fold(subject.source)) or any(map(found, _folded_values(subject.tags)))
+        case Condition():
+            name, values, wanted = expression.folded_name, expression.values, not expression.operator.is_negative
+            return lambda subject: (
+                wanted is any(value.equals(each) for each in _folded_values_of(subject, name) for value in values)
+            )
+
+
+def _folded_values_of(subject: Subject, name: str) -> Iterable[str]:
+    if name == "status":
+        return (Status(subject.status).label,)
+    if name in SOURCE:
+        return (fold(subject.source),)
+    return _folded_values({tag: value for tag, value in subject.tags.items() if fold(tag) == name})
+
+
+def _folded_values(tags: Tags) -> Iterable[str]:
+    return [fold(each) for value in tags.values() for each in ([value] if isinstance(value, str) else value)]
+
+
+# --- the database
+
+
+def _for_alerts(expression: Expression) -> Q:
+    match expression:
+        case All():
+            return _all(_for_alerts(part) for part in expression.parts)
+        case AnyOf():
+            return _any(_for_alerts(part) for part in expression.parts)
+        case Keyword():
+            return any_tag_has(expression.value) | Q(app_key__in=_app_keys(expression.value.is_in))
+        case Condition():
+            found = _any(_alert_is(expression.folded_name, value) for value in expression.values)
+            return ~found if expression.operator.is_negative else found
+
+
+def _alert_is(name: str, value: Value) -> Q:
+    if name == "status":
+        return Q(status__in=[status.value for status in Status if value.equals(status.label)])
+    if name in SOURCE:
+        return Q(app_key__in=_app_keys(value.equals))
+    return tag_is(name, value)
+
+
+def _for_incidents(expression: Expression) -> Q:
+    match expression:
+        case All():
+            together, others = _divided(expression)
+            return _all(
+                [*([_has_alert(_for_alerts(joined(All, together)))] if together else []), *map(_for_incidents, others)]
+            )
+        case AnyOf():
+            together, others = _divided(expression)
+            return _any(
+                [
+                    *([_has_alert(_for_alerts(joined(AnyOf, together)))] if together else []),
+                    *map(_for_incidents, others),
+                ]
+            )
+        case Keyword():
+            return _has_alert(_for_alerts(expression)) | _has_comment(expression.value)
+        case Condition() if _is_incidents_own(expression):
+            found = _any(_incident_is(expression, value) for value in expression.values)
+            return ~found if expression.operator.is_negative else found
+        case Condition() if expression.operator is Operator.ALL_EQUAL:
+            return ~_has_alert(~_for_alerts(expression))
+        case Condition():
+            return _has_alert(_for_alerts(expression))
+
+
+def _divided(expression: All | AnyOf) -> tuple[list[Expression], list[Expression]]:
+    """What one alert must meet together, and what each is asked of the incident."""
+    of_incident = [
+        any(isinstance(each, Keyword) or _is_about_incidents(each) for each in conditions(part))
+        for part in expression.parts
+    ]
+    parts = list(zip(expression.parts, of_incident, strict=True))
+    return [part for part, is_its in parts if not is_its], [part for part, is_its in parts if is_its]
+
+
+def _has_alert(matching: Q) -> Q:
+    return Q(Exists(Alert.objects.filter(matching, incident=OuterRef("pk"))))
+
+
+def _has_comment(value: Value) -> Q:
+    activities = apps.get_model("incidents", "Activity")  # whose module may be reading this one
+    comments = activities.objects.filter(text_has("comment", value), kind="incident_commented", incident=OuterRef("pk"))
+    return Q(Exists(comments))
+
+
+def _incident_is(condition: Condition, value: Value) -> Q:
+    if condition.folded_name == "comment":
+        return _has_comment(value)
+    if condition.folded_name == "assignee":
+        people = [each.pk for each in User.objects.all() if any(map(value.equals, _names(each)))]
+        return Q(assignee__in=people)
+    return _has_incident_tag(condition.folded_name.removeprefix("incident_tag."), value)
+
+
+def _has_incident_tag(name: str, value: Value) -> Q:
+    """A tag that people set on the incident, also its priority."""
+    if name == "priority":
+        choices = apps.get_model("incidents", "Incident")._meta.get_field("priority").flatchoices
+        return Q(priority__in=[number for number, label in choices if value.equals(fold(str(label)))])
+    held = apps.get_model("incidents", "IncidentTagValue").objects
+    tags = [tag for tag, shown in held.values_list("tag", "tag__name").distinct().order_by() if fold(shown) == name]
+    # Compared here, since databases do not agree on letters' cases: of the lists that are held, most are held often.
+    lists = held.filter(tag__in=tags).order_by().values_list("values", flat=True).distinct()
+    found = [each for each in lists if any(value.equals(fold(text)) for text in each)]
+    return Q(Exists(held.filter(tag__in=tags, values__in=found, incident=OuterRef("pk"))))
+
+
+def _names(user: User) -> list[str]:
+    return [fold(name) for name in (user.username, user.get_full_name(), user.email) if name]
+
+
+def _app_keys(matching: Callable[[str], bool]) -> list[int]:
+    sources = AppKey.objects.values_list("pk", "source_system")
+    return [pk for pk, source in sources if matching(fold(source))]
+
+
+def _all(parts: Iterable[Q]) -> Q:
+    found = Q()
+    for part in parts:
+        found &= part
+    return found
+
+
+def _any(parts: Iterable[Q]) -> Q:
+    found = NOBODY
+    for part in parts:
+        found |= part
+    return found
