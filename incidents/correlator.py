@@ -22,7 +22,6 @@ from alerts.models import Alert, Event, moment_of
 from appkeys.models import AppKey
 from incidents import domain, live, rules
 from incidents.board import Board
-from incidents.bpql import search_text
 from incidents.correlation import Decision, judge, matches
 from incidents.gathering import ROLLED_UP, Gathering, Seen
 from incidents.models import Activity, Incident, Matcher, Turn
@@ -195,7 +194,6 @@ class _Group:
     def _write_alerts(self) -> None:
         for alert in self.alerts:
             alert.correlated_revision = alert.revision
-            alert.search_text = search_text(alert.tags)
         placed = [alert for alert in self.alerts if alert.pk in self.places]
         for alert in placed:
             alert.incident_id = self._incident_pk(self.places[alert.pk])

@@ -18,6 +18,7 @@ from django.conf import settings
 from alerts.events import Status, Tags
 from alerts.flapping import changes_since, flaps_until
 from alerts.models import Alert
+from incidents.bpql import search_text
 from incidents.correlation import Decision, Subject
 from incidents.models import Activity, Incident, Matcher
 from people.models import User
@@ -52,6 +53,10 @@ class Seen:
     incident_id: int | None = None
     counted_status: int | None = None
     decision: dict[str, Any] | None = None
+
+    @property
+    def search_text(self) -> str:
+        return search_text(self.tags)
 
     @classmethod
     def of(cls, alert: Alert) -> Self:
