@@ -204,6 +204,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS},
     },
+    "wake": {"task": "incidents.tasks.wake_snoozed", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
     "forget replies": {"task": "alerts.tasks.forget_replies", "schedule": 3600.0},
 }
 

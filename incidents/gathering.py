@@ -8,6 +8,7 @@ incident they were taken from, unless it no longer has an alert that matches, an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -20,7 +21,7 @@ from alerts.flapping import changes_since, flaps_until
 from alerts.models import Alert
 from incidents.bpql import search_text
 from incidents.correlation import Decision, Subject
-from incidents.models import Activity, Incident, Matcher
+from incidents.models import Activity, Incident, Matcher, no_counts, no_names
 from people.models import User
 
 NAMES_LIMIT = 10
@@ -206,6 +207,28 @@ class Gathering:
         self.follow(seen)
         alert.counted_status, alert.correlated_revision = seen.counted_status, alert.revision
 
+    def count_anew(self, alerts: Sequence[Alert], at: datetime) -> None:
+        """Count the incident from nothing, after alerts were put into it or taken out by hand; without any it is over."""
+        incident = self.incident
+        incident.alerts_count, incident.active_count, incident.status_counts = 0, 0, no_counts()
+        if not alerts:
+            incident.status = Status.OK
+            self.resolve(at)
+            return
+        incident.sources, incident.names = [], no_names()
+        seen = [Seen.of(alert) for alert in alerts]
+        for each in seen:
+            each.counted_status = None
+            self._count_in(each)
+        for alert, each in zip(alerts, seen, strict=True):
+            alert.counted_status = each.counted_status
+        self.settle(max(seen, key=lambda each: each.changed_at), at)
+
+    def entitle(self, title: str) -> None:
+        """Name it otherwise than after what its alerts share; it stays so while no matcher says otherwise."""
+        self.incident.title = title
+        self._make_searchable()
+
     def _anchor_at(self, start: datetime) -> None:
         for matcher in self.matchers:
             if matcher.brought_from_id is None and matcher.anchor_at != start:
@@ -221,7 +244,8 @@ class Gathering:
             self.resolve(alert.changed_at)
             self.note(Activity.Kind.RESOLVED_BY_ALERTS, at, alert=alert.pk, identifier=alert.identifier)
         elif incident.active_count == 0:
-            incident.resolved_at = max(incident.resolved_at or alert.changed_at, alert.changed_at)
+            if incident.resolved_by_id is None:  # a person resolved it when they did
+                incident.resolved_at = max(incident.resolved_at or alert.changed_at, alert.changed_at)
         elif not incident.is_open:
             self.reopen()
             self.note(Activity.Kind.REOPENED, at, alert=alert.pk, identifier=alert.identifier)
@@ -278,6 +302,11 @@ class Gathering:
             if shared := next((matcher for matcher in self.matchers if matcher.valid), None):
                 incident.title = " · ".join(shared.shared_values)
             incident.subtitle = listed(primaries if len(primaries) > 1 else secondaries)
+        self._make_searchable()
+
+    def _make_searchable(self) -> None:
+        incident = self.incident
+        primaries, secondaries = incident.names
         incident.search_text = "\n".join(
             (incident.title, incident.subtitle, *primaries, *secondaries, *incident.sources)
         ).casefold()

@@ -37,6 +37,7 @@ class Activity(models.Model):
         SNOOZED = "incident_snoozed", "Snoozed"
         UNSNOOZED = "incident_unsnoozed", "Snooze ended"
         COMMENTED = "incident_commented", "Commented"
+        COMMENT_EDITED = "incident_comment_edited", "Comment edited"
         COMMENT_DELETED = "incident_comment_deleted", "Comment deleted"
         PRIORITISED = "incident_priority_changed", "Priority changed"
         TAG_UPDATED = "incident_tag_updated", "Incident tag set"

@@ -12,10 +12,11 @@ from django.urls import reverse
 class BulkAction(models.Model):
     """One action on every incident of a snapshot, done in the background and undone as one.
 
-    The snapshot is taken when the person confirms: incidents that come to match later are not swept in.
+    The snapshot is taken when the person is asked, with the counts they see: incidents that come to match later are not swept in.
     """
 
     class State(models.TextChoices):
+        ASKED = "asked", "Not confirmed"
         WAITING = "waiting", "Waiting"
         RUNNING = "running", "Running"
         DONE = "done", "Done"
@@ -27,13 +28,16 @@ class BulkAction(models.Model):
     matching = models.TextField(blank=True, default="")  # the view's query string; empty where rows were chosen
     snapshot: models.JSONField[list[int], list[int]] = models.JSONField(default=list)  # keys of incidents
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    state = models.CharField(max_length=10, choices=State, default=State.ASKED)
     total = models.PositiveIntegerField(default=0)
     position = models.PositiveIntegerField(default=0)  # how many of the snapshot were looked at
     done = models.PositiveIntegerField(default=0)
     skipped: models.JSONField[dict[str, list[int]], dict[str, list[int]]] = models.JSONField(
         default=dict
     )  # reason -> incidents that it left alone
+    kept: models.JSONField[dict[str, list[int]], dict[str, list[int]]] = models.JSONField(
+        default=dict
+    )  # reason -> incidents that its undo left alone
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
     undone_at = models.DateTimeField(null=True)

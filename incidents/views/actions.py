@@ -40,7 +40,7 @@ def undo(request: SignedInRequest, pk: int) -> HttpResponse:
     incident = get_object_or_404(Incident, pk=pk)
     activity = get_object_or_404(incident.activities, pk=request.POST.get("activity") or 0)
     try:
-        lifecycle.undo_resolve(activity, by=request.user)
+        lifecycle.undo(activity, by=request.user)
         messages.success(request, "The resolve was undone.")
     except lifecycle.InvalidTransition as refusal:
         messages.error(request, str(refusal))

@@ -268,7 +268,7 @@ class Senders(RuleBasedStateMachine):
         again = any(line.undone for line in lines) or Incident.objects.get(pk=activity.incident_id).is_open
         try:
             with TestCase.captureOnCommitCallbacks(execute=True):
-                lifecycle.undo_resolve(activity, by=self.by)
+                lifecycle.undo(activity, by=self.by)
         except lifecycle.InvalidTransition:
             assert again
         else:

@@ -47,13 +47,13 @@ def test_a_resolved_incident_cannot_be_resolved_again(incident: Incident, respon
 
 def test_undo_brings_back_what_was_firing_and_nothing_else(incident: Incident, responder: User) -> None:
     activity = lifecycle.resolve(incident, by=responder)
-    lifecycle.undo_resolve(activity, by=responder)
+    lifecycle.undo(activity, by=responder)
     incident.refresh_from_db()
     assert incident.is_open
     assert incident.status_counts == [1, 0, 0, 0, 2]
     assert statuses() == {"cpu": Status.CRITICAL, "disk": Status.CRITICAL, "swap": Status.OK}
     with pytest.raises(InvalidTransition, match="undone already"):
-        lifecycle.undo_resolve(activity, by=responder)
+        lifecycle.undo(activity, by=responder)
 
 
 def test_a_newer_event_reopens_a_manually_resolved_incident(
@@ -89,7 +89,7 @@ def test_undo_counts_what_senders_said_while_it_was_resolved(
 ) -> None:
     activity = lifecycle.resolve(incident, by=responder)
     post_event(check="cpu", status="ok", timestamp=int(time.time()) + 1)
-    lifecycle.undo_resolve(activity, by=responder)
+    lifecycle.undo(activity, by=responder)
     assert statuses() == {"cpu": Status.OK, "disk": Status.CRITICAL, "swap": Status.OK}
 
 
@@ -97,7 +97,7 @@ def test_an_older_ok_that_comes_after_the_undo_still_counts(
     incident: Incident, responder: User, post_event: PostEvent
 ) -> None:
     activity = lifecycle.resolve(incident, by=responder)
-    lifecycle.undo_resolve(activity, by=responder)
+    lifecycle.undo(activity, by=responder)
     post_event(check="cpu", status="ok", timestamp=NOW - 60)
     assert statuses()["cpu"] == Status.OK
 
@@ -106,7 +106,7 @@ def test_a_reopened_incident_has_nothing_to_undo(incident: Incident, responder: 
     activity = lifecycle.resolve(incident, by=responder)
     post_event(check="cpu", timestamp=int(time.time()) + 1)
     with pytest.raises(InvalidTransition, match="reopened"):
-        lifecycle.undo_resolve(activity, by=responder)
+        lifecycle.undo(activity, by=responder)
 
 
 def test_a_resolve_by_the_alerts_themselves_cannot_be_undone_through_an_older_one(
@@ -117,11 +117,11 @@ def test_a_resolve_by_the_alerts_themselves_cannot_be_undone_through_an_older_on
         post_event(check="cpu", status=status, timestamp=int(time.time()) + ahead)
     assert not Incident.objects.get().is_open
     with pytest.raises(InvalidTransition, match="reopened"):
-        lifecycle.undo_resolve(activity, by=responder)
+        lifecycle.undo(activity, by=responder)
 
 
 def test_after_undo_new_alerts_join_again(incident: Incident, responder: User, post_event: PostEvent) -> None:
-    lifecycle.undo_resolve(lifecycle.resolve(incident, by=responder), by=responder)
+    lifecycle.undo(lifecycle.resolve(incident, by=responder), by=responder)
     post_event(check="fan", timestamp=NOW - 60)
     assert Incident.objects.get().alerts_count == 4
 

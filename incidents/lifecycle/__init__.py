@@ -1,0 +1,106 @@
+"""Every change of an incident by a person, and each one's undo: the change and its Activity in one transaction.
+
+One function for one incident; each is an Action (incidents.lifecycle.action), which in bulk is done to thousands alike (incidents.lifecycle.bulk).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from incidents.lifecycle.action import Action, InvalidTransition, perform
+from incidents.lifecycle.commenting import Comment, delete_comment, edit_comment
+from incidents.lifecycle.grouping import merge, move, split, split_by_tag
+from incidents.lifecycle.handling import (
+    Acknowledge,
+    Assign,
+    Prioritise,
+    Snooze,
+    Unacknowledge,
+    Unassign,
+    Unsnooze,
+    wake_those_due,
+)
+from incidents.lifecycle.resolving import Reopen, Resolve
+from incidents.lifecycle.tagging import RemoveTag, SetTag
+from incidents.lifecycle.undoing import is_undoable, last_of, undo
+from incidents.models import Activity, Incident, IncidentTag, Priority
+from people.models import User
+
+
+def resolve(incident: Incident, *, by: User, comment: str = "") -> Activity:
+    return perform(Resolve(comment), incident, by=by)
+
+
+def reopen(incident: Incident, *, by: User, comment: str = "") -> Activity:
+    return perform(Reopen(comment), incident, by=by)
+
+
+def acknowledge(incident: Incident, *, by: User) -> Activity:
+    return perform(Acknowledge(), incident, by=by)
+
+
+def unacknowledge(incident: Incident, *, by: User) -> Activity:
+    return perform(Unacknowledge(), incident, by=by)
+
+
+def assign(incident: Incident, *, to: User, by: User) -> Activity:
+    return perform(Assign(to), incident, by=by)
+
+
+def unassign(incident: Incident, *, by: User) -> Activity:
+    return perform(Unassign(), incident, by=by)
+
+
+def snooze(
+    incident: Incident, *, until: datetime, by: User, wakes_on_update: bool = False, comment: str = ""
+) -> Activity:
+    return perform(Snooze(until, wakes_on_update, comment), incident, by=by)
+
+
+def unsnooze(incident: Incident, *, by: User) -> Activity:
+    return perform(Unsnooze(), incident, by=by)
+
+
+def comment(incident: Incident, *, by: User, text: str) -> Activity:
+    return perform(Comment(text), incident, by=by)
+
+
+def prioritise(incident: Incident, priority: Priority | None, *, by: User) -> Activity:
+    return perform(Prioritise(priority), incident, by=by)
+
+
+def set_tag(incident: Incident, tag: IncidentTag, values: Sequence[str], *, by: User) -> Activity:
+    return perform(SetTag(tag, tuple(values)), incident, by=by)
+
+
+def remove_tag(incident: Incident, tag: IncidentTag, *, by: User) -> Activity:
+    return perform(RemoveTag(tag), incident, by=by)
+
+
+__all__ = [
+    "Action",
+    "InvalidTransition",
+    "acknowledge",
+    "assign",
+    "comment",
+    "delete_comment",
+    "edit_comment",
+    "is_undoable",
+    "last_of",
+    "merge",
+    "move",
+    "prioritise",
+    "remove_tag",
+    "reopen",
+    "resolve",
+    "set_tag",
+    "snooze",
+    "split",
+    "split_by_tag",
+    "unacknowledge",
+    "unassign",
+    "undo",
+    "unsnooze",
+    "wake_those_due",
+]

@@ -1,0 +1,196 @@
+"""Closing incidents by hand, and opening them again. Alerts are ended, and brought back, by lines in their own logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, F, When
+
+from alerts import sets, store
+from alerts.events import Status
+from alerts.folding import NO_TAGS, Line, fold
+from alerts.lives import Life
+from alerts.models import Alert, Event, time_ordered_key
+from incidents.gathering import Gathering
+from incidents.lifecycle.action import Action
+from incidents.lifecycle.counting import gatherings_of, save
+from incidents.models import Activity, Incident, Matcher
+from people.models import User
+
+
+@dataclass(frozen=True)
+class Resolve(Action):
+    """Close an incident and end its active alerts; an event newer than this moment reopens it (engine.md, Identity, dedup, order).
+
+    Undone, each alert it ended is again what its senders say, and the incident with them.
+    """
+
+    comment: str = ""
+
+    kind = Activity.Kind.RESOLVED_BY_HAND
+    columns = ("status", "active_count", "status_counts", "changed_at", "resolved_at", "resolved_by")
+    restored = ("changed_at", "resolved_at", "resolved_by")
+    changed_since = "The incident has reopened since: there is nothing to undo."
+
+    @property
+    def said(self) -> str:
+        return self.comment
+
+    def refusal(self, incident: Incident) -> str:
+        return "" if incident.is_open else "The incident is resolved already."
+
+    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+        ended = incident.active_count
+        incident.status, incident.active_count = Status.OK, 0
+        incident.status_counts = [incident.alerts_count, *[0] * (len(Status) - 1)]
+        incident.changed_at = incident.resolved_at = at
+        incident.resolved_by = by
+        return {"ended": ended}
+
+    def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
+        alerts = Alert.objects.filter(incident__in=list(done))
+        # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
+        active = alerts.exclude(status=Status.OK).select_for_update(of=("self",)).order_by("pk")
+        incident_of = dict(active.values_list("pk", "incident_id"))
+        lives = store.read(list(incident_of))
+        for life in lives:
+            life.resolve(at, activity=done[incident_of[life.pk] or 0].pk)
+        store.write(lives)
+        # They are counted as ended already; correlation has nothing left to do for those that it was up to date with.
+        alerts.exclude(counted_status=Status.OK).update(counted_status=Status.OK)
+        was_up_to_date = When(correlated_revision=F("revision") - 1, then=F("revision"))
+        Alert.objects.filter(pk__in=list(incident_of)).update(
+            correlated_revision=Case(was_up_to_date, default=F("correlated_revision"))
+        )
+        Matcher.objects.filter(incident__in=list(done), open=True).update(open=False)
+
+    @classmethod
+    def undo_refusal(cls, incident: Incident, activity: Activity) -> str:
+        is_as_left = incident.resolved_at and incident.resolved_at.isoformat() == activity.before["is"]["resolved_at"]
+        return "" if is_as_left and incident.resolved_by_id else cls.changed_since
+
+    @classmethod
+    def carry_back(cls, undone: Mapping[int, Activity], incidents: Mapping[int, Incident], at: datetime) -> None:
+        resolves = {activity.pk for activity in undone.values()}
+        lives = []
+        for life, _ in _lives_with_logs(incidents):
+            ended = next((line for line in _standing_resolves(life) if line.activity in resolves), None)
+            if ended:
+                _bring_back(life, ended, at, activity=ended.activity)
+                lives.append(life)
+        gatherings = gatherings_of(incidents.values())
+        _follow(gatherings, lives)
+        for pk, gathering in gatherings.items():
+            if gathering.incident.active_count == 0 and undone[pk].details["ended"]:
+                gathering.resolve(at)  # its senders have said ok meanwhile
+            else:
+                gathering.reopen()
+        save(gatherings)
+
+
+@dataclass(frozen=True)
+class Reopen(Action):
+    """Open it again: alerts that were ended by hand are what their senders say. It also opens where none of them fires."""
+
+    comment: str = ""
+
+    kind = Activity.Kind.REOPENED_BY_HAND
+    columns = ("changed_at", "resolved_at", "resolved_by")
+    changed_since = "The incident was resolved since: there is nothing to undo."
+
+    @property
+    def said(self) -> str:
+        return self.comment
+
+    def refusal(self, incident: Incident) -> str:
+        return "The incident is open already." if incident.is_open else ""
+
+    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+        incident.changed_at = at
+        incident.resolved_at = incident.resolved_by = None
+        return {}
+
+    def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
+        lives = []
+        for life, incident in _lives_with_logs(done):
+            ended = max(_standing_resolves(life), key=_in_time, default=None)
+            if ended and ended == max(life.log or (), key=_in_time):
+                _bring_back(life, ended, at, activity=done[incident].pk)
+                lives.append(life)
+        gatherings = gatherings_of(Incident.objects.filter(pk__in=list(done)))
+        _follow(gatherings, lives)
+        for gathering in gatherings.values():
+            gathering.reopen()
+        save(gatherings)
+
+    @classmethod
+    def undo_refusal(cls, incident: Incident, activity: Activity) -> str:
+        return "" if incident.is_open else cls.changed_since
+
+    @classmethod
+    def carry_back(cls, undone: Mapping[int, Activity], incidents: Mapping[int, Incident], at: datetime) -> None:
+        """An alert that has fired anew since keeps its incident open."""
+        reopenings = {activity.pk for activity in undone.values()}
+        lives = []
+        for life, _ in _lives_with_logs(incidents):
+            log = {line.pk: line for line in life.log or ()}
+            brought_back = next((line for line in log.values() if _is_undo_by(line, reopenings)), None)
+            if brought_back and brought_back.undoes:
+                ended = log[brought_back.undoes]
+                life.add(replace(ended, pk=time_ordered_key(), received_at=at))
+                life.folded = fold(life.log or ())
+                lives.append(life)
+        gatherings = gatherings_of(incidents.values())
+        _follow(gatherings, lives)
+        for gathering in gatherings.values():
+            if gathering.incident.active_count:
+                gathering.reopen()
+            else:
+                gathering.resolve(gathering.incident.resolved_at or at, by=gathering.incident.resolved_by)
+        save(gatherings)
+
+
+def _lives_with_logs(incidents: Iterable[int]) -> list[tuple[Life, int]]:
+    """The current lives of these incidents' alerts, with the incident each is in. A new life tells by itself how it is now."""
+    # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
+    alerts = Alert.objects.filter(incident__in=list(incidents), is_current=True)
+    incident_of = dict(alerts.select_for_update(of=("self",)).order_by("pk").values_list("pk", "incident_id"))
+    lives = store.read(list(incident_of))
+    logs = store.read_logs([life.pk for life in lives])
+    for life in lives:
+        life.log = logs[life.pk]
+    return [(life, incident_of[life.pk] or 0) for life in lives]
+
+
+def _in_time(line: Line) -> tuple[datetime, int]:
+    return line.occurred_at, line.pk
+
+
+def _standing_resolves(life: Life) -> list[Line]:
+    """The lines that end the alert by hand, without those that were undone."""
+    log = life.log or []
+    undone = {line.undoes for line in log}
+    return [line for line in log if line.kind == Event.Kind.RESOLVE and line.pk not in undone]
+
+
+def _is_undo_by(line: Line, activities: set[int]) -> bool:
+    return line.kind == Event.Kind.UNDO and line.activity in activities
+
+
+def _bring_back(life: Life, ended: Line, at: datetime, *, activity: int | None) -> None:
+    """Take a manual end back: the alert is again what its senders say, also what they said since."""
+    kind = Event.Kind.UNDO.value
+    life.add(Line(time_ordered_key(), 0, NO_TAGS, None, at, at, kind=kind, undoes=ended.pk, activity=activity))
+    life.folded = fold(life.log or ())
+
+
+def _follow(gatherings: Mapping[int, Gathering], lives: list[Life]) -> None:
+    """Write alerts changed by hand, and count them into their incidents: correlation has nothing left to do for them."""
+    store.write(lives)
+    alerts = list(Alert.objects.filter(pk__in=[life.pk for life in lives]))
+    for alert in alerts:
+        gatherings[alert.incident_id or 0].follow_row(alert)
+    sets.save(alerts, ["correlated_revision", "counted_status"])
