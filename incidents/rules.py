@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from incidents.bpql import parse
 from incidents.correlation import Pattern
 from incidents.models import CorrelationPattern
 
 
 def in_force() -> list[Pattern]:
     """The patterns as they are now, in their order; those that are off too, since they are part of why not."""
-    return [_pattern(row) for row in CorrelationPattern.objects.all()]
+    return [_pattern(row) for row in CorrelationPattern.objects.present()]
 
 
 def named(patterns: Iterable[Pattern]) -> list[list[int]]:
@@ -26,5 +27,6 @@ def _pattern(row: CorrelationPattern) -> Pattern:
         tuple(row.tags),
         timedelta(minutes=row.time_window),
         cross_source=row.cross_source,
+        filter=parse(row.filter).matches if row.filter else None,
         active=row.active,
     )

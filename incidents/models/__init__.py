@@ -5,7 +5,7 @@ from __future__ import annotations
 from incidents.models.activity import Activity
 from incidents.models.bulk import BulkAction
 from incidents.models.incident import Incident, Priority, no_counts, no_names
-from incidents.models.pattern import CorrelationPattern, Matcher
+from incidents.models.pattern import CorrelationPattern, Matcher, PatternVersion
 from incidents.models.replay import LogRun, ReplayRun, Shadow, SuggestionRun
 from incidents.models.tag import IncidentTag, IncidentTagValue
 from incidents.models.turn import Turn
@@ -19,6 +19,7 @@ __all__ = [
     "IncidentTagValue",
     "LogRun",
     "Matcher",
+    "PatternVersion",
     "Priority",
     "ReplayRun",
     "Shadow",

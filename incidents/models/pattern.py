@@ -2,34 +2,93 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
+from uuid import uuid4
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from incidents.models.incident import Incident
+
+
+class PatternQuerySet(models.QuerySet["CorrelationPattern"]):
+    def present(self) -> Self:
+        """Those that are not deleted, in the order in which correlation asks them."""
+        return self.filter(deleted_at=None)
 
 
 class CorrelationPattern(models.Model):
     """A rule that alerts belong together: the same values of one to five tags, within a time window (bigpanda.md §3.1).
 
-    Editing it raises the version and touches new incidents only.
+    Changed by incidents.patterns alone. What changes its rule raises the version and touches new incidents only; each version is kept.
     """
 
+    uuid = models.UUIDField(unique=True, default=uuid4, editable=False)  # its name in the API
     tags: models.JSONField[list[str], list[str]] = models.JSONField()
     time_window = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(4320)])  # minutes
+    filter = models.TextField(blank=True, default="")  # BPQL on an alert, sources included; empty: every alert
     cross_source = models.BooleanField(default=True)  # alerts of different App Keys may join
     active = models.BooleanField(default=True)
     position = models.PositiveIntegerField(default=0)  # explicit order; ties: the longest window first
     note = models.TextField(blank=True, default="")
     version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    updated_at = models.DateTimeField(default=timezone.now)
+    updated_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    suggested_at = models.DateTimeField(null=True)  # when the console proposed it, where it did
+    deleted_at = models.DateTimeField(null=True)  # null: it is there; a deleted one is kept for the incidents it made
+
+    objects = PatternQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["position", "-time_window", "pk"]
 
     def __str__(self) -> str:
-        return f"same {' and '.join(self.tags)} within {self.time_window} minutes"
+        return rule_in_words(self.tags, self.time_window)
+
+
+class PatternVersion(models.Model):
+    """A pattern as it was after one change. What leaves the rule alone, a note say, keeps the number."""
+
+    class Change(models.TextChoices):
+        CREATED = "created", "Created"
+        EDITED = "edited", "Edited"
+        ACTIVATED = "activated", "Activated"
+        DEACTIVATED = "deactivated", "Deactivated"
+        DELETED = "deleted", "Deleted"
+        RESTORED = "restored", "Restored"
+
+    pattern = models.ForeignKey(CorrelationPattern, models.CASCADE, related_name="versions")
+    version = models.PositiveIntegerField()
+    change = models.CharField(max_length=20, choices=Change)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")  # null: the console
+    tags: models.JSONField[list[str], list[str]] = models.JSONField()
+    time_window = models.PositiveIntegerField()  # minutes
+    filter = models.TextField(blank=True, default="")
+    cross_source = models.BooleanField()
+    active = models.BooleanField()
+    note = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        indexes: ClassVar = [models.Index(fields=["pattern", "version"], name="incidents_pattern_versions")]
+
+    def __str__(self) -> str:
+        return rule_in_words(self.tags, self.time_window)
+
+
+def rule_in_words(tags: list[str], time_window: int) -> str:
+    return f"same {' and '.join(tags)} within {window_in_words(time_window)}"
+
+
+def window_in_words(minutes: int) -> str:
+    count, unit = (minutes, "minute") if minutes % 60 else (minutes // 60, "hour")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 class Matcher(models.Model):

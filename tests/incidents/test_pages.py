@@ -150,7 +150,7 @@ def test_why_tells_the_pattern_that_won_and_those_that_did_not(acting: Client, p
     (incident,) = Incident.objects.all()
     shown = page(acting, f"/incidents/{incident.pk}/why")
     assert "It opened this incident" in shown
-    assert "It joined by the pattern “same host within 60 minutes”" in shown
+    assert "It joined by the pattern “same host within 1 hour”" in shown
     assert "The alert has no tag “cluster”" in shown
     assert "Window: <time" in shown
 
