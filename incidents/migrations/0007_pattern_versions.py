@@ -20,7 +20,7 @@ def begin_history(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("incidents", "0005_matcher_source"),
+        ("incidents", "0006_bulk_as_asked"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
