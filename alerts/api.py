@@ -50,12 +50,22 @@ class AlwaysJSON(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class Alerts(APIView):
-    """Takes one alert, or a batch under `alerts`. 201 when at least one was accepted, 204 when all were duplicates, 400 when none was usable."""
+class AlertsAPI(APIView):
+    """What every door for senders has in common: an org token, JSON in the answer, 501 for a wrong verb."""
 
     authentication_classes = (OrgTokenAuthentication,)
     permission_classes = (HasOrgToken,)
     content_negotiation_class = AlwaysJSON
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        raise VerbNotSupported(f"{request.method} is not supported here. Send alerts with POST.")
+
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> Never:
+        raise NotAuthenticated(message)
+
+
+class Alerts(AlertsAPI):
+    """Takes one alert, or a batch under `alerts`. 201 when at least one was accepted, 204 when all were duplicates, 400 when none was usable."""
 
     def post(self, request: Request) -> Response:
         try:
@@ -83,12 +93,6 @@ class Alerts(APIView):
             return Response(status=HTTPStatus.NO_CONTENT)
         details = {"rejected": judged.rejected, "notes": judged.notes}
         return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
-
-    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
-        raise VerbNotSupported(f"{request.method} is not supported here. Send alerts with POST.")
-
-    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> Never:
-        raise NotAuthenticated(message)
 
 
 # --- errors on the wire

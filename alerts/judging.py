@@ -23,6 +23,16 @@ class Judged:
     rejected: list[dict[str, object]] = field(default_factory=list)
     app_keys_of_rejects: list[AppKey] = field(default_factory=list)  # where they are known
 
+    def take(self, index: int, app_key: AppKey, event: IncomingEvent) -> None:
+        if event.notes:
+            self.notes += ({"index": index, "field": note.field, "rule": note.rule} for note in event.notes)
+        self.taken.append((app_key, event))
+
+    def refuse(self, index: int, app_key: AppKey | None, error: EventRejected) -> None:
+        self.rejected.append({"index": index, "field": error.field, "rule": error.rule})
+        if app_key:
+            self.app_keys_of_rejects.append(app_key)
+
 
 def judge(body: object, key_for_all: object, find_app_key: FindAppKey, *, received_at: datetime) -> Judged:
     """Judge the alerts of a payload one by one; a reject costs its neighbours nothing.
@@ -40,16 +50,12 @@ def judge(body: object, key_for_all: object, find_app_key: FindAppKey, *, receiv
             secret = item.get("app_key") or common or key_for_all
             app_key = known.get(secret) if isinstance(secret, str) else None
             if app_key is None:
-                app_key = known[str(secret)] = _app_key(secret, find_app_key)
+                app_key = known[str(secret)] = named_app_key(secret, find_app_key)
             event = bigpanda.normalize(item, received_at=received_at)
         except EventRejected as error:
-            judged.rejected.append({"index": index, "field": error.field, "rule": error.rule})
-            if app_key:
-                judged.app_keys_of_rejects.append(app_key)
+            judged.refuse(index, app_key, error)
         else:
-            if event.notes:
-                judged.notes += ({"index": index, "field": note.field, "rule": note.rule} for note in event.notes)
-            judged.taken.append((app_key, event))
+            judged.take(index, app_key, event)
     return judged
 
 
@@ -68,7 +74,8 @@ def _items(body: object) -> tuple[Sequence[object], object]:
     return batch, common
 
 
-def _app_key(secret: object, find_app_key: FindAppKey) -> AppKey:
+def named_app_key(secret: object, find_app_key: FindAppKey) -> AppKey:
+    """The App Key that a request names. Raises EventRejected where it names none, or one that is not to be had."""
     if not secret:
         raise EventRejected(
             "app_key", "is required: send the App Key in the payload, as '?app_key=' or in the header 'X-App-Key'"

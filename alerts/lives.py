@@ -76,7 +76,8 @@ class Life:
         self.add(line)
         if at >= newest_at:
             self.folded.follow(line)
-            self.primary_property, self.secondary_property = event.primary_property, event.secondary_property
+            if event.primary_property:  # else it only follows, by its identifier
+                self.primary_property, self.secondary_property = event.primary_property, event.secondary_property
         else:
             self.folded = fold(self.log or ())
         self.notes = _joined(self.notes, event.notes)

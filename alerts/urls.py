@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from alerts import api, docs, views
+from alerts import api, docs, views, webhooks
 
 wire = [
     path("data/v2/alerts", api.Alerts.as_view(), name="alerts"),
     path("oim/api/alerts", api.Alerts.as_view()),
+    path("oim/<slug:tool>/alerts", webhooks.Webhook.as_view(), name="webhook"),
+    path("data/integrations/<slug:tool>", webhooks.Webhook.as_view()),
     re_path(r"^(data|oim)(/.*)?$", api.NoSuchRoute.as_view()),
 ]
 pages = [

@@ -44,16 +44,19 @@ AHEAD = timedelta(days=1)  # a clock can be skewed by hours; a time further ahea
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
-def normalize(item: dict[str, Any], *, received_at: datetime) -> IncomingEvent:
+def normalize(item: dict[str, Any], *, received_at: datetime, may_follow: bool = False) -> IncomingEvent:
     """One alert object as an event. Repairs what can be repaired and notes it.
 
+    With `may_follow`, one that names its alert by identifier needs no primary property: it keeps the alert's own.
     Raises EventRejected for what cannot be taken: no or an unknown status, no primary property.
     """
     notes: list[Note] = []
     status = _status(item.get("status"))
     tags = _tags(item, notes)
     incident_identifier = _text(item, "incident_identifier", notes)
-    primary = _primary(item, tags, notes)
+    names = (_text(item, "primary_property", []), *PRIMARY)
+    follows = may_follow and incident_identifier and not any(tags.get(name) for name in names)
+    primary = "" if follows else _primary(item, tags, notes)
     secondary = _secondary(item, tags, notes)
     occurred_at = _timestamp(item.get("timestamp"), received_at, notes)
     return IncomingEvent.of(
