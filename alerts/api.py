@@ -143,7 +143,7 @@ def _messages(detail: object) -> list[str]:
 
 def is_for_senders(path: str) -> bool:
     """Whether a path is one of the API's, where every answer is in the wire's shape."""
-    return path.strip("/").split("/")[0] in ("data", "oim", "resources")
+    return path.strip("/").split("/")[0] in ("data", "oim", "resources", "v2")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

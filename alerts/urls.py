@@ -11,7 +11,10 @@ wire = [
     path("oim/api/alerts", api.Alerts.as_view()),
     path("oim/<slug:tool>/alerts", webhooks.Webhook.as_view(), name="webhook"),
     path("data/integrations/<slug:tool>", webhooks.Webhook.as_view()),
-    re_path(r"^(data|oim)(/.*)?$", api.NoSuchRoute.as_view()),
+    path("v2/enqueue", webhooks.PagerDutyEvents.as_view()),
+    path("v2/alerts", webhooks.OpsgenieAlerts.as_view()),
+    re_path(r"^v2/alerts/(?P<alias>.+)/(?P<action>close|acknowledge)$", webhooks.OpsgenieAlerts.as_view()),
+    re_path(r"^(data|oim|v2)(/.*)?$", api.NoSuchRoute.as_view()),
 ]
 pages = [
     path("alerts/<int:pk>", views.detail, name="alert"),

@@ -1,11 +1,18 @@
-"""The tools' own webhooks: POST /oim/<tool>/alerts, and /data/integrations/<tool> as of old (bigpanda.md §1.1, §8)."""
+"""The tools' own webhooks: POST /oim/<tool>/alerts, and /data/integrations/<tool> as of old (bigpanda.md §1.1, §8).
+
+Senders for PagerDuty and Opsgenie find those services' own routes and replies.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
+import uuid
 from collections import Counter
 from datetime import datetime
 from http import HTTPStatus
+from typing import NamedTuple
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import QueryDict
@@ -13,14 +20,14 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts import counting, limits, payload, sources
+from alerts import counting, limits, payload, sns, sources
 from alerts.api import AlertsAPI, error_response
 from alerts.events import EventRejected
 from alerts.ingest import Outcome, ingest
 from alerts.judging import Judged, named_app_key
 from alerts.sources import Source, bigpanda
-from alerts.sources.reading import AlertObject
-from appkeys.authentication import find_app_key, sent_app_key
+from alerts.sources.reading import AlertObject, an_object, text
+from appkeys.authentication import OrgTokenAuthentication, find_app_key, sent_app_key
 from appkeys.models import AppKey
 
 # Both shapes that BigPanda's newest and oldest texts promise (bigpanda.md §1.4, §8).
@@ -28,7 +35,78 @@ SUCCESS: dict[str, object] = {"status": 201, "data": {}, "response": {"status": 
 FORM = "application/x-www-form-urlencoded"
 
 
-class Webhook(AlertsAPI):
+class Secrets(NamedTuple):
+    """What stands in one field, where a tool has only one: `<org token>:<App Key>`, or the App Key alone."""
+
+    token: str
+    app_key: str
+
+
+def sent_together(request: Request) -> Secrets:
+    """Both secrets from Basic (App Key as the user), from GenieKey, or from a `routing_key`; empty what is not there."""
+    scheme, _, sent = request.headers.get("Authorization", "").strip().partition(" ")
+    match scheme.lower():
+        case "basic":
+            try:
+                app_key, _, token = base64.b64decode(sent, validate=True).decode().partition(":")
+            except (binascii.Error, ValueError):
+                return Secrets("", "")
+            return Secrets(token, app_key)
+        case "geniekey":
+            joined = sent
+        case _ if request.path == sources.SOURCES["pagerduty"].tool.url:
+            joined = text(read(request), "routing_key") or request.headers.get("X-Routing-Key", "")
+        case _:
+            return Secrets("", "")
+    token, _, app_key = joined.strip().rpartition(":")
+    return Secrets(token, app_key)
+
+
+class TokenInAnyField(OrgTokenAuthentication):
+    """The org token where the Alerts API takes it, or together with the App Key in one field."""
+
+    @classmethod
+    def _sent_token(cls, request: Request) -> str | None:
+        return super()._sent_token(request) or sent_together(request).token or None
+
+
+class Door(AlertsAPI):
+    """What the tools' doors have in common: a reply that says what was expected, and the same ingest as the Alerts API."""
+
+    authentication_classes = (TokenInAnyField,)
+
+    def take(self, request: Request, source: Source, **told_by_the_url: str) -> Response:
+        received_at = timezone.now()
+        app_key = None
+        try:
+            app_key = named_app_key(sent_app_key(request) or sent_together(request).app_key, find_app_key)
+            sent = read(request, as_mail=source.tool.slug == "email")
+            if told_by_the_url:
+                sent = an_object(sent) | told_by_the_url
+            if source.tool.slug == "cloudwatch" and not sns.admit(sent):
+                return Response(SUCCESS, HTTPStatus.CREATED)
+            alerts = source.normalize(sent)
+        except EventRejected as error:
+            if app_key:
+                counting.count((), (), [app_key])
+            messages = [str(error), expected(source)] if error.field != "app_key" else [str(error)]
+            return error_response(HTTPStatus.BAD_REQUEST, messages)
+        return self.answer(source, alerts, *store(alerts, app_key, received_at))
+
+    def answer(self, source: Source, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
+        if judged.rejected and not outcomes:
+            messages = [f"{each['field']}: {each['rule']}" for each in judged.rejected]
+            return error_response(HTTPStatus.BAD_REQUEST, [*messages, expected(source)], rejected=judged.rejected)
+        return self.success(alerts, judged, outcomes)
+
+    def success(self, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
+        if outcomes and Outcome.ACCEPTED not in outcomes:
+            return Response(status=HTTPStatus.NO_CONTENT)
+        details = {"rejected": judged.rejected, "notes": judged.notes}
+        return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
+
+
+class Webhook(Door):
     """Takes what one tool sends. 201 when at least one alert was accepted, 204 when all were duplicates, 400 with what was expected otherwise."""
 
     def post(self, request: Request, tool: str) -> Response:
@@ -39,36 +117,34 @@ class Webhook(AlertsAPI):
                 HTTPStatus.NOT_FOUND,
                 [f"No integration speaks {tool!r}. Known are {known}; anything else can be mapped."],
             )
-        received_at = timezone.now()
-        app_key = None
-        try:
-            app_key = named_app_key(sent_app_key(request), find_app_key)
-            alerts = source.normalize(read(request))
-        except EventRejected as error:
-            return refuse(source, app_key, error)
-        return self.reply(store(alerts, app_key, received_at), source)
+        return self.take(request, source)
 
-    def reply(self, taken: tuple[Judged, list[Outcome]], source: Source) -> Response:
-        judged, outcomes = taken
-        if judged.rejected and not outcomes:
-            messages = [f"{each['field']}: {each['rule']}" for each in judged.rejected]
-            return error_response(HTTPStatus.BAD_REQUEST, [*messages, expected(source)], rejected=judged.rejected)
-        if outcomes and Outcome.ACCEPTED not in outcomes:
-            return Response(status=HTTPStatus.NO_CONTENT)
-        details = {"rejected": judged.rejected, "notes": judged.notes}
-        return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
+
+class PagerDutyEvents(Door):
+    """POST /v2/enqueue, answered 202 with the key, for duplicates too."""
+
+    def post(self, request: Request) -> Response:
+        return self.take(request, sources.SOURCES["pagerduty"])
+
+    def success(self, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
+        body = {"status": "success", "message": "Event processed", "dedup_key": alerts[0]["incident_identifier"]}
+        return Response(body, HTTPStatus.ACCEPTED)
+
+
+class OpsgenieAlerts(Door):
+    """POST /v2/alerts and /v2/alerts/<alias>/close|acknowledge, answered 202 with a request id."""
+
+    def post(self, request: Request, alias: str = "", action: str = "create") -> Response:
+        told = {"action": action, **({"alias": alias} if alias else {})}
+        return self.take(request, sources.SOURCES["opsgenie"], **told)
+
+    def success(self, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
+        body = {"result": "Request will be processed", "took": 0.0, "requestId": str(uuid.uuid4())}
+        return Response(body, HTTPStatus.ACCEPTED)
 
 
 def expected(source: Source) -> str:
     return f"Expected from {source.tool.title} is {source.expects}."
-
-
-def refuse(source: Source, app_key: AppKey | None, error: EventRejected) -> Response:
-    if app_key:
-        counting.count((), (), [app_key])
-    return error_response(
-        HTTPStatus.BAD_REQUEST, [str(error), expected(source)] if error.field != "app_key" else [str(error)]
-    )
 
 
 def store(alerts: list[AlertObject], app_key: AppKey, received_at: datetime) -> tuple[Judged, list[Outcome]]:
@@ -85,8 +161,11 @@ def store(alerts: list[AlertObject], app_key: AppKey, received_at: datetime) -> 
     return judged, outcomes
 
 
-def read(request: Request) -> object:
-    """The payload: a form's fields, or JSON under any other content type (SNS says text/plain). JSON in a form's only field is that JSON."""
+def read(request: Request, *, as_mail: bool = False) -> object:
+    """The payload: a form's fields, or JSON under any other content type (SNS says text/plain). JSON in a form's only field is that JSON.
+
+    With `as_mail`, what is neither a form nor said to be JSON is a message as it stands.
+    """
     try:
         body: bytes = request.body
     except RequestDataTooBig as error:
@@ -96,6 +175,8 @@ def read(request: Request) -> object:
         fields = QueryDict(body).dict()
     elif kind == "multipart/form-data":
         fields = request._request.POST.dict()
+    elif as_mail and "json" not in kind:
+        return body
     else:
         return payload.parse(body, request.headers.get("Content-Encoding", ""))
     if len(fields) == 1 and str(only := next(iter(fields.values()))).lstrip().startswith("{"):

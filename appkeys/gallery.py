@@ -5,16 +5,19 @@ What a tool needs to know lies in `setup/<slug>.md`: text and fenced settings, t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 SETUP = Path(__file__).parent / "setup"
+_PLACES = re.compile(r"\$(URL|HOST|APP_KEY|TOKEN)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,25 @@ TOOLS: Mapping[str, Tool] = {
         Tool("prometheus", "Prometheus Alertmanager", "webhook receiver"),
         Tool("grafana", "Grafana", "webhook contact point, unified and legacy alerting"),
         Tool("nagios", "Nagios, Naemon", "notification command"),
+        Tool("icinga", "Icinga", "notification command"),
+        Tool("checkmk", "Checkmk", "notification script"),
+        Tool("zabbix", "Zabbix", "webhook media type"),
+        Tool("prtg", "PRTG", "HTTP action of a notification template"),
+        Tool("cloudwatch", "Amazon CloudWatch", "alarms through an SNS topic, signature checked"),
+        Tool("azure_monitor", "Azure Monitor", "action group, common alert schema"),
+        Tool("google_cloud", "Google Cloud Monitoring", "webhook notification channel"),
+        Tool("datadog", "Datadog", "webhook integration"),
+        Tool("newrelic", "New Relic", "workflow or classic webhook"),
+        Tool("dynatrace", "Dynatrace", "custom integration"),
+        Tool("splunk", "Splunk", "webhook alert action"),
+        Tool("elastic", "Elastic Kibana", "webhook connector"),
+        Tool("elastalert", "ElastAlert", "http_post2 alerter"),
+        Tool("sentry", "Sentry", "issue and metric alerts of an internal integration"),
+        Tool("uptime_kuma", "Uptime Kuma", "webhook notification"),
+        Tool("healthchecks", "Healthchecks", "webhook integration"),
+        Tool("pagerduty", "PagerDuty senders", "anything that speaks Events API v2", "/v2/enqueue"),
+        Tool("opsgenie", "Opsgenie senders", "anything that speaks the Alert API", "/v2/alerts"),
+        Tool("email", "E-mail", "messages that a mail server pipes on"),
     )
 }
 
@@ -53,10 +75,10 @@ class Part:
 
 def setup(slug: str, *, url: str, app_key: str = "", token: str = "") -> list[Part]:
     """How the tool is connected, with address and secrets filled in; a secret that is not at hand stays `$APP_KEY` or `$TOKEN`."""
-    values = {"$URL": url, "$HOST": url.split("/oim/")[0].split("/data/")[0]}
-    values |= {name: value for name, value in (("$APP_KEY", app_key), ("$TOKEN", token)) if value}
-    parts: list[Part] = []
+    address = urlsplit(url)
+    values = {"URL": url, "HOST": f"{address.scheme}://{address.netloc}", "APP_KEY": app_key, "TOKEN": token}
     reader = MarkdownIt("commonmark", {"html": False})
+    parts: list[Part] = []
     prose: list[Token] = []
 
     def flush() -> None:
@@ -64,15 +86,13 @@ def setup(slug: str, *, url: str, app_key: str = "", token: str = "") -> list[Pa
             parts.append(Part(mark_safe(reader.renderer.render(prose, reader.options, {}))))  # noqa: S308 - a text of ours, HTML off
             prose.clear()
 
-    for token_of_text in reader.parse(_sections(slug)[""]):
-        if token_of_text.type == "fence":
+    for piece in reader.parse(_sections(slug)[""]):
+        if piece.type == "fence":
             flush()
-            code = token_of_text.content.rstrip("\n")
-            for name, value in values.items():
-                code = code.replace(name, value)
-            parts.append(Part(SafeString(""), code, token_of_text.info.partition(" ")[2]))
+            code = _PLACES.sub(lambda found: values[found[1]] or found[0], piece.content.rstrip("\n"))
+            parts.append(Part(SafeString(""), code, piece.info.partition(" ")[2]))
         else:
-            prose.append(token_of_text)
+            prose.append(piece)
     flush()
     return parts
 

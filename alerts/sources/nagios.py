@@ -15,6 +15,11 @@ STATES = {
     "down": "critical",
     "unreachable": "critical",
     "unknown": "unknown",
+    # Checkmk's short forms
+    "warn": "warning",
+    "crit": "critical",
+    "unkn": "unknown",
+    "unreach": "critical",
 }
 KNOWN = frozenset(
     [

@@ -1,0 +1,143 @@
+"""E-mail: a MIME message, as a mail server pipes it. The subject tells the status; what is left of it tells what it is about."""
+
+from __future__ import annotations
+
+import html
+import re
+from email import message_from_bytes
+from email.header import decode_header
+from email.message import Message
+from email.utils import parseaddr, parsedate_to_datetime
+
+from alerts.events import EventRejected
+from alerts.sources.reading import AlertObject, mapping, said, text
+
+# The first rule that a subject meets decides; words of an end come first, since they often stand beside those of the trouble ("CRITICAL resolved").
+RULES = (
+    (
+        "ok",
+        r"resolved|recovered|recovery|cleared|closed|ended|back up|up again|is up|is ok|\bok\b|\[ok\]|normal|\bup\b",
+    ),
+    ("acknowledged", r"acknowledge(?:d|ment)|\back\b"),
+    ("critical", r"critical|crit|fatal|emergency|disaster|down|failed|failure|error|problem|firing|alarm|high"),
+    ("warning", r"warning|warn|degraded|minor|info"),
+    ("unknown", r"unknown|unreachable|no data"),
+)
+_WORDS = re.compile("|".join(rf"(?:{rule})" for _, rule in RULES), re.IGNORECASE)
+_NOISE = re.compile(r"^(?:(?:re|aw|fw|fwd|wg)\s*:\s*)+", re.IGNORECASE)
+_FIELD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_ -]{0,40})\s*[:=]\s+(\S.{0,500})$")
+FIELDS, BODY_LIMIT = 30, 2000
+HOST = ("host", "hostname", "device", "server")
+
+
+def normalize(payload: object) -> list[AlertObject]:
+    """One message is one event. `Name: value` lines of its text become tags; `Host:` names the object."""
+    message = _message(payload)
+    subject = _NOISE.sub("", _header(message, "Subject")).strip()
+    if not subject:
+        raise EventRejected("Subject", "is required: its words tell the status, and what the mail is about")
+    body = _body(message)
+    fields = dict(_fields(body))
+    sender = parseaddr(_header(message, "From"))[1].lower()
+    about = _about(subject)
+    host = next((fields[name] for name in HOST if name in fields), "")
+    tags = {
+        **fields,
+        "host": host,
+        "service": sender or "e-mail",
+        "check": fields.get("service") or fields.get("check") or about,
+        "description": body[:BODY_LIMIT] or subject,
+        "subject": subject,
+        "sender": sender,
+    }
+    status = _status(subject) or _status(fields.get("status", "")) or "critical"
+    return [
+        said(
+            status,
+            tags,
+            primary="host" if host else "service",
+            identifier=f"{sender} {about.lower()}"[:500],
+            at=_date(message),
+        )
+    ]
+
+
+def _message(payload: object) -> Message:
+    if isinstance(payload, dict):  # a mail gateway that posts JSON or a form
+        raw = text(payload, "raw", "email", "mime", "body-mime")
+        if raw:
+            return message_from_bytes(raw.encode("utf-8", "replace"))
+        message = Message()
+        for name, path in (("Subject", "subject"), ("From", "from"), ("Date", "date")):
+            message[name] = " ".join((text(payload, path) or text(mapping(payload, "headers"), path)).split())
+        message.set_payload(text(payload, "body-plain", "plain", "text", "body").encode("utf-8", "replace"))
+        return message
+    if isinstance(payload, str):
+        payload = payload.encode("utf-8", "replace")
+    if not isinstance(payload, bytes):
+        raise EventRejected("payload", "must be a MIME message")
+    return message_from_bytes(payload)
+
+
+def _header(message: Message, name: str) -> str:
+    sent = str(message.get(name, ""))
+    try:
+        parts = decode_header(sent)
+        decoded = "".join(part if isinstance(part, str) else _decoded(part, charset) for part, charset in parts)
+    except Exception:  # noqa: BLE001 - the library has an error of its own for each way a header can be broken
+        decoded = sent
+    return " ".join(decoded.split())
+
+
+def _decoded(part: bytes, charset: str | None) -> str:
+    try:
+        return part.decode(charset or "utf-8", "replace")
+    except LookupError:
+        return part.decode("utf-8", "replace")
+
+
+def _body(message: Message) -> str:
+    """The plain text, or what is to be read of the HTML."""
+    found = {part.get_content_type(): part for part in reversed(list(message.walk())) if not part.is_multipart()}
+    part = found.get("text/plain") or found.get("text/html")
+    if part is None:
+        return ""
+    content = part.get_payload(decode=True)
+    told = _decoded(content, _charset(part)) if isinstance(content, bytes) else ""
+    if part.get_content_type() == "text/html":
+        told = html.unescape(re.sub(r"<(?:br|/p|/div|/tr)[^>]*>", "\n", told, flags=re.IGNORECASE))
+        told = re.sub(r"<[^>]{0,1000}>", " ", told)
+    return "\n".join(line.strip() for line in told.splitlines()).strip()
+
+
+def _charset(part: Message) -> str | None:
+    try:
+        return part.get_content_charset()
+    except Exception:  # noqa: BLE001 - as above
+        return None
+
+
+def _fields(body: str) -> list[tuple[str, str]]:
+    matches = (_FIELD.match(line) for line in body.splitlines()[: FIELDS * 4])
+    return [
+        (match[1].strip().lower().replace(" ", "_").replace("-", "_"), match[2].strip()) for match in matches if match
+    ][:FIELDS]
+
+
+def _status(words: str) -> str:
+    return next((status for status, rule in RULES if re.search(rf"(?<!\w)(?:{rule})(?!\w)", words, re.IGNORECASE)), "")
+
+
+def _about(subject: str) -> str:
+    """The subject without the words that tell its status, so that a problem and its recovery speak of the same."""
+    bare = re.sub(rf"\[[^\[\]]*(?<!\w)(?:{_WORDS.pattern})(?!\w)[^\[\]]*\]", " ", subject, flags=re.IGNORECASE)
+    bare = re.sub(rf"(?<!\w)(?:{_WORDS.pattern})(?!\w)", " ", bare, flags=re.IGNORECASE)
+    bare = re.sub(r"\(\s*\)|\[\s*\]|\*+|\bis\b\s*$", " ", re.sub(r"\s+", " ", bare).strip(" *-:!.[]()"))
+    return " ".join(bare.split()).strip(" *-:!.") or subject
+
+
+def _date(message: Message) -> object:
+    try:
+        return parsedate_to_datetime(_header(message, "Date")).timestamp()
+    except Exception:  # noqa: BLE001 - as above; the time of receipt stands in
+        return None

@@ -1,0 +1,44 @@
+"""What senders post to PagerDuty's Events API v2: trigger, acknowledge, resolve."""
+
+from __future__ import annotations
+
+from alerts.events import EventRejected, fingerprint
+from alerts.sources.reading import AlertObject, an_object, mapping, objects, required, said, severity, text
+
+ACTIONS = {"acknowledge": "acknowledged", "resolve": "ok"}
+
+
+def normalize(payload: object) -> list[AlertObject]:
+    """`dedup_key` is the identity. One that is not sent is made of what is said, so that a retry is no new alert."""
+    body = an_object(payload)
+    action = required(body, "event_action")
+    if action not in ("trigger", *ACTIONS):
+        raise EventRejected("event_action", "must be trigger, acknowledge or resolve")
+    told = mapping(body, "payload")
+    if action == "trigger":
+        summary, source = required(told, "summary"), required(told, "source")
+    else:
+        summary, source = text(told, "summary"), text(told, "source")
+        required(body, "dedup_key")
+    parts = (source, text(told, "component"), text(told, "class"), summary)
+    links = {text(link, "text") or f"link {n}": text(link, "href") for n, link in enumerate(objects(body, "links"), 1)}
+    images = {
+        text(image, "alt") or f"image {n}": text(image, "src") for n, image in enumerate(objects(body, "images"), 1)
+    }
+    tags = {
+        **mapping(told, "custom_details"),
+        **images,
+        **links,
+        "host": source,
+        "check": (text(told, "class", "component") or summary) if source else "",
+        "description": summary,
+        "component": text(told, "component"),
+        "group": text(told, "group"),
+        "severity": text(told, "severity"),
+        "client": text(body, "client"),
+        "source_url": text(body, "client_url"),
+    }
+    tags = {name: value for name, value in tags.items() if not isinstance(value, dict)}
+    status = ACTIONS.get(action) or severity(told.get("severity"))
+    key = text(body, "dedup_key") or fingerprint("\0".join(parts).encode("utf-8", "replace").decode())
+    return [said(status, tags, identifier=key, at=text(told, "timestamp"))]
