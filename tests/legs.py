@@ -63,14 +63,16 @@ class Legs:
 
     scratch: Path
     pytest_arguments: list[str]
+    require_all: bool = False  # what a test lacks on this machine fails it, too
 
     def environment(self, leg: str, **settings: str) -> dict[str, str]:
         """Nothing of a console that is set up in this shell reaches the tests."""
         own = ("CONSOLE_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+        required = {"REQUIRE_ALL": "1"} if self.require_all else {}
         data = self.scratch / leg
         data.mkdir(exist_ok=True)
-        return {**kept, "CONSOLE_DATA": str(data), "PYTHONWARNINGS": "default", **settings}
+        return {**kept, "CONSOLE_DATA": str(data), "PYTHONWARNINGS": "default", **required, **settings}
 
     def lint(self) -> Outcome:
         # As on a real server: https, and a data folder of its own.
@@ -145,7 +147,7 @@ def main() -> int:
         allow_abbrev=False,
     )
     parser.add_argument("--only", default=",".join(legs), help="the legs to run, with commas", metavar="LEG,LEG")
-    parser.add_argument("--require-all", action="store_true", help="a leg that cannot run here is a failure")
+    parser.add_argument("--require-all", action="store_true", help="what cannot run here is a failure")
     options, pytest_arguments = parser.parse_known_args()
     chosen = options.only.split(",")
     if unknown := set(chosen) - set(legs):
@@ -158,7 +160,7 @@ def main() -> int:
             print(f"\n===== {name}", flush=True)
             began = time.monotonic()
             try:
-                outcome = legs[name](Legs(Path(scratch), pytest_arguments))
+                outcome = legs[name](Legs(Path(scratch), pytest_arguments, options.require_all))
             except CannotRun as reason:
                 outcome = Outcome(name, "skipped", str(reason))
             outcome.note = f"{time.monotonic() - began:5.1f} s  {outcome.note}"

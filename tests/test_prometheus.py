@@ -1,0 +1,131 @@
+"""A real Prometheus and a real Alertmanager fire and resolve through a real console, with the settings that its setup page gives."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from appkeys import gallery
+from bigpanda_site.processes import free_port
+from tests.running_console import RunningConsole, eventually
+from tests.test_journey import incidents
+
+PROGRAMS = ("prometheus", "prometheus-alertmanager")  # as Debian's packages name them
+
+
+@pytest.fixture(autouse=True)
+def _programs_are_here() -> None:
+    if absent := [name for name in PROGRAMS if not shutil.which(name)]:
+        reason = f"not on this machine: {', '.join(absent)} (Debian: apt install {' '.join(PROGRAMS)})"
+        (pytest.fail if os.environ.get("REQUIRE_ALL") else pytest.skip)(reason)
+
+
+class Shop(BaseHTTPRequestHandler):
+    """What Prometheus watches: a queue whose length the test decides."""
+
+    length = 0
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(f"orders_waiting {Shop.length}\n".encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Shop) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@contextlib.contextmanager
+def running(log: Path, *command: str) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return int(reply.status) == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def test_a_queue_that_grows_is_an_incident_and_one_that_drains_resolves_it(tmp_path: Path) -> None:
+    alertmanager, prometheus = free_port(), free_port()
+    with RunningConsole(tmp_path / "console") as console, serving() as shop:
+        token = console.manage("create_org_token", "Senders")
+        app_key = console.manage("create_app_key", "Prometheus")
+        url = console.url + gallery.TOOLS["prometheus"].url
+        [settings] = [
+            part.code
+            for part in gallery.setup("prometheus", url=url, app_key=app_key, token=token)
+            if part.title == "alertmanager.yml"
+        ]
+        hasty = "  group_wait: 0s\n  group_interval: 1s\n  repeat_interval: 1h\n"
+        (tmp_path / "alertmanager.yml").write_text(f"{settings}\n{hasty}")
+        rule = {
+            "alert": "OrdersWait",
+            "expr": "orders_waiting > 10",
+            "labels": {"severity": "page"},
+            "annotations": {
+                "description": "{{ $value }} orders wait",
+                "runbook_url": "https://wiki.example.com/orders",
+            },
+        }
+        (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "shop", "rules": [rule]}]}))
+        watched = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": ["rules.yml"],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}]},
+            "scrape_configs": [{"job_name": "shop", "static_configs": [{"targets": [f"127.0.0.1:{shop}"]}]}],
+        }
+        (tmp_path / "prometheus.yml").write_text(json.dumps(watched))  # JSON is YAML too
+
+        with (
+            running(
+                tmp_path / "alertmanager.log",
+                "prometheus-alertmanager",
+                "--config.file=alertmanager.yml",
+                f"--web.listen-address=127.0.0.1:{alertmanager}",
+                "--cluster.listen-address=",
+                "--storage.path=alertmanager",
+            ),
+            running(
+                tmp_path / "prometheus.log",
+                "prometheus",
+                "--config.file=prometheus.yml",
+                f"--web.listen-address=127.0.0.1:{prometheus}",
+                "--storage.tsdb.path=prometheus",
+            ),
+        ):
+            eventually(lambda: answers(f"http://127.0.0.1:{alertmanager}/-/ready"), "Alertmanager was ready")
+            Shop.length = 42
+            row = [f"127.0.0.1:{shop}", "OrdersWait", 1]
+            eventually(lambda: incidents(console) == [[*row, True]], "the alert was one open incident")
+            Shop.length = 0
+            eventually(lambda: incidents(console) == [[*row, False]], "the incident resolved by itself")
