@@ -11,6 +11,9 @@
 | CONSOLE_ALERTS_PER_INCIDENT | the next alert opens a follow-up incident               | 300                              |
 | CONSOLE_FLAPPING_CHANGES | an alert whose status changes oftener than this flaps      | 4                                |
 | CONSOLE_FLAPPING_MINUTES | … within so many minutes                                   | 60                               |
+| CONSOLE_LOCKOUT_FAILURES | wrong passwords that lock a name for an address           | 5                                |
+| CONSOLE_LOCKOUT_MINUTES | for how long                                              | 15                               |
+| FORWARDED_ALLOW_IPS    | proxies whose X-Forwarded-For is believed (read by uvicorn)  | 127.0.0.1                        |
 | CONSOLE_EVENTS_PER_MINUTE | more events of one App Key in a minute are answered 429  | 0: no limit                      |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
 | REDIS_URL              | redis://:password@host:port/0 — broker and live updates      | none: work runs where it arises  |
@@ -64,6 +67,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "django_filters",
     "django_htmx",
     "lucide",
@@ -86,6 +90,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "people.sessions.note_last_seen",
+    "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
     {
@@ -131,6 +137,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Too many wrong passwords lock the name for the address they came from; nobody can lock others out from elsewhere.
+AXES_FAILURE_LIMIT = env.int("CONSOLE_LOCKOUT_FAILURES", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("CONSOLE_LOCKOUT_MINUTES", default=15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a locked name comes free in time, whoever keeps trying
+AXES_CLIENT_IP_CALLABLE = "people.sessions.client_address"
+AXES_LOCKOUT_CALLABLE = "people.lockout.answer"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 # --- Security
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
@@ -205,6 +222,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": SWEEP_SECONDS},
     },
     "wake": {"task": "incidents.tasks.wake_snoozed", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+    "forget sessions": {"task": "people.tasks.forget_sessions", "schedule": 86_400.0},
     "forget replies": {"task": "alerts.tasks.forget_replies", "schedule": 3600.0},
 }
 

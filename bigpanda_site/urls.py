@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from alerts.api import NoSuchRoute
 from people.views import sign_in
+from people.views.welcome import welcome
 
 handler400 = "alerts.api.bad_request"
 urlpatterns = [
@@ -19,6 +20,7 @@ urlpatterns = [
     path("integrations", RedirectView.as_view(pattern_name="appkeys:list")),
     path("login", sign_in.SignIn.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
+    path("welcome/<str:secret>", welcome, name="welcome"),
     path("theme", sign_in.theme, name="theme"),
     re_path(r"^resources(/.*)?$", NoSuchRoute.as_view()),
 ]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as all_apps
 from django.db.models.signals import post_migrate
 
 
@@ -13,7 +14,7 @@ class PeopleConfig(AppConfig):
         post_migrate.connect(install_built_in_roles, sender=self)
 
 
-def install_built_in_roles(*, apps: Any, using: str, **_: Any) -> None:
+def install_built_in_roles(*, using: str, apps: Any = all_apps, **_: Any) -> None:
     """They are part of the program, like Django's own permissions: there after every migration, and after a database was emptied."""
     from people.models import BuiltIn
 

@@ -1,15 +1,17 @@
-"""What people ask of their own page."""
+"""Keys of one's own, people, and roles."""
 
 from __future__ import annotations
 
 from calendar import monthrange
 from datetime import datetime
+from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils import timezone
 
-from people.models import ApiKey, User
+from people import staffing
+from people.models import ApiKey, Area, Level, Role, User
 
 LIFETIMES = {"6": "6 months", "12": "12 months", "24": "24 months", "": "Never"}  # bigpanda.md §6
 
@@ -33,3 +35,87 @@ def months_after(start: datetime, months: int) -> datetime:
     """The same day that many months later, or the last one of a month that is too short for it."""
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
     return start.replace(year=year, month=month + 1, day=min(start.day, monthrange(year, month + 1)[1]))
+
+
+class PersonForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none
+    """A person's name, address and role."""
+
+    role = forms.ModelChoiceField(Role.objects.in_order(), empty_label=None)
+
+    class Meta:
+        model = User
+        fields = ("username", "first_name", "last_name", "email", "role")
+
+    def __init__(self, *args: Any, by: User, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.by = by
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc] # Django's hook for what a model finds wrong
+        _tell_at(self, "username")
+
+    def invite(self) -> str | None:
+        """The secret of the new person's link; None, with the reason, where that is not allowed."""
+        try:
+            return staffing.invite(self.instance, by=self.by)
+        except staffing.NotAllowed as refusal:
+            self.add_error("role", str(refusal))
+            return None
+
+    def change(self) -> bool:
+        try:
+            staffing.change(self.instance, by=self.by)
+        except staffing.NotAllowed as refusal:
+            self.add_error("role", str(refusal))
+            return False
+        return True
+
+
+class RoleForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none
+    """A custom role: a level for each area."""
+
+    class Meta:
+        model = Role
+        fields = ("name", "description")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for area in Area:
+            self.fields[area] = forms.ChoiceField(
+                choices=choices(area), initial=self.instance.level(area), label=area.label
+            )
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc] # Django's hook for what a model finds wrong
+        _tell_at(self, "name")
+
+    @property
+    def areas(self) -> list[forms.BoundField]:
+        return [self[area] for area in Area]
+
+    def keep(self, *, by: User) -> bool:
+        """Store it; False, with the reason, where that is not allowed."""
+        self.instance.permissions = {str(area): self.cleaned_data[area] for area in Area}
+        try:
+            staffing.save_role(self.instance, by=by)
+        except staffing.NotAllowed as refusal:
+            self.add_error(None, str(refusal))
+            return False
+        return True
+
+
+def _tell_at(form: forms.ModelForm, name: str) -> None:  # type: ignore[type-arg]
+    """A name that is taken is told at the name's field: Django tells it of the form as a whole."""
+    for message in form.errors.pop(NON_FIELD_ERRORS, []):
+        form.add_error(name, message)
+
+
+def choices(area: Area) -> list[tuple[str, str]]:
+    """How far a role can open the area, in words."""
+    match area:
+        case Area.INCIDENTS:  # everybody looks at incidents, so far as their environments go
+            return [(Level.READ, "See"), (Level.FULL, "See and act")]
+        case Area.AUDIT:  # nobody changes what was done
+            return [(Level.NONE, "No access"), (Level.FULL, "See")]
+        case _:
+            return [(str(level), str(level.label)) for level in Level]

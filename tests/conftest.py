@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.test import Client
 
 from appkeys.models import AppKey, OrgToken
@@ -45,6 +46,11 @@ class Send(Protocol):
     """Posts any body to the Alerts API with the test's org token, and lets what it caused happen: correlation runs inline."""
 
     def __call__(self, body: Any, **options: Any) -> Reply: ...
+
+
+def pytest_configure() -> None:
+    """Many people sign in here; a slow hash of their passwords proves nothing."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)

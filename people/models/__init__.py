@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from people.models.api_key import ApiKey
 from people.models.audit_entry import AuditEntry
+from people.models.browser_session import BrowserSession
+from people.models.invitation import Invitation
 from people.models.preferences import Preferences
 from people.models.role import Area, BuiltIn, Level, Role
 from people.models.user import User
 
-__all__ = ["ApiKey", "Area", "AuditEntry", "BuiltIn", "Level", "Preferences", "Role", "User"]
+__all__ = [
+    "ApiKey",
+    "Area",
+    "AuditEntry",
+    "BrowserSession",
+    "BuiltIn",
+    "Invitation",
+    "Level",
+    "Preferences",
+    "Role",
+    "User",
+]

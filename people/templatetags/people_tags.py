@@ -1,4 +1,4 @@
-"""How the audit log shows a value."""
+"""What the pages on people are made of."""
 
 from __future__ import annotations
 
@@ -6,8 +6,31 @@ import json
 from typing import Any
 
 from django import template
+from django.template.context import RequestContext
+from django.urls import reverse
+
+from people.models import Area, User
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def people_page(context: RequestContext) -> str:
+    """Where the reader finds people: the list, or the audit log where that alone is open to them; empty where neither is."""
+    user = context["user"]
+    if user.may_see(Area.PEOPLE):
+        return reverse("people:list")
+    return reverse("people:audit") if user.may_see(Area.AUDIT) else ""
+
+
+@register.filter
+def may_see(user: User, area: str) -> bool:
+    return user.may_see(Area(area))
+
+
+@register.filter
+def may_change(user: User, area: str) -> bool:
+    return user.may_change(Area(area))
 
 
 @register.filter

@@ -12,10 +12,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from people.access import SignedInRequest, administrators_only
+from people.access import SignedInRequest, may_see
 from people.filters import AuditFilter
 from people.keyset import page_after
-from people.models import AuditEntry
+from people.models import Area, AuditEntry
 from people.serializers import audit_log
 
 ENTRIES_PER_PAGE = 50
@@ -33,7 +33,7 @@ COLUMNS = (
 )
 
 
-@administrators_only
+@may_see(Area.AUDIT)
 @require_safe
 def log(request: SignedInRequest) -> HttpResponse:
     asked = AuditFilter(request.GET)
@@ -48,7 +48,7 @@ def log(request: SignedInRequest) -> HttpResponse:
     return render(request, "people/audit.html", context)
 
 
-@administrators_only
+@may_see(Area.AUDIT)
 @require_safe
 def export(request: SignedInRequest, form: str) -> HttpResponseBase:
     """What was searched for, streamed; however long it is, it is never held in memory."""

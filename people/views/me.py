@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from people import audit
+from people import audit, sessions
 from people.access import SignedInRequest
 from people.audit import Change
 from people.forms import ApiKeyForm
-from people.models import ApiKey
+from people.models import ApiKey, BrowserSession
 
 
 @require_safe
@@ -35,7 +35,9 @@ def password(request: SignedInRequest) -> HttpResponse:
     with transaction.atomic():
         form.save()
         audit.record(request.user, request.user, Change.CHANGED, old={"password": 1}, new={"password": 2})
+        BrowserSession.objects.filter(user=request.user).end()
     update_session_auth_hash(request, request.user)
+    sessions.begin(request, request.user)
     messages.success(request, "Your password is changed. Wherever else you were signed in, you are not any more.")
     return redirect("me:page")
 
@@ -78,10 +80,28 @@ def restore_key(request: SignedInRequest, pk: int) -> HttpResponse:
     return redirect("me:page")
 
 
+@require_POST
+def end_session(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Sign out one other browser of this person."""
+    BrowserSession.objects.filter(user=request.user, pk=pk).end()
+    messages.success(request, "That browser is signed out.")
+    return redirect("me:page")
+
+
+@require_POST
+def end_other_sessions(request: SignedInRequest) -> HttpResponse:
+    mine = BrowserSession.objects.filter(user=request.user)
+    mine.exclude(session_key=request.session.session_key).end()
+    messages.success(request, "You are signed out everywhere but here.")
+    return redirect("me:page")
+
+
 def _page(request: SignedInRequest, **more: Any) -> HttpResponse:
     context = {
         "password_form": PasswordChangeForm(request.user),
         "key_form": ApiKeyForm(),
+        "sessions": BrowserSession.objects.filter(user=request.user).live(),
+        "session_key": request.session.session_key,
         "api_keys": ApiKey.objects.filter(user=request.user),
         **more,
     }

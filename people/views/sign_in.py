@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
@@ -13,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
+from people import sessions
 from people.models import Preferences, User
 
 A_YEAR = 365 * 24 * 3600
@@ -21,6 +23,12 @@ A_YEAR = 365 * 24 * 3600
 @method_decorator(login_not_required, name="dispatch")
 class SignIn(LoginView):
     redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        if isinstance(user := form.get_user(), User):
+            sessions.begin(self.request, user)
+        return response
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """A refresh that finds the session over leads the whole page here, rather than a login form into a table."""

@@ -39,7 +39,6 @@ from alerts.payload import LIMIT
 from alerts.sources import bigpanda
 from bigpanda_site.wsgi import application
 from people.models import User
-from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 GENERATED = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "100"))
@@ -245,7 +244,7 @@ def test_page_and_document_are_for_people_who_are_signed_in(path: str) -> None:
 
 def test_the_document_is_served_with_the_address_of_this_console(viewer: User) -> None:
     client = Client()
-    assert client.login(username=viewer.username, password=PASSWORD)
+    client.force_login(viewer)
     reply = client.get("/api/openapi.json")
     assert reply.headers["Content-Type"] == "application/json"
     assert reply.json() == json.loads(json.dumps(document("http://testserver")))

@@ -1,0 +1,141 @@
+"""Every change to who works with the console, and to what they may do: invite, edit, deactivate, and the roles."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from people import audit
+from people.audit import Change
+from people.models import BrowserSession, Invitation, Role, User
+
+SHOWN = ("username", "first_name", "last_name", "email")
+
+
+class NotAllowed(Exception):
+    """A change that would give away too much or leave the console without an administrator; the text says why and what to do."""
+
+
+@transaction.atomic
+def invite(user: User, *, by: User) -> str:
+    """Add a person who has no password yet; returns the secret of the link under which they set one. Raises ValidationError, NotAllowed."""
+    _within_reach(user.role, by)
+    user.set_unusable_password()
+    user.full_clean()
+    user.save()
+    audit.record(by, user, Change.INVITED, new=_properties(user))
+    return Invitation.issue(user)
+
+
+@transaction.atomic
+def renew_link(user: User, *, by: User) -> str:
+    """A new link to set a password; the old password works until it is used."""
+    _within_reach(user.role, by)
+    audit.record(by, user, Change.INVITED)
+    return Invitation.issue(user)
+
+
+@transaction.atomic
+def join(invitation: Invitation, password: str) -> User:
+    """The person of a link sets a password; the link works no longer, and whoever was signed in under that name is not any more."""
+    user = invitation.user
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    invitation.delete()
+    BrowserSession.objects.filter(user=user).end()
+    audit.record(user, user, Change.CHANGED, old={"password": ""}, new={"password": "set by a link"})
+    return user
+
+
+@transaction.atomic
+def change(user: User, *, by: User) -> None:
+    """Store a person whose name, address or role was edited. Raises ValidationError, NotAllowed."""
+    before = User.objects.get(pk=user.pk)
+    if before.role != user.role:
+        _within_reach(before.role, by)
+        _within_reach(user.role, by)
+        if not user.role.opens_everything:
+            _leaves_an_administrator(before)
+    user.full_clean()
+    user.save()
+    old, new = _properties(before), _properties(user)
+    if old != new:
+        audit.record(by, user, Change.CHANGED, old=old, new=new)
+
+
+@transaction.atomic
+def deactivate(user: User, *, by: User) -> None:
+    """Sign the person out everywhere and let neither them nor their API keys in; what they did stays. Raises NotAllowed."""
+    _within_reach(user.role, by)
+    _leaves_an_administrator(user)
+    if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+        BrowserSession.objects.filter(user=user).end()
+        audit.record(by, user, Change.DEACTIVATED)
+
+
+@transaction.atomic
+def activate(user: User, *, by: User) -> None:
+    _within_reach(user.role, by)
+    if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+        audit.record(by, user, Change.ACTIVATED)
+
+
+@transaction.atomic
+def save_role(role: Role, *, by: User) -> None:
+    """Store a custom role, new or edited. Raises ValidationError, NotAllowed."""
+    before = Role.objects.filter(pk=role.pk).first()
+    if before and before.built_in:
+        raise NotAllowed(f"{before.name} is built in and stays as it is. Duplicate it, and change the copy.")
+    for concerned in (before, role):
+        if concerned:
+            _within_reach(concerned, by)
+    if before and before.opens_everything and not role.opens_everything:
+        for user in before.people.filter(is_active=True):
+            _leaves_an_administrator(user, besides=before)
+    role.full_clean()
+    role.save()
+    old = _permissions(before) if before else {}
+    audit.record(by, role, Change.CHANGED if before else Change.CREATED, old=old, new=_permissions(role))
+
+
+@transaction.atomic
+def delete_role(role: Role, *, by: User) -> None:
+    """Raises NotAllowed where it is built in or somebody still has it."""
+    _within_reach(role, by)
+    if role.built_in:
+        raise NotAllowed(f"{role.name} is built in and stays.")
+    if count := role.people.count():
+        raise NotAllowed(
+            f"{role.name} is the role of {count} {'person' if count == 1 else 'people'}. Give them another one first."
+        )
+    audit.record(by, role, Change.DELETED, old=_permissions(role))
+    role.delete()
+
+
+def _within_reach(role: Role, by: User) -> None:
+    if role.exceeds(by.role):
+        raise NotAllowed(
+            f"{role.name} opens more than your own role does, so it is not yours to give or take. Ask an administrator."
+        )
+
+
+def _leaves_an_administrator(user: User, *, besides: Role | None = None) -> None:
+    """Somebody else must be left who can do everything."""
+    # Two administrators may step down at once; the lock lets one of them be the last.
+    others = User.objects.select_for_update(of=("self",)).filter(is_active=True).exclude(pk=user.pk).order_by("pk")
+    if (
+        user.role.opens_everything
+        and user.is_active
+        and not any(
+            each.role.opens_everything and each.role != besides and each.has_usable_password() for each in others
+        )
+    ):
+        raise NotAllowed(f"{user.shown_name} is the last active administrator. Make somebody else one first.")
+
+
+def _properties(user: User) -> dict[str, str]:
+    return audit.properties(user, *SHOWN) | {"role": user.role.name}
+
+
+def _permissions(role: Role) -> dict[str, object]:
+    levels = {str(area): str(level) for area, level in role.levels.items()}
+    return {"name": role.name, "description": role.description, "permissions": levels}

@@ -1,0 +1,16 @@
+"""Celery's doors. Each may run twice, late, or beside itself."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from people.models import BrowserSession
+
+
+@shared_task
+def forget_sessions() -> int:
+    """Forget where people were signed in once; how many places."""
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    return BrowserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()[0]
