@@ -223,6 +223,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "wake": {"task": "incidents.tasks.wake_snoozed", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
     "forget sessions": {"task": "people.tasks.forget_sessions", "schedule": 86_400.0},
+    "place incidents": {"task": "incidents.tasks.place_incidents", "schedule": 60.0, "options": {"expires": 60.0}},
     "forget replies": {"task": "alerts.tasks.forget_replies", "schedule": 3600.0},
 }
 

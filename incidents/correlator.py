@@ -20,7 +20,7 @@ from alerts import sets
 from alerts.events import shown
 from alerts.models import Alert, Event, moment_of
 from appkeys.models import AppKey
-from incidents import domain, live, rules
+from incidents import domain, environments, live, rules
 from incidents.board import Board
 from incidents.correlation import Decision, judge, matches
 from incidents.gathering import ROLLED_UP, Gathering, Seen
@@ -190,6 +190,7 @@ class _Group:
             patterns=rules.named(self.patterns),
         )
         self._write_alerts()
+        environments.place([gathering.incident.pk for gathering in touched])
 
     def _write_alerts(self) -> None:
         for alert in self.alerts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 from alerts.events import Status
 from alerts.models import Event
 from appkeys.models import AppKey
-from incidents.models import Activity, Incident
+from incidents.models import Activity, Environment, Incident, Membership
 from incidents.querysets import IncidentQuerySet
 
 ROWS = 50
@@ -25,73 +26,70 @@ class Folder(models.TextChoices):
     SNOOZED = "snoozed", "Snoozed"
     RESOLVED = "resolved", "Resolved"
 
-    def incidents(self) -> IncidentQuerySet:
-        """The folder's incidents in its order."""
-        incidents: IncidentQuerySet = Incident.objects.all()
-        if self is Folder.RESOLVED:
-            return incidents.resolved().latest_resolved_first()
-        in_folder = {
+    def of(self, incidents: IncidentQuerySet) -> IncidentQuerySet:
+        return {
             Folder.ACTIVE: incidents.active,
             Folder.UNHANDLED: incidents.unhandled,
             Folder.SNOOZED: incidents.snoozed,
-        }[self]
-        return in_folder().in_feed_order()
+            Folder.RESOLVED: incidents.resolved,
+        }[self]()
+
+
+Tally = dict[Folder, Counter[Status]]
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many incidents are in each folder, and how many of the open ones have which status."""
+    """How many open incidents are in each folder with which status, of all and of each environment: one scan, however many those are."""
 
-    active: dict[Status, int]
-    unhandled: dict[Status, int]
-    snoozed: dict[Status, int]
-    resolved: int
+    everything: Tally
+    environments: dict[int, Tally]
+    resolved: int  # of the view that was asked for, COUNT_LIMIT at most
 
     @classmethod
-    def now(cls) -> Counts:
-        open_ones = Incident.objects.open().order_by().values("status")
+    def now(cls, visible: IncidentQuerySet, environment: Environment | None = None) -> Counts:
         is_snoozed = Q(snoozed_until__gt=timezone.now())
-        rows = list(
-            open_ones.annotate(
-                active=Count("pk", filter=~is_snoozed),
-                unhandled=Count("pk", filter=~is_snoozed & Q(assignee=None)),
-                snoozed=Count("pk", filter=is_snoozed),
-            )
-        )
-        of = {
-            folder: {Status(row["status"]): row[folder] for row in rows if row[folder]}
-            for folder in ("active", "unhandled", "snoozed")
+        in_folder = {
+            Folder.ACTIVE: ~is_snoozed,
+            Folder.UNHANDLED: ~is_snoozed & Q(assignee=None),
+            Folder.SNOOZED: is_snoozed,
         }
-        return cls(**of, resolved=Incident.objects.resolved().order_by()[:COUNT_LIMIT].count())
+        rows = visible.open().order_by().values_list("membership", "status")
+        tallied = rows.annotate(**{folder.value: Count("pk", filter=holds) for folder, holds in in_folder.items()})
+        homes = {each.pk: each.environments for each in Membership.objects.all()}
+        everything = _nothing()
+        environments: dict[int, Tally] = defaultdict(_nothing)
+        for membership, status, *counts in tallied:
+            for tally in (everything, *(environments[pk] for pk in homes.get(membership, ()))):
+                for folder, count in zip(in_folder, counts, strict=True):
+                    if count:
+                        tally[folder][Status(status)] += count
+        here = visible.in_environment(environment) if environment else visible
+        return cls(everything, dict(environments), here.resolved().order_by()[:COUNT_LIMIT].count())
 
-    @property
-    def worst(self) -> Status:
-        """The most severe status that is open; OK when none is."""
-        return max(self.active, default=Status.OK)
+    def tally(self, environment: Environment | None) -> Tally:
+        if environment is None or environment.holds_everything:
+            return self.everything
+        return self.environments.get(environment.pk, _nothing())
 
-    @property
-    def of_worst(self) -> int:
-        return self.active.get(self.worst, 0)
+    def by_status(self, folder: Folder, environment: Environment | None = None) -> Counter[Status]:
+        """Of the folder's incidents; unknown, and so empty, for resolved ones."""
+        return self.tally(environment).get(folder, Counter())
 
-    def of(self, folder: Folder) -> int:
-        return {
-            Folder.ACTIVE: sum(self.active.values()),
-            Folder.UNHANDLED: sum(self.unhandled.values()),
-            Folder.SNOOZED: sum(self.snoozed.values()),
-            Folder.RESOLVED: self.resolved,
-        }[folder]
+    def of(self, folder: Folder, environment: Environment | None = None) -> int:
+        return self.resolved if folder is Folder.RESOLVED else sum(self.by_status(folder, environment).values())
 
-    def shown(self, folder: Folder) -> str:
-        count = self.of(folder)
+    def shown(self, folder: Folder, environment: Environment | None = None) -> str:
+        count = self.of(folder, environment)
         return f"{COUNT_LIMIT - 1:,}+" if folder is Folder.RESOLVED and count >= COUNT_LIMIT else f"{count:,}"
 
-    def by_status(self, folder: Folder) -> dict[Status, int]:
-        """Of the folder's incidents; unknown, and so empty, for resolved ones."""
-        return {
-            Folder.ACTIVE: self.active,
-            Folder.UNHANDLED: self.unhandled,
-            Folder.SNOOZED: self.snoozed,
-        }.get(folder, {})
+    def worst(self, environment: Environment | None = None) -> Status:
+        """The most severe status that is active; OK when none is."""
+        return max(self.by_status(Folder.ACTIVE, environment), default=Status.OK)
+
+
+def _nothing() -> Tally:
+    return {folder: Counter() for folder in Folder if folder is not Folder.RESOLVED}
 
 
 class Emptiness(models.TextChoices):
@@ -106,8 +104,15 @@ class Emptiness(models.TextChoices):
     NONE_RESOLVED = "none_resolved"
 
 
-def emptiness(folder: Folder, counts: Counts, *, last_event_at: datetime | None, is_filtered: bool) -> Emptiness:
-    if is_filtered and counts.of(folder):
+def emptiness(
+    folder: Folder,
+    counts: Counts,
+    environment: Environment | None,
+    *,
+    last_event_at: datetime | None,
+    is_filtered: bool,
+) -> Emptiness:
+    if is_filtered and counts.of(folder, environment):
         return Emptiness.NO_MATCH
     if last_event_at is None and not sum(map(counts.of, Folder)):
         return Emptiness.NOTHING_RECEIVED if AppKey.objects.exists() else Emptiness.FIRST_RUN
@@ -115,7 +120,7 @@ def emptiness(folder: Folder, counts: Counts, *, last_event_at: datetime | None,
         return Emptiness.NONE_RESOLVED
     if folder is Folder.SNOOZED:
         return Emptiness.NONE_SNOOZED
-    return Emptiness.ALL_HANDLED if counts.of(Folder.ACTIVE) else Emptiness.ALL_CLEAR
+    return Emptiness.ALL_HANDLED if counts.of(Folder.ACTIVE, environment) else Emptiness.ALL_CLEAR
 
 
 def last_event_at() -> datetime | None:
@@ -123,8 +128,8 @@ def last_event_at() -> datetime | None:
     return Event.objects.filter(kind=Event.Kind.SENT).order_by("-pk").values_list("received_at", flat=True).first()
 
 
-def last_incident() -> Incident | None:
-    return Incident.objects.resolved().latest_resolved_first().first()
+def last_incident(incidents: IncidentQuerySet) -> Incident | None:
+    return incidents.resolved().latest_resolved_first().first()
 
 
 def newest_app_key() -> AppKey | None:
@@ -141,4 +146,4 @@ def undoable(incident: Incident) -> Activity | None:
 
 def rows(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
     """Incidents with what a row of the feed shows beside their own columns."""
-    return incidents.select_related("assignee", "resolved_by")
+    return incidents.select_related("assignee", "resolved_by", "acknowledged_by", "snoozed_by")

@@ -1,4 +1,4 @@
-"""The feed's folders as questions."""
+"""The feed's folders and environments as questions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,33 @@ from typing import TYPE_CHECKING, Self
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from incidents.models.environment import Environment, Membership
+from people.models import User
+
 if TYPE_CHECKING:
     from incidents.models import Incident  # noqa: F401 - named as text below
 
 
 class IncidentQuerySet(QuerySet["Incident"]):
+    def in_environment(self, environment: Environment) -> Self:
+        """Those that its query finds, as kept with them (incidents.environments)."""
+        if environment.holds_everything:
+            return self
+        return self.filter(membership__in=Membership.of(environment))
+
+    def visible_to(self, user: User) -> Self:
+        """Those that a person may see: all but those that environments keep for other roles."""
+        closed = Membership.closed_to(user, keeping="seen_by")
+        return self.exclude(membership__in=closed) if closed else self
+
+    def changeable_by(self, user: User) -> Self:
+        """Those of the visible that a person may act on."""
+        if not user.may_act:
+            return self.none()
+        closed = Membership.closed_to(user, keeping="acted_by")
+        visible = self.visible_to(user)
+        return visible.exclude(membership__in=closed) if closed else visible
+
     def open(self) -> Self:
         return self.filter(resolved_at=None)
 
@@ -29,10 +51,6 @@ class IncidentQuerySet(QuerySet["Incident"]):
     def resolved(self) -> Self:
         """Those that are over; what was merged away lives on in another incident."""
         return self.filter(resolved_at__isnull=False, merged_into=None)
-
-    def in_feed_order(self) -> Self:
-        """Worst first, then the newest change."""
-        return self.order_by("-status", "-changed_at", "-pk")
 
     def latest_resolved_first(self) -> Self:
         return self.order_by("-resolved_at", "-pk")

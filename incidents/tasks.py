@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import correlator, lifecycle
+from incidents import correlator, environments, lifecycle
 
 
 @shared_task
@@ -17,3 +17,9 @@ def correlate_behind() -> int:
 def wake_snoozed() -> int:
     """Bring back the incidents whose snooze is over."""
     return lifecycle.wake_those_due()
+
+
+@shared_task
+def place_incidents() -> None:
+    """Put every incident into the environments whose query is new: sent when one is saved, and again where that was lost on the way."""
+    environments.place_all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from incidents.views import actions, feed, incident
+from incidents.views import actions, environments, feed, incident, panes, suggest
 
 app_name = "incidents"
 urlpatterns = [
@@ -17,4 +17,12 @@ urlpatterns = [
     path("incidents/<int:pk>/assign", actions.assign, name="assign"),
     path("incidents/<int:pk>/release", actions.release, name="release"),
     path("incidents/<int:pk>/comment", actions.comment, name="comment"),
+    path("environments/new", environments.new, name="environment_new"),
+    path("environments/preview", environments.preview, name="environment_preview"),
+    path("environments/<int:pk>", environments.edit, name="environment_edit"),
+    path("environments/<int:pk>/delete", environments.delete, name="environment_delete"),
+    path("environments/<int:pk>/restore", environments.restore, name="environment_restore"),
+    path("environments/<int:pk>/star", environments.star, name="environment_star"),
+    path("panes", panes.remember, name="panes"),
+    path("suggestions", suggest.suggest, name="suggest"),
 ]

@@ -127,20 +127,9 @@
     Object.assign(feed.dataset, fresh.dataset);
     const rail = fragment.querySelector("#rail");
     if (rail && byId("rail")) update(byId("rail"), rail);
-    const body = feed.querySelector("#rows tbody");
-    const freshBody = fresh.querySelector("#rows tbody");
-    if (body && freshBody) {
-      for (const name of [".pills", ".pages"]) update(feed.querySelector(name), fresh.querySelector(name));
-      reconcile(body, freshBody);
-    } else if (feed.querySelector("#empty") && fresh.querySelector("#empty")) {
-      for (const name of [".pills", "#empty"]) update(feed.querySelector(name), fresh.querySelector(name));
-    } else {
-      feed.replaceChildren(...fresh.childNodes);
-      const arrived = [...feed.querySelectorAll("tbody > tr")].filter((row) => !known.has(row.dataset.key));
-      rememberParts(feed);
-      htmx.process(feed);
-      greet(arrived);
-    }
+    for (const name of ["#pills", "#feed-end"]) update(feed.querySelector(name), fresh.querySelector(name));
+    byId("rows").hidden = fresh.querySelector("#rows").hidden;
+    reconcile(byId("rows").tBodies[0], fresh.querySelector("#rows tbody"));
     document.dispatchEvent(new Event("console:refreshed"));
   }
 

@@ -39,6 +39,7 @@
     if (show === "long") return length(seconds, 2);
     if (show === "since") return ago;
     if (show === "exact") return told;
+    if (show === "clock") return told.slice(11, 16);
     if (show === "both") return `${told} (${ago})`;
     return ahead ? ago : length(seconds, 1);
   }

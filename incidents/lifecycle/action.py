@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts import sets
-from incidents import domain, live
+from incidents import domain, environments
 from incidents.models import Activity, BulkAction, Incident
 from people.models import User
 
@@ -110,7 +110,7 @@ def perform_on(action: Action, pks: Iterable[int], *, by: User, bulk: BulkAction
         sets.save(changed, action.columns)
     Activity.objects.bulk_create(outcome.activities)
     action.carry_out({activity.incident_id: activity for activity in outcome.activities}, at)
-    transaction.on_commit(live.announce)
+    environments.follow([incident.pk for incident in changed])
     return outcome
 
 
@@ -139,7 +139,7 @@ def undo_on(action: type[Action], activities: Iterable[int], *, by: User, bulk: 
     outcome.activities = [tell_undone(activity, by=by, at=at, bulk=bulk) for activity in undone.values()]
     Activity.objects.bulk_create(outcome.activities)
     action.carry_back(undone, {pk: incidents[pk] for pk in undone}, at)
-    transaction.on_commit(live.announce)
+    environments.follow(list(undone))
     return outcome
 
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from alerts import sets
 from alerts.events import shown
 from alerts.models import Alert
-from incidents import domain, live
+from incidents import domain, environments
 from incidents.gathering import NAMES_LIMIT
 from incidents.lifecycle.action import InvalidTransition, locked, tell_undone
 from incidents.lifecycle.counting import gatherings_of, save
@@ -257,7 +257,7 @@ class _Change:
         sets.save(alerts, ["counted_status"])
         save(gatherings)
         sets.save(list(self.incidents.values()), ["merged_into"])
-        transaction.on_commit(live.announce)
+        environments.follow(list(self.incidents))
 
 
 def _moved(activity: Activity) -> Placed:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts import sets
-from incidents import domain, live
+from incidents import domain, environments
 from incidents.lifecycle.action import Action, locked
 from incidents.models import Activity, Incident, Priority
 from people.models import User
@@ -176,5 +176,5 @@ def wake_those_due() -> int:
             Activity.objects.bulk_create(
                 Activity(incident=each, kind=Activity.Kind.UNSNOOZED, at=at, details={"why": "time"}) for each in awake
             )
-            transaction.on_commit(live.announce)
+            environments.follow(pks)
         total += len(awake)

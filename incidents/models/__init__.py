@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from incidents.models.activity import Activity
 from incidents.models.bulk import BulkAction
+from incidents.models.environment import Environment, Membership
 from incidents.models.incident import Incident, Priority, no_counts, no_names
 from incidents.models.pattern import CorrelationPattern, Matcher, PatternVersion
 from incidents.models.replay import LogRun, ReplayRun, Shadow, SuggestionRun
@@ -14,11 +15,13 @@ __all__ = [
     "Activity",
     "BulkAction",
     "CorrelationPattern",
+    "Environment",
     "Incident",
     "IncidentTag",
     "IncidentTagValue",
     "LogRun",
     "Matcher",
+    "Membership",
     "PatternVersion",
     "Priority",
     "ReplayRun",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.urls import reverse
 from django.utils import timezone
 
@@ -88,12 +88,25 @@ class Incident(models.Model):
         "self", models.SET_NULL, null=True, related_name="merged", db_index=False
     )  # where its alerts are while it is merged away, and its URL leads
 
+    # 1 while it has no owner: the feed shows what nobody has taken up first
+    is_nobodys = models.GeneratedField(
+        expression=Case(When(assignee=None, then=1), default=0),
+        output_field=models.SmallIntegerField(),
+        db_persist=True,
+    )
+    membership = models.ForeignKey(
+        "incidents.Membership", models.PROTECT, null=True, related_name="incidents", db_index=False
+    )  # the environments it is in; null: never placed in any
+
     objects = IncidentQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [
+            models.Index(fields=["membership", "-resolved_at", "-id"], name="incidents_by_membership"),
             models.Index(
-                fields=["-status", "-changed_at", "-id"], condition=Q(resolved_at=None), name="incidents_open_feed"
+                fields=["-is_nobodys", "-status", "-changed_at", "-id"],
+                condition=Q(resolved_at=None),
+                name="incidents_open_by_urgency",
             ),
             models.Index(
                 fields=["-resolved_at", "-id"], condition=Q(resolved_at__isnull=False), name="incidents_resolved_feed"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django import template
+from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from alerts.events import Status, shown
 from alerts.links import Link, links_of
 from alerts.models import Alert
 from alerts.templatetags.alert_tags import status_badge
-from incidents.filters import IncidentFilter
+from incidents.feed import Folder
+from incidents.filters import IncidentFilter, Sort
 from incidents.models import Activity, Incident
+from people.templatetags.console_tags import icon
 
 register = template.Library()
 
@@ -37,10 +42,58 @@ def incident_badge(incident: Incident) -> SafeString:
     return status_badge(incident.status) if incident.is_open else status_badge(Status.OK, "Resolved")
 
 
+@dataclass(frozen=True, slots=True)
+class QueryPlace:
+    """A query around the character that it breaks on."""
+
+    before: str
+    at: str
+    after: str
+
+
+@register.simple_tag
+def query_place(text: str, position: int) -> QueryPlace:
+    around = 24
+    start = max(0, position - around)
+    at = text[position : position + 1] or " "
+    return QueryPlace(("…" if start else "") + text[start:position], at, text[position + 1 : position + 1 + around])
+
+
+@register.simple_tag
+def sort_header(view: IncidentFilter, sort: str, word: str, classes: str) -> SafeString:
+    """A column's head that sorts by it, where the folder can be sorted."""
+    if view.folder is Folder.RESOLVED:
+        return format_html('<th scope="col" class="{}">{}</th>', classes, word)
+    chosen = Sort(sort)
+    return format_html(
+        '<th scope="col" class="{}"{}><a class="sort" href="{}{}" title="Sort: {}">{}{}</a></th>',
+        classes,
+        mark_safe(' aria-sort="descending"') if view.sort is chosen else "",
+        reverse("incidents:feed"),
+        view.query(sort=chosen.value),
+        chosen.words,
+        word,
+        icon("arrow-down") if view.sort is chosen else "",
+    )
+
+
+@register.simple_tag
+def next_page(view: IncidentFilter, key: str) -> str:
+    """The query string of the page that begins after a row."""
+    query = view.query()
+    return f"{query}{'&' if query else '?'}{urlencode({'after': key})}"
+
+
 @register.simple_tag
 def with_status(view: IncidentFilter, status: Status) -> str:
     """The query string of the feed with a status taken in or out."""
     return view.toggled(status.name.lower())
+
+
+@register.filter
+def as_json(value: object) -> str:
+    """For a data attribute, which escapes it."""
+    return json.dumps(value)
 
 
 @register.filter

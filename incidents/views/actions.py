@@ -20,7 +20,7 @@ from people.access import SignedInRequest, responders_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def resolve(request: SignedInRequest, pk: int) -> HttpResponse:
     """Ask for a comment and say what will happen; then do it."""
-    incident = get_object_or_404(Incident, pk=pk)
+    incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
     form = ResolveForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -37,7 +37,7 @@ def resolve(request: SignedInRequest, pk: int) -> HttpResponse:
 @responders_only
 @require_POST
 def undo(request: SignedInRequest, pk: int) -> HttpResponse:
-    incident = get_object_or_404(Incident, pk=pk)
+    incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
     activity = get_object_or_404(incident.activities, pk=request.POST.get("activity") or 0)
     try:
         lifecycle.undo(activity, by=request.user)
@@ -51,7 +51,7 @@ def undo(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def assign(request: SignedInRequest, pk: int) -> HttpResponse:
     """Take the incident oneself."""
-    incident = get_object_or_404(Incident, pk=pk)
+    incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
     try:
         lifecycle.assign(incident, to=request.user, by=request.user)
     except lifecycle.InvalidTransition as refusal:
@@ -62,7 +62,7 @@ def assign(request: SignedInRequest, pk: int) -> HttpResponse:
 @responders_only
 @require_POST
 def release(request: SignedInRequest, pk: int) -> HttpResponse:
-    incident = get_object_or_404(Incident, pk=pk)
+    incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
     try:
         lifecycle.unassign(incident, by=request.user)
     except lifecycle.InvalidTransition as refusal:
@@ -73,7 +73,9 @@ def release(request: SignedInRequest, pk: int) -> HttpResponse:
 @responders_only
 @require_POST
 def comment(request: SignedInRequest, pk: int) -> HttpResponse:
-    incident = get_object_or_404(Incident.objects.select_related("assignee", "follows"), pk=pk)
+    incident = get_object_or_404(
+        Incident.objects.changeable_by(request.user).select_related("assignee", "follows"), pk=pk
+    )
     form = CommentForm(request.POST)
     if not form.is_valid():
         return answer(request, {**incident_context(request, incident, "activity"), "comment_form": form})

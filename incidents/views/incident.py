@@ -27,7 +27,7 @@ ACTIVITIES_PER_PAGE = 100
 @vary_on_headers("HX-Request", "HX-Target")
 def detail(request: SignedInRequest, pk: int, tab: str = "alerts") -> HttpResponse:
     """An incident beside the feed; its pane alone where the feed stands already, and for a refresh only what changes."""
-    incident = get_object_or_404(Incident.objects.select_related("assignee", "follows"), pk=pk)
+    incident = get_object_or_404(Incident.objects.visible_to(request.user).select_related("assignee", "follows"), pk=pk)
     context = incident_context(request, incident, tab)
     return answer(request, context)
 
@@ -38,7 +38,7 @@ def incident_context(request: SignedInRequest, incident: Incident, tab: str) -> 
         "tab": tab,
         "undoable": the_feed.undoable(incident),
         "links": links_of(incident.shared_tags),
-        "view_query": IncidentFilter(request.GET).query(),
+        "view_query": IncidentFilter(request.GET, request.user).query(),
         "pane_url": _url(incident, tab, request),
         "activities_count": incident.activities.count(),
     }
@@ -64,4 +64,6 @@ def answer(request: SignedInRequest, context: dict[str, Any]) -> HttpResponse:
     part = {"pane": "incidents/_pane.html", "incident": "incidents/_incident.html"}.get(request.htmx.target or "")
     if part:
         return render(request, part, context)
-    return render(request, "incidents/feed.html", {**feed_context(request), **context})
+    return render(
+        request, "incidents/feed.html", {**feed_context(IncidentFilter(request.GET, request.user)), **context}
+    )

@@ -1,0 +1,93 @@
+"""Which incidents are in which environments: kept with each incident in the transaction that changes it, so that counting costs one scan.
+
+What holds after every change: an incident is in an environment exactly when the environment's query finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+from django.db.models import BooleanField, ExpressionWrapper, Max, Q
+
+from alerts import sets
+from incidents import bpql, domain, live
+from incidents.models import Environment, Incident, Membership
+
+QUERIES_AT_ONCE = 50  # in one statement
+CHUNK = 1000  # incidents in one transaction of placing them all
+
+
+def found_by(query: str) -> Q:
+    """A query as a condition on incidents, as the integrations and tags stand now; the empty one finds all. Raises BpqlError."""
+    return bpql.parse(query).for_incidents()
+
+
+def place(incidents: Collection[int]) -> None:
+    """Put incidents, by their keys, into the environments whose queries find them now. To be called with the domain held."""
+    environments = list(Environment.objects.kept())
+    if not environments or not incidents:
+        return
+    rows = {incident.pk: incident for incident in Incident.objects.filter(pk__in=incidents).only("membership")}
+    homes: dict[int, list[int]] = {pk: [] for pk in rows}
+    for start in range(0, len(environments), QUERIES_AT_ONCE):
+        for pk, *found in _asked(rows, environments[start : start + QUERIES_AT_ONCE]):
+            homes[pk] += found
+    keys = {pk: Membership.key_of(found) for pk, found in homes.items()}
+    memberships = _memberships(set(keys.values()))
+    moved = [incident for pk, incident in rows.items() if incident.membership_id != memberships[keys[pk]]]
+    for incident in moved:
+        incident.membership_id = memberships[keys[incident.pk]]
+    sets.save(moved, ["membership"])
+
+
+def follow(incidents: Collection[int]) -> None:
+    """Let environments and open pages follow a change of these incidents. To be called in the transaction that makes it, with the domain held."""
+    place(incidents)
+    transaction.on_commit(live.announce)
+
+
+def _asked(incidents: Collection[int], environments: list[Environment]) -> list[tuple[int, ...]]:
+    """Of each incident its key, then those of the environments that it is in."""
+    asked = {
+        f"is_in_{each.pk}": ExpressionWrapper(found_by(each.query), BooleanField())
+        for each in environments
+        if each.query
+    }
+    answers = Incident.objects.filter(pk__in=incidents).annotate(**asked).values("pk", *asked)
+    return [(row["pk"], *(each.pk for each in environments if row.get(f"is_in_{each.pk}", True))) for row in answers]
+
+
+def _memberships(keys: set[str]) -> dict[str, int]:
+    """The combinations with these keys; one that is new is written down. Whoever is here holds the domain, so nobody else does it too."""
+    known = dict(Membership.objects.filter(key__in=keys).values_list("key", "pk"))
+    for key in keys - known.keys():
+        known[key] = Membership.objects.create(key=key).pk
+    return known
+
+
+def begin_placing(environment: Environment) -> None:
+    """Note that the environment's query is new: every incident has to be asked again."""
+    environment.unplaced_below = (Incident.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+    environment.save(update_fields=["unplaced_below"])
+
+
+def place_all() -> None:
+    """Place every incident that a new query has not seen, the open ones first, then the newest first. It can stop anywhere and go on later."""
+    if not Environment.objects.kept().filter(unplaced_below__isnull=False).exists():
+        return
+    open_ones = list(Incident.objects.open().order_by("-pk").values_list("pk", flat=True))
+    for start in range(0, len(open_ones), CHUNK):
+        _place_chunk(open_ones[start : start + CHUNK])
+    while (below := Environment.objects.kept().aggregate(top=Max("unplaced_below"))["top"]) is not None:
+        chunk = list(Incident.objects.filter(pk__lt=below).order_by("-pk").values_list("pk", flat=True)[:CHUNK])
+        _place_chunk(chunk)
+        behind = Environment.objects.filter(unplaced_below__gte=below)
+        behind.update(unplaced_below=chunk[-1] if len(chunk) == CHUNK else None)
+
+
+def _place_chunk(incidents: list[int]) -> None:
+    with transaction.atomic():
+        domain.hold()
+        place(incidents)
+    live.announce()

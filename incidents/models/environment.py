@@ -1,0 +1,97 @@
+"""Environments: the parts of the estate that teams look at, each a query over incidents."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.urls import reverse
+
+from people.models import User
+
+
+class EnvironmentQuerySet(models.QuerySet["Environment"]):
+    def kept(self) -> Self:
+        """Those that were not deleted."""
+        return self.filter(deleted_at=None)
+
+
+class Environment(models.Model):
+    """A named BPQL query over incidents (bigpanda.md §5). Which incidents are in it is kept with them, as Membership."""
+
+    name = models.CharField(max_length=80)
+    description = models.TextField(blank=True, default="", max_length=500)
+    query = models.TextField(blank=True, default="", max_length=2000)  # BPQL; empty for every incident
+    group = models.CharField(max_length=80, blank=True, default="")
+    # Keys of the roles that its incidents are kept for; empty for everybody's. No references: a role that is deleted leaves them closed, not open.
+    seen_by: models.JSONField[list[int], list[int]] = models.JSONField(default=list, blank=True)
+    acted_by: models.JSONField[list[int], list[int]] = models.JSONField(default=list, blank=True)
+    starred_by = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="starred_environments")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True)
+    # Incidents with greater keys are placed by the query as it is now; null once all are.
+    unplaced_below = models.BigIntegerField(null=True)
+
+    objects = EnvironmentQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = [Lower("name")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                Lower("name"),
+                condition=Q(deleted_at=None),
+                name="incidents_environment_name_any_case",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return f"{reverse('incidents:feed')}?env={self.pk}"
+
+    @property
+    def holds_everything(self) -> bool:
+        return not self.query.strip()
+
+    def may_be_seen_by(self, user: User) -> bool:
+        return user.is_administrator or not self.seen_by or user.role_id in self.seen_by
+
+
+class Membership(models.Model):
+    """One combination of environments. Incidents in the same environments share it: there are few, and the feed counts by them."""
+
+    key = models.TextField(unique=True)  # keys of the environments in ascending order, each between commas: ",3,17,"
+
+    def __str__(self) -> str:
+        return self.key
+
+    @classmethod
+    def key_of(cls, environments: list[int]) -> str:
+        return f",{','.join(map(str, sorted(environments)))}," if environments else ""
+
+    @property
+    def environments(self) -> list[int]:
+        return [int(pk) for pk in self.key.split(",") if pk]
+
+    @classmethod
+    def of(cls, environment: Environment) -> list[int]:
+        """Keys of the combinations with this environment. Read rather than joined: the planner then knows how few incidents that is."""
+        return list(cls.objects.filter(key__contains=f",{environment.pk},").values_list("pk", flat=True))
+
+    @classmethod
+    def closed_to(cls, user: User, *, keeping: str) -> list[int]:
+        """Keys of the combinations closed to a person: some environments are kept for roles (`seen_by` or `acted_by`), none for theirs."""
+        if user.is_administrator:
+            return []
+        kept_for = {each.pk: getattr(each, keeping) for each in Environment.objects.kept()}
+        is_open = {pk: user.role_id in roles for pk, roles in kept_for.items() if roles}
+        if all(is_open.values()):
+            return []
+        answers = {each.pk: [is_open[pk] for pk in each.environments if pk in is_open] for each in cls.objects.all()}
+        return [pk for pk, answer in answers.items() if answer and not any(answer)]

@@ -1,0 +1,21 @@
+"""The widths of the panes, remembered with the person."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_POST
+
+from people.access import SignedInRequest
+
+PANES = ("rail", "incident")
+
+
+@require_POST
+def remember(request: SignedInRequest) -> HttpResponse:
+    """Pixels by pane; what is no number is left as it was."""
+    given = {name: request.POST.get(name, "") for name in PANES}
+    request.user.pane_widths |= {
+        name: int(width) for name, width in given.items() if width.isdecimal() and len(width) < 5
+    }
+    request.user.save(update_fields=["pane_widths"])
+    return HttpResponse(status=204)
