@@ -63,7 +63,7 @@ def _overview(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
     return {
         "links": overview.gather_links(incident),
         "status_counts": overview.status_counts(incident),
-        "worst": overview.what_fires(incident),
+        "worst_alerts": overview.what_fires(incident),
         "matcher": overview.deciding_matcher(incident),
     }
 
