@@ -7,6 +7,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from alerts.api import NoSuchRoute
+from incidents import pattern_urls
 from people.views import sign_in
 from people.views.welcome import welcome
 
@@ -22,5 +23,6 @@ urlpatterns = [
     path("logout", LogoutView.as_view(), name="logout"),
     path("welcome/<str:secret>", welcome, name="welcome"),
     path("theme", sign_in.theme, name="theme"),
+    path("resources/", include(pattern_urls.resources)),
     re_path(r"^resources(/.*)?$", NoSuchRoute.as_view()),
 ]
