@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("incidents.urls")),
     path("", include("people.urls")),
     path("me", include("people.own_urls")),
+    path("patterns", include("incidents.pattern_urls")),
     path("integrations/", include("appkeys.urls")),
     path("integrations", RedirectView.as_view(pattern_name="appkeys:list")),
     path("login", sign_in.SignIn.as_view(), name="login"),
