@@ -46,7 +46,7 @@ def tags_seen() -> list[TagSeen]:
     counts: Counter[str] = Counter()
     values: dict[str, Counter[str]] = defaultdict(Counter)
     for tags in found:
-        counts.update(tags)
+        counts.update(tags.keys())
         for name, value in tags.items():
             values[name][shown(value)] += 1
     return [

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from incidents.bpql import BpqlError, Query, parse
-from incidents.bpql.terms import All, AnyOf, Condition, Expression, Kind, Operator, Value
-
-NAMES = ("source", "source_system")
+from incidents.bpql import BpqlError, parse
+from incidents.bpql.query import SOURCE
+from incidents.bpql.terms import All, AnyOf, Condition, Kind, Operator, Value
 
 
 def split(written: str) -> tuple[list[str], str]:
@@ -16,15 +15,13 @@ def split(written: str) -> tuple[list[str], str]:
         expression = parse(written).expression
     except BpqlError:
         return [], written
-    first, rest = (
-        (expression.parts[0], expression.parts[1:])
-        if isinstance(expression, All) and expression.parts
-        else (expression, ())
-    )
-    if not _names_sources(first):
-        return [], written
-    remaining: Expression = rest[0] if len(rest) == 1 else All(tuple(rest))
-    return [value.text for value in first.values], str(Query(remaining))
+    match expression:
+        case All((Condition() as first, *rest)) if _names_sources(first):
+            remaining = rest[0] if len(rest) == 1 else All(tuple(rest))
+            return _texts(first), str(remaining)
+        case Condition() if _names_sources(expression):
+            return _texts(expression), ""
+    return [], written
 
 
 def join(sources: Sequence[str], written: str) -> str:
@@ -38,10 +35,10 @@ def join(sources: Sequence[str], written: str) -> str:
     return f"{asked} AND ({written.strip()})" if is_choice else f"{asked} AND {written.strip()}"
 
 
-def _names_sources(expression: Expression) -> bool:
-    is_asked = isinstance(expression, Condition) and expression.folded_name in NAMES
-    return (
-        is_asked
-        and expression.operator in (Operator.IN, Operator.EQUAL)
-        and all(each.kind is Kind.PLAIN for each in expression.values)
-    )
+def _names_sources(condition: Condition) -> bool:
+    is_choice = condition.folded_name in SOURCE and condition.operator in (Operator.IN, Operator.EQUAL)
+    return is_choice and all(value.kind is Kind.PLAIN for value in condition.values)
+
+
+def _texts(condition: Condition) -> list[str]:
+    return [value.text for value in condition.values]

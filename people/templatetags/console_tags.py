@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from people.models import Preferences
+from people.models import Area, Preferences, User
 
 register = template.Library()
 
@@ -31,6 +31,7 @@ ICONS = (
     "circle-question-mark",
     "clock",
     "copy",
+    "download",
     "external-link",
     "eye",
     "hand",
@@ -40,8 +41,8 @@ ICONS = (
     "layers",
     "link",
     "list-filter",
-    "log-out",
     "lock",
+    "log-out",
     "maximize",
     "message-square",
     "minus",
@@ -50,6 +51,7 @@ ICONS = (
     "octagon-alert",
     "pause",
     "pencil",
+    "play",
     "plug",
     "plus",
     "power",
@@ -60,8 +62,10 @@ ICONS = (
     "shield",
     "star",
     "sun",
+    "trash-2",
     "triangle-alert",
     "undo-2",
+    "upload",
     "user",
     "user-minus",
     "user-plus",
@@ -129,6 +133,12 @@ def theme(context: RequestContext) -> str:
         return Preferences.Theme.SYSTEM
     chosen = getattr(getattr(request, "user", None), "theme", "") or request.COOKIES.get("theme", "")
     return chosen if chosen in Preferences.Theme.values else Preferences.Theme.SYSTEM
+
+
+@register.filter
+def sees(user: User, area: str) -> bool:
+    """Whether a person's role shows them a part of the console."""
+    return user.may_see(Area(area))
 
 
 @register.simple_tag
