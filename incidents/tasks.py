@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import correlator, environments, lifecycle, runs
-from incidents.models import ReplayRun
+from incidents import correlator, environments, lifecycle
+from incidents.lifecycle import bulk
 
 
 @shared_task
@@ -27,19 +27,12 @@ def place_incidents() -> None:
 
 
 @shared_task
-def replay(pk: int) -> None:
-    """Carry out a ReplayRun."""
-    runs.replay_run(pk)
+def run_bulk(pk: int) -> None:
+    """Do a bulk action, or undo it."""
+    bulk.run(pk)
 
 
 @shared_task
-def take_up_runs() -> None:
-    """Carry out what was asked for where the message was lost or the worker killed."""
-    for pk in runs.waiting(ReplayRun).values_list("pk", flat=True):
-        runs.replay_run(pk)
-
-
-@shared_task
-def calm_down() -> int:
-    """End the flapping of incidents none of whose alerts flaps any more."""
-    return correlator.calm_down()
+def run_bulks_at_work() -> int:
+    """Go on with bulk actions that a lost message or a killed worker left half-way."""
+    return bulk.run_those_at_work()

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from incidents.views import actions, environments, feed, incident, panes, suggest
+from incidents.forms import FORMS
+from incidents.views import actions, bulk, environments, feed, grouping, incident, panes, suggest, tags
+
+ACTIONS = [name for name in FORMS if name != "comment"]  # a comment has its place under the incident
 
 app_name = "incidents"
 urlpatterns = [
     path("", feed.feed, name="feed"),
     path("incidents/<int:pk>", incident.detail, name="detail"),
-    path("incidents/<int:pk>/alerts", incident.detail, {"tab": "alerts"}, name="alerts"),
-    path("incidents/<int:pk>/timeline", incident.detail, {"tab": "timeline"}, name="timeline"),
     path("incidents/<int:pk>/activity", incident.detail, {"tab": "activity"}, name="activity"),
     path("incidents/<int:pk>/why", incident.detail, {"tab": "why"}, name="why"),
-    path("incidents/<int:pk>/resolve", actions.resolve, name="resolve"),
-    path("incidents/<int:pk>/undo", actions.undo, name="undo"),
-    path("incidents/<int:pk>/assign", actions.assign, name="assign"),
-    path("incidents/<int:pk>/release", actions.release, name="release"),
+    *(path(f"incidents/<int:pk>/{name}", actions.act, {"name": name}, name=name) for name in ACTIONS),
     path("incidents/<int:pk>/comment", actions.comment, name="comment"),
     path("environments/new", environments.new, name="environment_new"),
     path("environments/preview", environments.preview, name="environment_preview"),
@@ -27,4 +25,20 @@ urlpatterns = [
     path("environments/<int:pk>/star", environments.star, name="environment_star"),
     path("panes", panes.remember, name="panes"),
     path("suggestions", suggest.suggest, name="suggest"),
+    path("incidents/<int:pk>/comments/<int:activity>", actions.edit_comment, name="edit-comment"),
+    path("incidents/<int:pk>/comments/<int:activity>/delete", actions.delete_comment, name="delete-comment"),
+    path("incidents/<int:pk>/merge", grouping.merge, name="merge"),
+    path("incidents/<int:pk>/split", grouping.split, name="split"),
+    path("incidents/<int:pk>/undo", actions.undo, name="undo"),
+    path("undo", actions.undo_last, name="undo-last"),
+    path("merge", grouping.merge_chosen, name="merge-chosen"),
+    path("bulk", bulk.ask, name="bulk-ask"),
+    path("bulk/<int:pk>", bulk.detail, name="bulk"),
+    path("bulk/<int:pk>/start", bulk.start, name="bulk-start"),
+    path("bulk/<int:pk>/undo", bulk.undo, name="bulk-undo"),
+    path("bulk/<int:pk>/card", bulk.card, name="bulk-card"),
+    path("bulk/<int:pk>/dismiss", bulk.dismiss, name="bulk-dismiss"),
+    path("tags", tags.definitions, name="tags"),
+    path("tags/<int:pk>", tags.edit, name="tag-edit"),
+    path("tags/<int:pk>/delete", tags.delete, name="tag-delete"),
 ]

@@ -18,7 +18,7 @@
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target !== dialog || dialog.open) return;
     dialog.showModal();
-    dialog.querySelector("textarea, button")?.focus();
+    dialog.querySelector("input:not([type=hidden]), select, textarea, button")?.focus();
     document.dispatchEvent(new Event("console:dialog"));
   });
   document.addEventListener("htmx:afterRequest", (event) => {

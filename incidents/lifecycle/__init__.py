@@ -79,8 +79,20 @@ def remove_tag(incident: Incident, tag: IncidentTag, *, by: User) -> Activity:
 
 
 __all__ = [
+    "Acknowledge",
     "Action",
+    "Assign",
+    "Comment",
     "InvalidTransition",
+    "Prioritise",
+    "RemoveTag",
+    "Reopen",
+    "Resolve",
+    "SetTag",
+    "Snooze",
+    "Unacknowledge",
+    "Unassign",
+    "Unsnooze",
     "acknowledge",
     "assign",
     "comment",
@@ -90,6 +102,7 @@ __all__ = [
     "last_of",
     "merge",
     "move",
+    "perform",
     "prioritise",
     "remove_tag",
     "reopen",

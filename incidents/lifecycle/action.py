@@ -6,9 +6,9 @@ Whoever does something holds the correlation domain, so that correlation and peo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.db import transaction
 from django.utils import timezone
@@ -48,6 +48,15 @@ class Action:
     def said(self) -> str:
         """The comment that goes with it."""
         return ""
+
+    def arguments(self) -> dict[str, Any]:
+        """What it was asked with, as JSON, for a bulk action to keep."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """The action that was asked with these arguments."""
+        return cls(**arguments)
 
     def state(self, incident: Incident) -> dict[str, Any]:
         """What undo brings back, as JSON."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.db import transaction
 from django.utils import timezone
@@ -67,6 +68,13 @@ class Assign(Action):
         incident.assignee, incident.assigned_by, incident.assigned_at = self.to, by, at
         return {"to": self.to.shown_name}
 
+    def arguments(self) -> dict[str, Any]:
+        return {"to": self.to.pk}
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        return cls(User.objects.get(pk=arguments["to"]))
+
 
 @dataclass(frozen=True)
 class Unassign(Action):
@@ -110,6 +118,13 @@ class Snooze(Action):
         incident.snoozed_by, incident.snoozed_until = by, self.until
         incident.wakes_on_update = self.wakes_on_update
         return {"until": self.until.isoformat(), "wakes_on_update": self.wakes_on_update}
+
+    def arguments(self) -> dict[str, Any]:
+        return {**super().arguments(), "until": self.until.isoformat()}
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        return cls(**{**arguments, "until": datetime.fromisoformat(arguments["until"])})
 
 
 @dataclass(frozen=True)
@@ -155,6 +170,10 @@ class Prioritise(Action):
         was = Priority(incident.priority).label if incident.priority else ""
         incident.priority = self.priority
         return {"priority": self.priority.label if self.priority else "", "was": was}
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        return cls(Priority(arguments["priority"]) if arguments["priority"] else None)
 
 
 def wake_those_due() -> int:

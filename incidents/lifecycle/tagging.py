@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from incidents.lifecycle.action import Action
 from incidents.models import Activity, Incident, IncidentTag, IncidentTagValue
@@ -29,6 +29,13 @@ class _OnTag(Action):
 
     def becomes(self) -> Values:
         raise NotImplementedError
+
+    def arguments(self) -> dict[str, Any]:
+        return {"tag": self.tag.pk, "values": self.becomes()}
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        return cls(IncidentTag.objects.get(pk=arguments["tag"]))
 
     def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
         was = values_of(incident, self.tag.pk)
@@ -54,6 +61,10 @@ class SetTag(_OnTag):
     values: tuple[str, ...]
 
     kind = Activity.Kind.TAG_UPDATED
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        return cls(IncidentTag.objects.get(pk=arguments["tag"]), tuple(arguments["values"]))
 
     def becomes(self) -> Values:
         return list(self.values)

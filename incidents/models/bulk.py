@@ -27,6 +27,9 @@ class BulkAction(models.Model):
     arguments: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # of the deed
     matching = models.TextField(blank=True, default="")  # the view's query string; empty where rows were chosen
     snapshot: models.JSONField[list[int], list[int]] = models.JSONField(default=list)  # keys of incidents
+    preview: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        default=dict
+    )  # what the person was told: how many of which status and source, how many alerts fire
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=10, choices=State, default=State.ASKED)
     total = models.PositiveIntegerField(default=0)
@@ -55,6 +58,10 @@ class BulkAction(models.Model):
     @property
     def is_at_work(self) -> bool:
         return self.state in (self.State.WAITING, self.State.RUNNING, self.State.UNDOING)
+
+    @property
+    def kept_count(self) -> int:
+        return sum(map(len, self.kept.values()))
 
     @property
     def skipped_count(self) -> int:

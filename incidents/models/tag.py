@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models.functions import Lower
 
 from incidents.models.incident import Incident
+
+VALUE_LIMIT = 500  # characters
+VALUES_LIMIT = 50
 
 
 class IncidentTag(models.Model):
@@ -38,6 +42,19 @@ class IncidentTag(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def read(self, text: str) -> list[str]:
+        """The values that a person wrote; several are separated by commas. Raises ValidationError where the tag does not take them."""
+        written = text.split(",") if self.has_many else [text]
+        values = list(dict.fromkeys(value.strip() for value in written if value.strip()))
+        for value in values:
+            if len(value) > VALUE_LIMIT:
+                raise ValidationError(f"A value can have {VALUE_LIMIT} characters; this one has {len(value)}.")
+        if len(values) > VALUES_LIMIT:
+            raise ValidationError(f"A tag can have {VALUES_LIMIT} values; these are {len(values)}.")
+        if self.has_choices and (unknown := [value for value in values if value not in self.choices]):
+            raise ValidationError(f"{self.name} is one of {', '.join(self.choices)}; not {unknown[0]}.")
+        return values
 
     @property
     def has_choices(self) -> bool:

@@ -1,4 +1,4 @@
-"""How an incident is told: its row in the feed, and its history."""
+"""How an incident is told in its row of the feed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from alerts.models import Alert
 from alerts.templatetags.alert_tags import status_badge
 from incidents.feed import Folder
 from incidents.filters import IncidentFilter, Sort
-from incidents.models import Activity, Incident, Matcher
+from incidents.models import Incident
 from people.templatetags.console_tags import icon
 
 register = template.Library()
@@ -34,7 +34,6 @@ TELLING_TAGS = (
 TAG_LIMIT = 40  # a longer value says little in a row
 TAIL = 14  # how much of a long name's end stays in sight
 LONG_NAME = 36
-NAMES = 3  # of the alerts that joined in one go
 
 
 @register.simple_tag
@@ -135,81 +134,6 @@ def own_links(alert: Alert, incident: Incident) -> list[Link]:
 
 
 @register.filter
-def together(matcher: Matcher | None, incident: Incident) -> str:
-    """Why the alerts are one incident, in a sentence."""
-    is_one = incident.alerts_count == 1
-    if matcher is None:
-        return (
-            "It is one alert; no pattern leads others to it." if is_one else "They joined by one pattern after another."
-        )
-    values = " and ".join(f"{tag} “{value}”" for tag, value in matcher.values)
-    window = f"{matcher.time_window} minutes"
-    if is_one:
-        return f"It is one alert so far. Others join it that have the same {values} and start within {window}."
-    return f"All {incident.alerts_count} alerts have the same {values}, and started within {window}."
-
-
-@register.filter
 def description(alert: Alert) -> str:
     """What the sender says in words, if it does."""
     return shown(alert.tags.get("description", ""))
-
-
-@register.filter
-def told(activity: Activity) -> str:
-    """What happened, after the name of who did it where a person did."""
-    details = activity.details
-    match activity.kind:
-        case Activity.Kind.CREATED:
-            return f"The first alert opened the incident: {details.get('identifier', '')}"
-        case Activity.Kind.ALERTS_JOINED:
-            return _joined(details)
-        case Activity.Kind.RESOLVED_BY_HAND:
-            return f"resolved the incident by hand{_ended(details.get('ended', 0))}"
-        case Activity.Kind.UNDONE:
-            return "took the resolve back"
-        case Activity.Kind.RESOLVED_BY_ALERTS:
-            return f"Resolved: every alert is ok, the last was {details.get('identifier', '')}"
-        case Activity.Kind.REOPENED:
-            return f"Reopened by {details.get('identifier', '')}"
-        case Activity.Kind.ASSIGNED:
-            return _assigned(activity)
-        case Activity.Kind.UNASSIGNED:
-            return "released the incident"
-        case Activity.Kind.COMMENTED:
-            return "commented"
-    return activity.get_kind_display()
-
-
-@register.filter
-def activity_icon(activity: Activity) -> str:
-    return {
-        Activity.Kind.CREATED: "bell-ring",
-        Activity.Kind.ALERTS_JOINED: "layers",
-        Activity.Kind.REOPENED: "repeat",
-        Activity.Kind.RESOLVED_BY_ALERTS: "check",
-        Activity.Kind.RESOLVED_BY_HAND: "hand",
-        Activity.Kind.UNDONE: "undo-2",
-        Activity.Kind.COMMENTED: "message-square",
-        Activity.Kind.ASSIGNED: "user-plus",
-        Activity.Kind.UNASSIGNED: "user-minus",
-    }.get(Activity.Kind(activity.kind), "activity")
-
-
-def _joined(details: dict[str, object]) -> str:
-    names, count = details.get("identifiers"), details.get("count", 0)
-    listed = names[:NAMES] if isinstance(names, list) else []
-    more = int(str(count)) - len(listed)
-    alerts = "1 alert" if count == 1 else f"{count} alerts"
-    return f"{alerts} joined: {', '.join(map(str, listed))}{f' and {more} more' if more > 0 else ''}"
-
-
-def _ended(count: int) -> str:
-    if not count:
-        return ""
-    return ", which ended 1 alert" if count == 1 else f", which ended {count} alerts"
-
-
-def _assigned(activity: Activity) -> str:
-    to = activity.details.get("to", "")
-    return "took the incident" if activity.by and activity.by.shown_name == to else f"assigned the incident to {to}"

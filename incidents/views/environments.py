@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from incidents import environments
 from incidents.bpql import BpqlError
+from incidents.environment_forms import EnvironmentForm
 from incidents.environments import found_by
-from incidents.forms import EnvironmentForm
 from incidents.models import Environment, Incident
 from incidents.tasks import place_incidents
 from people import audit

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from people.models import Area, Preferences, User
+from people.models import Preferences
 
 register = template.Library()
 
@@ -22,8 +22,8 @@ register = template.Library()
 ICONS = (
     "activity",
     "arrow-down",
+    "alarm-clock",
     "arrow-left",
-    "arrow-up",
     "bell-ring",
     "check",
     "chevron-right",
@@ -31,9 +31,11 @@ ICONS = (
     "circle-question-mark",
     "clock",
     "copy",
-    "download",
+    "ellipsis",
     "external-link",
     "eye",
+    "eye-off",
+    "flag",
     "hand",
     "inbox",
     "key-round",
@@ -41,17 +43,16 @@ ICONS = (
     "layers",
     "link",
     "list-filter",
+    "log-out",
     "lock",
     "log-out",
-    "maximize",
+    "merge",
     "message-square",
-    "minus",
     "monitor",
     "moon",
     "octagon-alert",
     "pause",
     "pencil",
-    "play",
     "plug",
     "plus",
     "power",
@@ -61,11 +62,11 @@ ICONS = (
     "search",
     "shield",
     "star",
+    "split",
     "sun",
-    "trash-2",
+    "tag",
     "triangle-alert",
     "undo-2",
-    "upload",
     "user",
     "user-minus",
     "user-plus",
@@ -133,12 +134,6 @@ def theme(context: RequestContext) -> str:
         return Preferences.Theme.SYSTEM
     chosen = getattr(getattr(request, "user", None), "theme", "") or request.COOKIES.get("theme", "")
     return chosen if chosen in Preferences.Theme.values else Preferences.Theme.SYSTEM
-
-
-@register.filter
-def sees(user: User, area: str) -> bool:
-    """Whether a person's role shows them a part of the console."""
-    return user.may_see(Area(area))
 
 
 @register.simple_tag

@@ -117,12 +117,23 @@ def test_feed_costs_the_same_for_one_incident_and_fifty(
     acting: Client, post_event: PostEvent, django_assert_num_queries: Any
 ) -> None:
     post_event(host="h0", runbook="https://wiki.example.com/r")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         acting.get("/")
     for number in range(1, 50):
         post_event(host=f"h{number}", team="core")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         acting.get("/")
+
+
+def test_incident_costs_the_same_for_one_alert_and_fifty(
+    acting: Client, post_event: PostEvent, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(50):
+        post_event(host="db-1", check=f"c{number}")
+    (incident,) = Incident.objects.all()
+    for tab in ("", "/activity", "/why"):
+        with django_assert_max_num_queries(8):
+            acting.get(f"/incidents/{incident.pk}{tab}", headers={"HX-Request": "true", "HX-Target": "pane"})
 
 
 def test_an_incident_stands_beside_its_feed(acting: Client, post_event: PostEvent) -> None:
@@ -190,7 +201,7 @@ def test_a_comment_is_text_whatever_it_says(acting: Client, post_event: PostEven
     (incident,) = Incident.objects.all()
     acting.post(f"/incidents/{incident.pk}/comment", {"comment": "<script>alert(1)</script>\nsecond line"})
     shown = page(acting, f"/incidents/{incident.pk}/activity")
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;<br>second line" in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;<br>\nsecond line" in shown
     assert "<script>alert" not in shown
 
 

@@ -1,1 +1,0 @@
-"""What scripts read and change of incidents, in the shapes of BigPanda's resource API (bigpanda.md §7)."""

@@ -1,0 +1,146 @@
+"""Merging incidents, and taking alerts out of one, by hand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect, retarget
+
+from alerts.events import shown
+from alerts.models import Alert
+from incidents import lifecycle, tasks
+from incidents.grouping_forms import INCIDENTS_LIMIT, MergeChosenForm, MergeForm, SplitForm
+from incidents.lifecycle import InvalidTransition
+from incidents.lifecycle.bulk import LARGE, start_grouping
+from incidents.models import Activity, Incident
+from incidents.views.actions import tell_done, there
+from people.access import SignedInRequest, responders_only
+
+CANDIDATES = 12  # other incidents that are offered
+OFFERED_ALERTS = 1000
+
+
+@responders_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def merge(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Which other incidents to merge into this one."""
+    incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
+    candidates = list(
+        Incident.objects.changeable_by(request.user).open().exclude(pk=pk).order_by("-changed_at")[:CANDIDATES]
+    )
+    form = MergeForm(request.POST if request.method == "POST" else None, candidates=candidates)
+    if request.method == "POST" and form.is_valid():
+        return _merge(request, incident, form.cleaned_data["sources"], form.cleaned_data["comment"])
+    return _ask(request, "incidents/_merge.html", {"incident": incident, "form": form})
+
+
+@responders_only
+@require_POST
+def merge_chosen(request: SignedInRequest) -> HttpResponse:
+    """Into which of the selected incidents the others are merged: asked first, then done."""
+    pks = [int(pk) for pk in request.POST.getlist("incident") if pk.isdecimal()][: INCIDENTS_LIMIT + 1]
+    chosen = list(Incident.objects.changeable_by(request.user).filter(pk__in=pks).order_by("pk"))
+    if not 2 <= len(chosen) <= INCIDENTS_LIMIT:
+        messages.error(request, f"Select 2 to {INCIDENTS_LIMIT} incidents to merge.")
+        return _leave(request, there(request, "/"))
+    form = MergeChosenForm(request.POST if "into" in request.POST else None, chosen=chosen)
+    if form.is_valid():
+        into = form.cleaned_data["into"]
+        return _merge(request, into, [each for each in chosen if each != into], form.cleaned_data["comment"])
+    return _ask(request, "incidents/_merge_chosen.html", {"form": form, "chosen": chosen})
+
+
+def _merge(request: SignedInRequest, into: Incident, sources: list[Incident], comment: str) -> HttpResponse:
+    count = into.alerts_count + sum(each.alerts_count for each in sources)
+    arguments = {"into": into.pk, "comment": comment}
+    word = "1 incident" if len(sources) == 1 else f"{len(sources)} incidents"
+    return _group(
+        request,
+        lambda: lifecycle.merge(into, sources, by=request.user, comment=comment),
+        done=f"Merged {word} into #{into.pk}.",
+        later=("merge", arguments, [each.pk for each in sources]) if count > LARGE else None,
+        otherwise=into.get_absolute_url(),
+    )
+
+
+@responders_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def split(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Which alerts to take out, and where to."""
+    incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
+    alerts = list(incident.alerts.select_related("app_key").order_by("-status", "-changed_at", "-pk")[:OFFERED_ALERTS])
+    offered = [alert.pk for alert in alerts]
+    form = SplitForm(request.POST if request.method == "POST" else None, tags=_tags_that_differ(alerts), alerts=offered)
+    if request.method == "POST" and form.is_valid():
+        return _split(request, incident, form.cleaned_data)
+    chosen = set(form["alerts"].value() or ())
+    context = {"incident": incident, "form": form, "alerts": alerts, "more": incident.alerts_count - len(alerts)}
+    return _ask(request, "incidents/_split.html", {**context, "chosen": chosen})
+
+
+def _split(request: SignedInRequest, incident: Incident, said: dict[str, Any]) -> HttpResponse:
+    comment, alerts, by = said["comment"], said["alerts"], request.user
+    word = "1 alert" if len(alerts) == 1 else f"{len(alerts)} alerts"
+    how: tuple[Callable[[], Activity], str, str, dict[str, Any]]
+    if said["how"] == "tag":
+        tag = said["tag"]
+        split_now = lambda: lifecycle.split_by_tag(incident, tag, by=by, comment=comment)  # noqa: E731
+        how = split_now, f"Split by {tag}.", "split_by_tag", {"tag": tag}
+    elif said["how"] == "other":
+        to = said["to"][0]
+        move_now = lambda: lifecycle.move(incident, alerts, to=to, by=by, comment=comment)  # noqa: E731
+        how = move_now, f"Moved {word} to #{to.pk}.", "move", {"alerts": alerts, "to": to.pk}
+    else:
+        take_out = lambda: lifecycle.split(incident, alerts, by=by, comment=comment)  # noqa: E731
+        how = take_out, f"Split {word} off.", "split", {"alerts": alerts}
+    do, done, what, arguments = how
+    later = (what, {**arguments, "comment": comment}, [incident.pk]) if incident.alerts_count > LARGE else None
+    return _group(request, do, done=done, later=later, otherwise=incident.get_absolute_url())
+
+
+def _group(
+    request: SignedInRequest,
+    do: Callable[[], Activity],
+    *,
+    done: str,
+    later: tuple[str, dict[str, Any], list[int]] | None,
+    otherwise: str,
+) -> HttpResponse:
+    """Do it now, or in the background where it is large."""
+    if later:
+        tasks.run_bulk.delay(start_grouping(*later, by=request.user).pk)
+    else:
+        try:
+            tell_done(request, done, do())
+        except InvalidTransition as refusal:
+            messages.error(request, str(refusal))
+    return _leave(request, there(request, otherwise))
+
+
+def _leave(request: SignedInRequest, url: str) -> HttpResponse:
+    """Who was grouped changed in the feed and in the pane: show both anew."""
+    return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
+
+
+def _ask(request: SignedInRequest, partial: str, context: dict[str, Any]) -> HttpResponse:
+    incident = context.get("incident")
+    context |= {"next": there(request, incident.get_absolute_url() if incident else "/"), "partial": partial}
+    if request.htmx:
+        return retarget(render(request, partial, context), "#dialog")
+    return render(request, "components/confirm.html", context)
+
+
+def _tags_that_differ(alerts: list[Alert]) -> list[tuple[str, int]]:
+    """Tags of which these alerts have several values, those with the fewest first."""
+    values = defaultdict(set)
+    for alert in alerts:
+        for name, value in alert.tags.items():
+            values[name].add(shown(value))
+    several = [(name, len(found)) for name, found in values.items() if len(found) > 1]
+    return sorted(several, key=lambda tag: (tag[1], tag[0]))
