@@ -18,9 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
-from alerts import counting, idempotency, limits, payload
+from alerts import counting, idempotency, inbox, limits, payload
 from alerts.ingest import Outcome, ingest
-from alerts.judging import judge
+from alerts.judging import Judged, judge
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, find_app_key, sent_app_key
 from appkeys.models import OrgToken
 
@@ -57,8 +57,16 @@ class AlertsAPI(APIView):
     permission_classes = (HasOrgToken,)
     content_negotiation_class = AlwaysJSON
 
+    judged: Judged | None = None  # what the request came to, once that is known
+
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         raise VerbNotSupported(f"{request.method} is not supported here. Send alerts with POST.")
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.judged:
+            told = {"path": request.path, "body": request.body, "status": response.status_code, "reply": response.data}
+            inbox.note(self.judged, **told)
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> Never:
         raise NotAuthenticated(message)
@@ -78,11 +86,10 @@ class Alerts(AlertsAPI):
             )
         return self._take(request, body)
 
-    @staticmethod
-    def _take(request: Request, body: bytes) -> Response:
+    def _take(self, request: Request, body: bytes) -> Response:
         received_at = timezone.now()
         parsed = payload.parse(body, request.headers.get("Content-Encoding", ""))
-        judged = judge(parsed, sent_app_key(request), find_app_key, received_at=received_at)
+        self.judged = judged = judge(parsed, sent_app_key(request), find_app_key, received_at=received_at)
         limits.check(Counter(app_key for app_key, _ in judged.taken))
         outcomes = ingest(judged.taken, received_at=received_at) if judged.taken else []
         counting.count(judged.taken, outcomes, judged.app_keys_of_rejects)
@@ -143,7 +150,7 @@ def _messages(detail: object) -> list[str]:
 
 def is_for_senders(path: str) -> bool:
     """Whether a path is one of the API's, where every answer is in the wire's shape."""
-    return path.strip("/").split("/")[0] in ("data", "oim", "resources", "v2")
+    return path.strip("/").split("/")[0] in ("data", "oim", "resources", "v2", "configurations")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -72,7 +72,9 @@ class KnownCredentials:
         try:
             active: dict[str, Any] = {"digest__in": list(self._seen), "deactivated_at": None}
             self.tokens = frozenset(OrgToken.objects.filter(**active).values_list("digest", flat=True))
-            self.app_keys = {key.digest: key for key in AppKey.objects.filter(**active)}
+            # What somebody watches, and what has a mapping of its own, is door 1's.
+            taken_here = AppKey.objects.filter(**active).exclude(health__watched_until__gt=timezone.now())
+            self.app_keys = {key.digest: key for key in taken_here.exclude(mappings__is_current=True)}
             self._read_at = time.monotonic()
         finally:
             close_old_connections()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
@@ -87,6 +88,7 @@ class Alert(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["id"], condition=Q(revision__gt=F("correlated_revision")), name="alerts_behind"),
+            models.Index(fields=["app_key", "started_at"], condition=~Q(status=0), name="alerts_active_by_app_key"),
             models.Index(fields=["incident", "status"], condition=Q(incident__isnull=False), name="alerts_by_incident"),
         ]
 
@@ -169,6 +171,89 @@ class Repair(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.rule}"
+
+
+class Mapping(models.Model):
+    """One version of how an App Key's payloads become alerts: the configuration object of BigPanda's Open Integration Manager (bigpanda.md §8).
+
+    Versions are only added; the one that counts is current, and none is where the payloads are read as the tool's own.
+    """
+
+    app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="mappings")
+    version = models.PositiveIntegerField()
+    config: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField()
+    sample: models.JSONField[Any, Any] = models.JSONField()
+    is_current = models.BooleanField(default=False)
+    note = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["-version"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["app_key", "version"], name="alerts_mapping_version"),
+            models.UniqueConstraint(
+                fields=["app_key"], condition=Q(is_current=True), name="alerts_one_current_mapping_per_app_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+
+class Health(models.Model):
+    """How an integration does, beside its hourly counts: sampled every few seconds (alerts.counting), never for each event."""
+
+    app_key = models.OneToOneField("appkeys.AppKey", models.CASCADE, primary_key=True, related_name="health")
+    last_event_at = models.DateTimeField(null=True)
+    skew_seconds = models.FloatField(
+        null=True
+    )  # how far its last event's time lay ahead of its receipt; negative: behind
+    most_tags = models.PositiveIntegerField(default=0)  # of any event seen, and whose it was
+    most_tags_identity = models.UUIDField(null=True)
+    watched_until = models.DateTimeField(null=True)  # while somebody looks at its requests as they come in
+    test_ends_at = models.DateTimeField(null=True)  # when its test alert is to be resolved
+    alarm_when_quiet = models.BooleanField(default=False)  # whether its silence raises an alert of our own
+    quiet_alarm_at = models.DateTimeField(null=True)  # when that was raised, while it stands
+
+    def __str__(self) -> str:
+        return f"last event at {self.last_event_at}"
+
+
+class Refusal(models.Model):
+    """A request that was refused, in whole or in part, with a sample of what was sent: redacted, cut, the newest few, for some days."""
+
+    app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="refusals")
+    at = models.DateTimeField()
+    path = models.CharField(max_length=200)
+    reasons: models.JSONField[list[str], list[str]] = models.JSONField()
+    sample = models.TextField()
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-pk"]
+        indexes: ClassVar = [models.Index(fields=["app_key", "-at"], name="alerts_refusals")]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {'; '.join(self.reasons)}"
+
+
+class TailLine(models.Model):
+    """One incoming request while somebody watches: redacted, with the alerts it became. The newest few of each App Key are kept."""
+
+    app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="tail")
+    at = models.DateTimeField()
+    path = models.CharField(max_length=200)
+    status = models.PositiveSmallIntegerField()  # of the reply
+    sample = models.TextField()
+    said = models.TextField(blank=True)  # what the reply said of rejects and repairs
+    identities: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # of the alerts it became
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        indexes: ClassVar = [models.Index(fields=["app_key", "-id"], name="alerts_tail")]
+
+    def __str__(self) -> str:
+        return f"{self.path} at {self.at}"
 
 
 class IdempotentReply(models.Model):

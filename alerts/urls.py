@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from alerts import api, docs, views, webhooks
+from alerts import api, configurations, docs, views, webhooks
 
 wire = [
     path("data/v2/alerts", api.Alerts.as_view(), name="alerts"),
-    path("oim/api/alerts", api.Alerts.as_view()),
+    path("oim/api/alerts", webhooks.MappedAlerts.as_view()),
     path("oim/<slug:tool>/alerts", webhooks.Webhook.as_view(), name="webhook"),
     path("data/integrations/<slug:tool>", webhooks.Webhook.as_view()),
     path("v2/enqueue", webhooks.PagerDutyEvents.as_view()),
     path("v2/alerts", webhooks.OpsgenieAlerts.as_view()),
     re_path(r"^v2/alerts/(?P<alias>.+)/(?P<action>close|acknowledge)$", webhooks.OpsgenieAlerts.as_view()),
-    re_path(r"^(data|oim|v2)(/.*)?$", api.NoSuchRoute.as_view()),
+    path("configurations/alerts/oim/<str:app_key>", configurations.Configuration.as_view()),
+    path("configurations/alerts/oim/<str:app_key>/versions", configurations.Versions.as_view()),
+    path("configurations/alerts/oim/<str:app_key>/versions/<int:number>", configurations.Version.as_view()),
+    path("configurations/alerts/oim/<str:app_key>/versions/<int:number>/diff", configurations.Diff.as_view()),
+    path("configurations/alerts/oim/<str:app_key>/versions/<int:number>/restore", configurations.Restore.as_view()),
+    re_path(r"^(data|oim|v2|configurations)(/.*)?$", api.NoSuchRoute.as_view()),
 ]
 pages = [
     path("alerts/<int:pk>", views.detail, name="alert"),

@@ -10,18 +10,21 @@ import binascii
 import json
 import uuid
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import QueryDict
 from django.utils import timezone
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts import counting, limits, payload, sns, sources
-from alerts.api import AlertsAPI, error_response
+from alerts import counting, limits, mapping, payload, sns, sources
+from alerts.api import Alerts, AlertsAPI, error_response
 from alerts.events import EventRejected
 from alerts.ingest import Outcome, ingest
 from alerts.judging import Judged, named_app_key
@@ -62,6 +65,15 @@ def sent_together(request: Request) -> Secrets:
     return Secrets(token, app_key)
 
 
+def sent_key(request: Request) -> str:
+    """The App Key: from query or headers, from a field for both secrets, or from the top of the payload."""
+    named = sent_app_key(request) or sent_together(request).app_key
+    if not named:
+        with suppress(APIException):  # what cannot be read is answered where it is read
+            named = text(read(request), "app_key")
+    return str(named or "")
+
+
 class TokenInAnyField(OrgTokenAuthentication):
     """The org token where the Alerts API takes it, or together with the App Key in one field."""
 
@@ -75,29 +87,57 @@ class Door(AlertsAPI):
 
     authentication_classes = (TokenInAnyField,)
 
-    def take(self, request: Request, source: Source, **told_by_the_url: str) -> Response:
+    def take(self, request: Request, tool: str, source: Source | None, **told_by_the_url: str) -> Response:
+        """1. Who speaks. 2. What is said. 3. By its mapping, where the App Key has one; else as the tool says it. 4. Ingest."""
         received_at = timezone.now()
-        app_key = None
+        app_key = find_app_key(sent_key(request))
+        mapped = mapping.current(app_key) if app_key else None
+        normalize = partial(mapping.alerts_of, mapped) if mapped else source.normalize if source else None
+        if normalize is None:
+            return self.unknown(tool, app_key)
         try:
-            app_key = named_app_key(sent_app_key(request) or sent_together(request).app_key, find_app_key)
-            sent = read(request, as_mail=source.tool.slug == "email")
+            app_key = named_app_key(sent_key(request), lambda _: app_key)
+            sent = read(request, as_mail=tool == "email")
             if told_by_the_url:
                 sent = an_object(sent) | told_by_the_url
-            if source.tool.slug == "cloudwatch" and not sns.admit(sent):
+            if tool.startswith("cloudwatch") and not sns.admit(sent):
                 return Response(SUCCESS, HTTPStatus.CREATED)
-            alerts = source.normalize(sent)
+            alerts = normalize(sent)
         except EventRejected as error:
-            if app_key:
-                counting.count((), (), [app_key])
-            messages = [str(error), expected(source)] if error.field != "app_key" else [str(error)]
+            if app_key and error.field != "app_key":
+                self.refuse(app_key)
+            messages = [str(error)] if source is None or error.field == "app_key" else [str(error), expected(source)]
             return error_response(HTTPStatus.BAD_REQUEST, messages)
-        return self.answer(source, alerts, *store(alerts, app_key, received_at))
+        return self.answer(source, alerts, store(alerts, app_key, received_at))
 
-    def answer(self, source: Source, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
-        if judged.rejected and not outcomes:
-            messages = [f"{each['field']}: {each['rule']}" for each in judged.rejected]
-            return error_response(HTTPStatus.BAD_REQUEST, [*messages, expected(source)], rejected=judged.rejected)
-        return self.success(alerts, judged, outcomes)
+    def unknown(self, tool: str, app_key: AppKey | None) -> Response:
+        """No source, and no mapping: what was sent is kept as the sample to make one from."""
+        if app_key and app_key.is_active:
+            self.refuse(app_key)
+        if app_key and tool == "custom":
+            return error_response(
+                HTTPStatus.BAD_REQUEST,
+                [
+                    "This App Key has no mapping yet. What was sent is kept as a sample: map it on its integration's page."
+                ],
+            )
+        known = ", ".join(sources.SOURCES)
+        message = (
+            f"No integration speaks {tool!r}. Known are {known}; anything else can be mapped on the integration's page."
+        )
+        return error_response(HTTPStatus.NOT_FOUND, [message])
+
+    def refuse(self, app_key: AppKey) -> None:
+        self.judged = Judged(app_keys_of_rejects=[app_key])
+        counting.count((), (), [app_key])
+
+    def answer(self, source: Source | None, alerts: list[AlertObject], taken: tuple[Judged, list[Outcome]]) -> Response:
+        self.judged, outcomes = taken
+        if self.judged.rejected and not outcomes:
+            messages = [f"{each['field']}: {each['rule']}" for each in self.judged.rejected]
+            messages += [expected(source)] if source else []
+            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=self.judged.rejected)
+        return self.success(alerts, self.judged, outcomes)
 
     def success(self, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
         if outcomes and Outcome.ACCEPTED not in outcomes:
@@ -110,21 +150,24 @@ class Webhook(Door):
     """Takes what one tool sends. 201 when at least one alert was accepted, 204 when all were duplicates, 400 with what was expected otherwise."""
 
     def post(self, request: Request, tool: str) -> Response:
-        source = sources.find(tool)
-        if source is None:
-            known = ", ".join(sources.SOURCES)
-            return error_response(
-                HTTPStatus.NOT_FOUND,
-                [f"No integration speaks {tool!r}. Known are {known}; anything else can be mapped."],
-            )
-        return self.take(request, source)
+        return self.take(request, tool, sources.find(tool))
+
+
+class MappedAlerts(Door, Alerts):
+    """/oim/api/alerts: the Alerts API, unless the App Key has a mapping (bigpanda.md §1.1)."""
+
+    def post(self, request: Request) -> Response:
+        app_key = find_app_key(sent_key(request))
+        if app_key and mapping.current(app_key):
+            return self.take(request, "api", None)
+        return super().post(request)
 
 
 class PagerDutyEvents(Door):
     """POST /v2/enqueue, answered 202 with the key, for duplicates too."""
 
     def post(self, request: Request) -> Response:
-        return self.take(request, sources.SOURCES["pagerduty"])
+        return self.take(request, "pagerduty", sources.SOURCES["pagerduty"])
 
     def success(self, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
         body = {"status": "success", "message": "Event processed", "dedup_key": alerts[0]["incident_identifier"]}
@@ -136,7 +179,7 @@ class OpsgenieAlerts(Door):
 
     def post(self, request: Request, alias: str = "", action: str = "create") -> Response:
         told = {"action": action, **({"alias": alias} if alias else {})}
-        return self.take(request, sources.SOURCES["opsgenie"], **told)
+        return self.take(request, "opsgenie", sources.SOURCES["opsgenie"], **told)
 
     def success(self, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
         body = {"result": "Request will be processed", "took": 0.0, "requestId": str(uuid.uuid4())}

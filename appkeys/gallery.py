@@ -60,6 +60,7 @@ TOOLS: Mapping[str, Tool] = {
         Tool("pagerduty", "PagerDuty senders", "anything that speaks Events API v2", "/v2/enqueue"),
         Tool("opsgenie", "Opsgenie senders", "anything that speaks the Alert API", "/v2/alerts"),
         Tool("email", "E-mail", "messages that a mail server pipes on"),
+        Tool("custom", "Anything else", "any JSON or form, mapped to alerts in the browser"),
     )
 }
 

@@ -151,7 +151,7 @@ AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 # --- Security
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^data/", r"^oim/", r"^v2/"]  # a sender cannot follow a redirect
+SECURE_REDIRECT_EXEMPT = [r"^data/", r"^oim/", r"^v2/", r"^configurations/"]  # a sender cannot follow a redirect
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None

@@ -92,11 +92,11 @@ def said(
     identifier: str = "",
     at: object = None,
 ) -> AlertObject:
-    """An alert object. Empty tags are left out; one with a name that steers alerts ("status") is kept as `sent_status`."""
+    """An alert object. Empty tags are left out; one with a name that steers alerts ("status") is kept as `sent_status`, and an App Key never."""
     kept = {
         f"sent_{name}" if name in STRUCTURE else name: value
         for name, value in tags.items()
-        if value not in (None, "", [], {})
+        if value not in (None, "", [], {}) and name != "app_key"
     }
     steering = {
         "status": status,

@@ -1,0 +1,49 @@
+"""What was sent, without secrets and no longer than a page: for samples that people look at."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from alerts.sources.bigpanda import NOT_TEXT
+from people.audit import SECRET
+
+LIMIT = 16 * 1024  # characters
+HIDDEN = "[REDACTED]"
+_NAMES = re.compile(
+    rf"{SECRET.pattern}|(^|[_-])(routing|service|genie|pass|pwd|cookie|signature|private)[_-]?(key|word)?$",
+    re.IGNORECASE,
+)
+_IN_TEXT = re.compile(
+    r"(?i)((?:access_token|app_key|routing_key|api_key|apikey|token|password|passwd|secret|signature)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"
+    r"|((?:bearer|basic|geniekey)\s+)[A-Za-z0-9+/=._:-]{8,}"
+    r"|(https?://[^/\s:@]+:)[^/\s@]+(?=@)"
+)
+
+
+def redacted(body: bytes) -> str:
+    """The body as people may see it: JSON with indents where it is JSON."""
+    try:
+        text = json.dumps(_without(json.loads(body)), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = body.decode("utf-8", "replace")
+    text = NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", _hidden(text))
+    return text if len(text) <= LIMIT else f"{text[:LIMIT]}\n… {len(text) - LIMIT:,} characters more"
+
+
+def _without(value: Any) -> Any:
+    match value:
+        case dict():
+            return {
+                name: HIDDEN if _NAMES.search(name) and each is not None else _without(each)
+                for name, each in value.items()
+            }
+        case list():
+            return [_without(each) for each in value]
+        case _:
+            return value
+
+
+def _hidden(text: str) -> str:
+    return _IN_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3]}{HIDDEN}", text)

@@ -1,0 +1,220 @@
+"""The generic mapper: what a configuration object makes of a payload, its versions, and its API (bigpanda.md §8)."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from django.test import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerts.events import EventRejected, Status
+from alerts.models import Alert
+from alerts.sources import oim
+from alerts.sources.oim import BadConfig
+from tests.alerts.test_api import assert_error
+from tests.alerts.test_sources import EXAMPLES, values
+from tests.conftest import Send
+
+SAMPLE: dict[str, Any] = {
+    "site": "frankfurt",
+    "events": [
+        {"unit": {"name": "ups-1", "Rack": "r7"}, "level": "CRIT", "old": "fine", "what": "On battery", "at": 1716200000, "phases": ["L1", "L2"]},
+        {"unit": {"name": "ups-2"}, "level": "warning", "what": "Battery old", "at": 1716200001},
+    ],
+}  # fmt: skip
+CONFIG: dict[str, Any] = {
+    "version": "2.0",
+    "is_array": True,
+    "array_source": "events",
+    "map_remaining": True,
+    "map_remaining_flatten_arrays": False,
+    "force_lowercase": True,
+    "primary_property": [{"name": "host"}],
+    "secondary_property": [{"name": "@alert.what"}],
+    "incident_identifier": ["host", "check_id"],
+    "additional_attributes": [
+        {"name": "host", "source": ["@alert.device", "@alert.unit.name"]},
+        {"name": "site", "source": ["site"]},
+    ],
+    "status": {"source": ["@alert.level"], "status_map": {"critical": ["crit"], "ok": ["cleared"]}, "default_to": "warning"},
+    "timestamp": {"source": ["@alert.at"]},
+}  # fmt: skip
+
+
+FLAT = {"additional_attributes": [{"name": "host", "source": ["@alert.unit"], "flatten": True}]}
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    return deepcopy(CONFIG) | changes
+
+
+def test_each_item_of_the_array_becomes_an_alert() -> None:
+    first, second = oim.normalize(CONFIG, SAMPLE)
+    assert first == {
+        "status": "critical",
+        "primary_property": "host",
+        "secondary_property": "what",
+        "incident_identifier": "ups-1",
+        "timestamp": 1716200000,
+        "host": "ups-1",
+        "site": "frankfurt",
+        "what": "On battery",
+        "old": "fine",
+        "unit_rack": "r7",
+        "phases": ["L1", "L2"],
+    }
+    assert (second["status"], second["host"]) == ("warning", "ups-2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "tag", "value"),
+    [
+        ({"map_remaining": False}, "old", None),
+        ({"force_lowercase": False}, "unit_Rack", "r7"),
+        ({"map_remaining_flatten_arrays": True}, "phases_1", "L2"),
+        ({"bp_timestamp": {"is_selected": True}}, "timestamp", None),
+        (FLAT | {"primary_property": [{"name": "host_name"}]}, "host_name", "ups-1"),
+        ({"additional_attributes": [{"name": "host", "source": ["@alert.unit"]}]}, "host", '{"name": "ups-1", "Rack": "r7"}'),
+        ({"primary_property": [{"name": "gone"}, {"name": "@alert.unit.name"}]}, "name", "ups-1"),
+        ({"incident_identifier": ["@alert.what", "site"]}, "incident_identifier", "On battery frankfurt"),
+        ({"status": {"source": ["@alert.old", "@alert.level"], "status_map": {"critical": ["crit"]}}}, "status", "critical"),
+        ({"status": {"source": ["@alert.old"], "status_map": {}}}, "status", "critical"),
+        ({"status": {"source": ["@alert.old"], "status_map": {"ok": ["FINE"]}, "default_to": "unknown"}}, "status", "ok"),
+    ],
+)  # fmt: skip
+def test_what_each_setting_does(changes: dict[str, Any], tag: str, value: object) -> None:
+    assert oim.normalize(changed(**changes), SAMPLE)[0].get(tag) == value
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"is_array": "yes"}, "config.is_array"),
+        ({"array_source": "nothing"}, "config.array_source"),
+        ({"array_source": 7}, "config.array_source"),
+        ({"primary_property": [{"name": ""}]}, "config.primary_property"),
+        ({"primary_property": []}, "config.primary_property"),
+        ({"primary_property": [{"name": "@alert.gone"}]}, "@alert.gone"),
+        ({"additional_attributes": [{"name": "host", "source": ["@alert.gone"]}]}, "@alert.gone"),
+        ({"additional_attributes": [{"name": "host"}]}, "config.additional_attributes.host.source"),
+        ({"additional_attributes": ["host"]}, "config.additional_attributes"),
+        ({"status": None}, "config.status"),
+        ({"status": {"source": []}}, "config.status.source"),
+        ({"status": {"source": ["site"], "status_map": {"fatal": ["x"]}}}, "config.status"),
+        ({"status": {"source": ["site"], "status_map": {"ok": "x"}}}, "config.status.status_map"),
+        ({"status": {"source": ["site"], "default_to": "fatal"}}, "config.status"),
+        ({"timestamp": ["at"]}, "config.timestamp"),
+        ({"incident_identifier": [7]}, "config.incident_identifier"),
+        ({"preprocessing": [{"x": 1}]}, "config.preprocessing"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_names_the_field(changes: dict[str, Any], field: str) -> None:
+    config = changed(additional_attributes=[{"name": "host", "source": ["@alert.unit.name"]}])
+    with pytest.raises(BadConfig) as refused:
+        oim.check(config | changes, SAMPLE)
+    assert refused.value.field == field
+
+
+@settings(max_examples=EXAMPLES, deadline=None, database=None)
+@given(values, values)
+def test_no_payload_makes_a_mapping_raise_anything_but_its_declared_error(payload: Any, item: Any) -> None:
+    for sent in (payload, {"events": [item]}, {"events": [{"unit": item, "level": item, "at": item}]}):
+        try:
+            oim.normalize(CONFIG, sent)
+        except EventRejected as error:
+            assert error.field == "events"  # noqa: PT017
+
+
+@settings(max_examples=EXAMPLES, deadline=None, database=None)
+@given(st.sampled_from(sorted(CONFIG)), values)
+def test_no_configuration_makes_its_check_raise_anything_but_its_declared_error(name: str, value: Any) -> None:
+    try:
+        oim.normalize(oim.check(changed(**{name: value}), SAMPLE), SAMPLE)
+    except BadConfig as error:
+        assert error.rule  # noqa: PT017
+
+
+# --- over the wire
+
+pytestmark = pytest.mark.django_db
+GOOD = changed(
+    additional_attributes=[{"name": "host", "source": ["@alert.unit.name"]}, {"name": "site", "source": ["site"]}]
+)
+
+
+@pytest.fixture
+def api(org_token: Any, app_key: Any) -> Any:
+    client = Client(headers={"Authorization": f"Bearer {org_token.secret}"})
+
+    def ask(method: str, path: str = "", body: Any = None) -> Any:
+        url = f"/configurations/alerts/oim/{app_key.secret}{path}"
+        return client.generic(
+            method, url, json.dumps(body) if body is not None else "", content_type="application/json"
+        )
+
+    return ask
+
+
+def test_a_mapped_app_key_is_read_by_its_mapping_at_every_door_but_the_alerts_api(
+    api: Any, send: Send, app_key: Any
+) -> None:
+    assert_error(send(SAMPLE, path=f"/oim/custom/alerts?app_key={app_key.secret}"), 400, "mapping")
+    assert api("POST", body={"config": GOOD, "sample_payload": SAMPLE}).status_code == 200
+    for path in ("/oim/custom/alerts", "/oim/api/alerts", "/oim/nagios/alerts", "/data/integrations/toaster"):
+        assert send(SAMPLE, path=f"{path}?app_key={app_key.secret}").status_code in (201, 204)
+    assert sorted(Alert.objects.values_list("identifier", flat=True)) == ["ups-1", "ups-2"]
+    plain = {"status": "ok", "host": "web-1", "app_key": app_key.secret}
+    assert send(plain).status_code == 201, "the Alerts API's own route stays its own"
+    assert_error(send(plain, path="/oim/api/alerts"), 400, "events", "array")
+
+
+def test_cleared_ends_what_crit_began(api: Any, send: Send, app_key: Any) -> None:
+    api("POST", body={"config": GOOD, "sample_payload": SAMPLE})
+    path = f"/oim/custom/alerts?app_key={app_key.secret}"
+    send(SAMPLE, path=path)
+    over = deepcopy(SAMPLE)
+    over["events"][0] |= {"level": "Cleared", "at": 1716200100}
+    send(over, path=path)
+    assert Alert.objects.get(identifier="ups-1").status == Status.OK
+
+
+def test_a_filter_leaves_out_what_it_does_not_ask_for(api: Any, send: Send, app_key: Any) -> None:
+    assert_error(
+        api("POST", body={"config": GOOD | {"event_filter": "host ="}, "sample_payload": SAMPLE}), 400, "event_filter"
+    )
+    api("POST", body={"config": GOOD | {"event_filter": "host = ups-2"}, "sample_payload": SAMPLE})
+    assert send(SAMPLE, path=f"/oim/custom/alerts?app_key={app_key.secret}").status_code == 201
+    assert Alert.objects.get().primary_value == "ups-2"
+
+
+def test_versions_are_kept_compared_and_restored(api: Any) -> None:
+    assert api("GET").status_code == 404
+    api("POST", body={"config": GOOD, "sample_payload": SAMPLE})
+    api("POST", body={"config": GOOD | {"force_lowercase": False}, "sample_payload": SAMPLE})
+    assert api("GET").json()["version"] == 2
+    assert [each["version"] for each in api("GET", "/versions").json()] == [2, 1]
+    assert api("GET", "/versions/1").json()["config"]["force_lowercase"] is True
+    lines = api("GET", "/versions/2/diff").json()["lines"]
+    assert '-  "force_lowercase": true,' in lines
+    assert '+  "force_lowercase": false,' in lines
+    restored = api("POST", "/versions/1/restore").json()
+    assert (restored["version"], restored["is_current"], restored["note"]) == (3, True, "Version 1 restored")
+    assert api("GET").json()["config"]["force_lowercase"] is True
+    assert api("DELETE").status_code == 204
+    assert api("GET").status_code == 404
+    for path in ("/versions/9", "/versions/1/diff?with=9"):
+        assert_error(api("GET", path), 404, "version")
+    assert_error(api("GET", "/versions/1/diff?with=x"), 400, "with")
+
+
+def test_the_api_refuses_what_cannot_be_used_with_the_field(api: Any) -> None:
+    assert_error(api("POST", body={"config": GOOD}), 400, "sample_payload")
+    assert_error(
+        api("POST", body={"config": GOOD | {"status": {}}, "sample_payload": SAMPLE}), 400, "config.status.source"
+    )
+    assert_error(Client().get("/configurations/alerts/oim/x"), 401)
+    assert_error(api("PUT"), 501)
