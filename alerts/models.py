@@ -34,6 +34,11 @@ def moment_of(key: int) -> datetime:
     return datetime.fromtimestamp((key >> 9) / 1e6, UTC)
 
 
+def key_at(moment: datetime) -> int:
+    """The first key that can have been made at that moment or after it."""
+    return round(moment.timestamp() * 1e6) << 9
+
+
 class Alert(models.Model):
     """One life of one identity: from its first event until `ok`, and on when it reopens within the reopen window.
 

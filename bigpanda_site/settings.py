@@ -214,6 +214,10 @@ else:
         "control_folder": str(DATA_DIR / "broker" / "control"),
         "polling_interval": 0.05,
     }
+# What takes its time has a worker of its own, and never stands in the way of alerts.
+CELERY_TASK_ROUTES = {
+    f"incidents.tasks.{name}": {"queue": "jobs"} for name in ("replay", "suggest", "follow_shadows", "take_up_runs")
+}
 SWEEP_SECONDS = 5.0
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
@@ -222,6 +226,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": SWEEP_SECONDS},
     },
     "wake": {"task": "incidents.tasks.wake_snoozed", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+    "calm down": {"task": "incidents.tasks.calm_down", "schedule": 60.0, "options": {"expires": 60.0}},
+    "take up runs": {"task": "incidents.tasks.take_up_runs", "schedule": 60.0, "options": {"expires": 60.0}},
     "forget sessions": {"task": "people.tasks.forget_sessions", "schedule": 86_400.0},
     "place incidents": {"task": "incidents.tasks.place_incidents", "schedule": 60.0, "options": {"expires": 60.0}},
     "bulks": {

@@ -159,11 +159,14 @@ class Supervisor:
         self._add(Child("web", argv, pass_fds=(socket_number,)))
 
     def _start_background(self) -> None:
-        """Worker and beat, after the web process: three imports of Django at once would make the page twice as late."""
+        """Workers and beat, after the web process: three imports of Django at once would make the page twice as late."""
         celery = self._python("-m", "celery", "--quiet", "-A", "bigpanda_site")
         if self.environment.get("REDIS_URL"):
             options = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
             self._add(Child("worker", [*celery, "worker", "--loglevel", "warning", *options]))
+            aside = ["--queues", "jobs", "--pool", "threads", "--concurrency", "2", "--hostname", "jobs@%h"]
+            aside += ["--without-gossip", "--without-mingle"]
+            self._add(Child("jobs", [*celery, "worker", "--loglevel", "warning", *aside]))
         schedule = ["--schedule", str(self.data / "beat-schedule"), "--pidfile", ""]
         self._add(Child("beat", [*celery, "beat", "--loglevel", "warning", *schedule]))
 

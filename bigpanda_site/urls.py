@@ -7,6 +7,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from alerts.api import NoSuchRoute
+from incidents import pattern_urls
 from people.views import sign_in
 from people.views.welcome import welcome
 
@@ -16,11 +17,13 @@ urlpatterns = [
     path("", include("incidents.urls")),
     path("", include("people.urls")),
     path("me", include("people.own_urls")),
+    path("patterns", include("incidents.pattern_urls")),
     path("integrations/", include("appkeys.urls")),
     path("integrations", RedirectView.as_view(pattern_name="appkeys:list")),
     path("login", sign_in.SignIn.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("welcome/<str:secret>", welcome, name="welcome"),
     path("theme", sign_in.theme, name="theme"),
+    path("resources/", include(pattern_urls.resources)),
     re_path(r"^resources(/.*)?$", NoSuchRoute.as_view()),
 ]

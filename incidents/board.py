@@ -6,43 +6,48 @@ from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from incidents.correlation import Candidate, Decision, Judged, Subject, decide, matches
 from incidents.gathering import Gathering, Seen
 from incidents.models import Incident
 
+Kind = TypeVar("Kind", bound=Gathering)
 
-class Board:
+
+class Board(Generic[Kind]):
     """Gatherings by their place, which grows in the order in which incidents were opened, and by the keys that lead to them."""
 
-    def __init__(self, *, alerts_per_incident: int) -> None:
+    def __init__(self, kind: type[Kind], *, alerts_per_incident: int) -> None:
+        self.kind = kind
         self.alerts_per_incident = alerts_per_incident
-        self.gatherings: dict[int, Gathering] = {}
+        self.gatherings: dict[int, Kind] = {}
         self.by_key: dict[UUID, list[int]] = defaultdict(list)
         self._next_place = 0
 
-    def add(self, gathering: Gathering) -> int:
+    def add(self, gathering: Kind) -> int:
         """Put on an incident that was opened after all those that are there; returns its place."""
         place = self._next_place
         self._next_place += 1
         self.gatherings[place] = gathering
-        self.lead(place)
+        for key in self._keys(gathering):
+            self.by_key[key].append(place)
         return place
 
     def lead(self, place: int) -> None:
-        """Let the keys of an incident's valid matchers lead to it."""
+        """Let the keys of an incident's valid matchers lead to it, where it has been given some."""
         for key in self._keys(self.gatherings[place]):
-            insort(self.by_key[key], place)
+            if place not in self.by_key[key]:
+                insort(self.by_key[key], place)
 
-    def remove(self, place: int) -> Gathering:
+    def remove(self, place: int) -> Kind:
         gathering = self.gatherings.pop(place)
         for key in self._keys(gathering, also_invalid=True):
-            places = [each for each in self.by_key[key] if each != place]
-            if places:
+            if places := [each for each in self.by_key.get(key, ()) if each != place]:
                 self.by_key[key] = places
             else:
-                del self.by_key[key]
+                self.by_key.pop(key, None)
         return gathering
 
     def place(self, alert: Seen, subject: Subject, judged: Judged, at: datetime) -> tuple[int, Decision]:
@@ -55,7 +60,7 @@ class Board:
             self.gatherings[place].join(alert, decision)
         else:
             follows = self._incident(decision.follows) if decision.follows is not None else None
-            place = self.add(Gathering.opened_by(alert, decision, follows=follows, at=at))
+            place = self.add(self.kind.opened_by(alert, decision, follows=follows, at=at))
         self.gatherings[place].settle(alert, at)
         return place, decision
 
@@ -70,8 +75,8 @@ class Board:
     def _candidates(self, key: UUID, start: datetime) -> list[Candidate]:
         found = []
         for place in self.by_key.get(key, ()):
-            gathering = self.gatherings[place]
-            if leading := gathering.leading(key):
+            gathering = self.gatherings.get(place)
+            if gathering and (leading := gathering.leading(key)):
                 is_full = gathering.incident.alerts_count >= self.alerts_per_incident
                 found.append(Candidate(place, leading.anchor_at, is_full, not gathering.was_open(start)))
         return found

@@ -20,11 +20,11 @@ from alerts import sets
 from alerts.events import shown
 from alerts.models import Alert, Event, moment_of
 from appkeys.models import AppKey
-from incidents import domain, environments, live, rules
+from incidents import domain, environments, live, rules, sequence
 from incidents.board import Board
 from incidents.correlation import Decision, judge, matches
 from incidents.gathering import ROLLED_UP, Gathering, Seen
-from incidents.models import Activity, Incident, Matcher, Turn
+from incidents.models import Activity, Incident, Matcher
 
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
@@ -123,7 +123,7 @@ class _Group:
         self.patterns = rules.in_force()
         self.subjects = {alert.pk: alert.subject for alert in alerts if alert.needs_incident}
         self.judged = {pk: judge(subject, self.patterns) for pk, subject in self.subjects.items()}
-        self.board = Board(alerts_per_incident=settings.ALERTS_PER_INCIDENT)
+        self.board = Board(Gathering, alerts_per_incident=settings.ALERTS_PER_INCIDENT)
         self.place_of: dict[int, int] = {}  # incident key -> place on the board
         self.decisions: dict[int, Decision] = {}  # by alert, as are the places they come to
         self.places: dict[int, int] = {}
@@ -184,11 +184,11 @@ class _Group:
         for gathering in touched:
             gathering.note_joined(self.now)
         Activity.objects.bulk_create(activity for gathering in touched for activity in gathering.activities)
-        Turn.objects.create(
-            at=self.now,
-            seen=[[alert.pk, alert.correlated_revision, alert.revision] for alert in self.alerts],
-            patterns=rules.named(self.patterns),
+        seen = (
+            (alert.pk, max(1, alert.correlated_revision) if alert.incident_id else 0, alert.revision)
+            for alert in self.alerts
         )
+        sequence.note_correlated(seen, self.patterns, self.now)
         self._write_alerts()
         environments.place([gathering.incident.pk for gathering in touched])
 
@@ -205,6 +205,23 @@ class _Group:
 
     def _incident_pk(self, place: int) -> int:
         return self.board.gatherings[place].incident.pk
+
+
+def calm_down() -> int:
+    """End the flapping of incidents none of whose alerts flaps any more; returns how many there were (bigpanda.md §2.7)."""
+    now = timezone.now()
+    if not Incident.objects.filter(flapping=True, flapping_until__lte=now).exists():
+        return 0
+    with transaction.atomic():
+        domain.hold()
+        incidents = Incident.objects.select_for_update(of=("self",)).filter(flapping=True, flapping_until__lte=now)
+        gatherings = [Gathering(incident) for incident in incidents.order_by("pk")]
+        calmed = [gathering for gathering in gatherings if gathering.calm_down(now)]
+        sets.save([gathering.incident for gathering in calmed], ["flapping", "flapping_until", "flapping_changes"])
+        Activity.objects.bulk_create(activity for gathering in calmed for activity in gathering.activities)
+        environments.place([gathering.incident.pk for gathering in calmed])
+    live.announce()
+    return len(calmed)
 
 
 def _of_any_source(keys: set[UUID]) -> set[int]:

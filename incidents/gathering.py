@@ -18,7 +18,9 @@ from django.conf import settings
 
 from alerts.events import Status, Tags
 from alerts.flapping import changes_since, flaps_until
+from alerts.folding import EPOCH
 from alerts.models import Alert
+from appkeys.models import AppKey
 from incidents.bpql import search_text
 from incidents.correlation import Decision, Subject
 from incidents.models import Activity, Incident, Matcher, no_counts, no_names
@@ -80,6 +82,12 @@ class Seen:
             alert.incident_id,
             alert.counted_status,
         )
+
+    @classmethod
+    def unread(cls, pk: int, identifier: str, app_key: AppKey) -> Self:
+        """An alert of which nothing was looked at yet."""
+        source = app_key.source_system, app_key.name
+        return cls(pk, identifier, *source, Status.OK, Status.OK, {}, "", "", EPOCH, EPOCH, [], 0)
 
     @property
     def subject(self) -> Subject:
@@ -207,7 +215,7 @@ class Gathering:
         self.follow(seen)
         alert.counted_status, alert.correlated_revision = seen.counted_status, alert.revision
 
-    def count_anew(self, alerts: Sequence[Alert], at: datetime) -> None:
+    def count_anew(self, alerts: Sequence[Seen], at: datetime) -> None:
         """Count the incident from nothing, after alerts were put into it or taken out by hand; without any it is over."""
         incident = self.incident
         incident.alerts_count, incident.active_count, incident.status_counts = 0, 0, no_counts()
@@ -216,13 +224,10 @@ class Gathering:
             self.resolve(at)
             return
         incident.sources, incident.names = [], no_names()
-        seen = [Seen.of(alert) for alert in alerts]
-        for each in seen:
-            each.counted_status = None
-            self._count_in(each)
-        for alert, each in zip(alerts, seen, strict=True):
-            alert.counted_status = each.counted_status
-        self.settle(max(seen, key=lambda each: each.changed_at), at)
+        for alert in alerts:
+            alert.counted_status = None
+            self._count_in(alert)
+        self.settle(max(alerts, key=lambda alert: alert.changed_at), at)
 
     def entitle(self, title: str) -> None:
         """Name it otherwise than after what its alerts share; it stays so while no matcher says otherwise."""
@@ -299,8 +304,12 @@ class Gathering:
         if incident.alerts_count == 1:
             incident.title, incident.subtitle = alert.primary_value, alert.secondary_value
         else:
-            if shared := next((matcher for matcher in self.matchers if matcher.valid), None):
-                incident.title = " · ".join(shared.shared_values)
+            # What it was opened by names it before what was brought in.
+            valid = sorted(
+                (each for each in self.matchers if each.valid), key=lambda each: each.brought_from_id is not None
+            )
+            if valid:
+                incident.title = " · ".join(valid[0].shared_values)
             incident.subtitle = listed(primaries if len(primaries) > 1 else secondaries)
         self._make_searchable()
 

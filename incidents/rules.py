@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import lru_cache
 
-from incidents.bpql import parse
-from incidents.correlation import Pattern
-from incidents.models import CorrelationPattern
+from incidents import bpql
+from incidents.correlation import Pattern, Subject
+from incidents.models import CorrelationPattern, PatternVersion
+from incidents.models.replay import Rule
+from incidents.models.turn import InForce
 
 
 def in_force() -> list[Pattern]:
@@ -15,18 +18,57 @@ def in_force() -> list[Pattern]:
     return [_pattern(row) for row in CorrelationPattern.objects.present()]
 
 
-def named(patterns: Iterable[Pattern]) -> list[list[int]]:
-    """Those that are on, for the record: [pattern, version] in their order."""
+def named(patterns: Iterable[Pattern]) -> InForce:
+    """Those that are on, for the record."""
     return [[pattern.pk, pattern.version] for pattern in patterns if pattern.active]
 
 
+class Versions:
+    """The patterns as they were in force in a turn."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], Pattern] = {}
+        self._lists: dict[str, list[Pattern]] = {}
+
+    def __call__(self, in_force: InForce) -> Sequence[Pattern]:
+        name = str(in_force)
+        if name not in self._lists:
+            self._lists[name] = [self._version(pk, version) for pk, version in in_force]
+        return self._lists[name]
+
+    def _version(self, pk: int, version: int) -> Pattern:
+        if (pk, version) not in self._known:
+            # A version has a row for each change that left its rule as it was, such as switching it off.
+            row = PatternVersion.objects.filter(pattern=pk, version=version).first()
+            self._known[pk, version] = _value(pk, row or CorrelationPattern.objects.get(pk=pk))
+        return self._known[pk, version]
+
+
+def drafts(rules: Sequence[Rule]) -> list[Pattern]:
+    """Rules as a replay or a shadow names them, in their order. Raises BpqlError where a filter cannot be read."""
+    return [
+        Pattern(
+            rule.get("pattern") or -place,  # whatever tells it from others
+            rule.get("version") or 0,
+            tuple(rule["tags"]),
+            timedelta(minutes=rule["time_window"]),
+            cross_source=rule.get("cross_source", True),
+            filter=_filter(rule.get("filter", "")),
+            active=rule.get("active", True),
+        )
+        for place, rule in enumerate(rules, start=1)
+    ]
+
+
 def _pattern(row: CorrelationPattern) -> Pattern:
-    return Pattern(
-        row.pk,
-        row.version,
-        tuple(row.tags),
-        timedelta(minutes=row.time_window),
-        cross_source=row.cross_source,
-        filter=parse(row.filter).matches if row.filter else None,
-        active=row.active,
-    )
+    return _value(row.pk, row, active=row.active)
+
+
+def _value(pk: int, row: CorrelationPattern | PatternVersion, *, active: bool = True) -> Pattern:
+    window = timedelta(minutes=row.time_window)
+    return Pattern(pk, row.version, tuple(row.tags), window, row.cross_source, _filter(row.filter), active)
+
+
+@lru_cache(500)
+def _filter(text: str) -> Callable[[Subject], bool] | None:
+    return bpql.parse(text).matches if text.strip() else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import correlator, environments, lifecycle
+from incidents import correlator, environments, lifecycle, runs
 from incidents.lifecycle import bulk
+from incidents.models import ReplayRun
 
 
 @shared_task
@@ -24,6 +25,25 @@ def wake_snoozed() -> int:
 def place_incidents() -> None:
     """Put every incident into the environments whose query is new: sent when one is saved, and again where that was lost on the way."""
     environments.place_all()
+
+
+@shared_task
+def replay(pk: int) -> None:
+    """Carry out a ReplayRun."""
+    runs.replay_run(pk)
+
+
+@shared_task
+def take_up_runs() -> None:
+    """Carry out what was asked for where the message was lost or the worker killed."""
+    for pk in runs.waiting(ReplayRun).values_list("pk", flat=True):
+        runs.replay_run(pk)
+
+
+@shared_task
+def calm_down() -> int:
+    """End the flapping of incidents none of whose alerts flaps any more."""
+    return correlator.calm_down()
 
 
 @shared_task

@@ -21,11 +21,12 @@ class Page(Generic[Row]):
 
 
 def page_after(queryset: QuerySet[Row], key: str, *, size: int) -> Page[Row]:
-    """The rows after a key, in the queryset's own order, all of which descends. A key that makes no sense begins at the top."""
-    fields = [_field(queryset, name) for name in queryset.query.order_by]
+    """The rows after a key, in the queryset's own order, which descends or ascends as a whole. A key that makes no sense begins at the top."""
+    order = queryset.query.order_by
+    fields = [_field(queryset, name) for name in order]
     values = _read(key, fields)
     if values:
-        queryset = queryset.filter(_after(fields, values))
+        queryset = queryset.filter(_after(fields, values, "lt" if str(order[0]).startswith("-") else "gt"))
     rows = list(queryset[: size + 1])
     more = len(rows) > size
     return Page(rows[:size], _written(rows[size - 1], fields) if more else "", is_first=not values)
@@ -60,11 +61,11 @@ def _read(key: str, fields: list[Field[Any, Any]]) -> list[Any]:
     )
 
 
-def _after(fields: list[Field[Any, Any]], values: list[Any]) -> Q:
-    """`(a, b, c) < (x, y, z)`, written out; the leading term lets the database walk its index."""
+def _after(fields: list[Field[Any, Any]], values: list[Any], beyond: str) -> Q:
+    """`(a, b, c) < (x, y, z)`, or `>`, written out; the leading term lets the database walk its index."""
     names = [field.name for field in fields]
     later = Q(pk__in=[])
     for place, name in enumerate(names):
         same = dict(zip(names[:place], values[:place], strict=True))
-        later |= Q(**same, **{f"{name}__lt": values[place]})
-    return Q(**{f"{names[0]}__lte": values[0]}) & later
+        later |= Q(**same, **{f"{name}__{beyond}": values[place]})
+    return Q(**{f"{names[0]}__{beyond}e": values[0]}) & later

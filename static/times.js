@@ -61,11 +61,13 @@
 
   function show() {
     exact = writerIn(zone);
+    document.documentElement.dataset.shownZone = zone;
     if (toggle) {
       toggle.setAttribute("aria-pressed", String(zone === "UTC"));
       toggle.title = `Times are in ${zone}. ${zone === "UTC" ? `Show ${chosen}` : "Show UTC"} (Shift+u)`;
     }
     tick();
+    document.dispatchEvent(new Event("console:zone"));
   }
 
   toggle?.addEventListener("click", () => {

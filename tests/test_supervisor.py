@@ -20,7 +20,8 @@ SUPERVISOR = [sys.executable, "-m", "bigpanda_site.supervisor"]
 CHILDREN = {
     "broker": "valkey-server",
     "web": "uvicorn",
-    "worker": " worker ",
+    "worker": " worker --loglevel warning --pool",
+    "jobs": "--queues jobs",
     "beat": " beat ",
     "guard": "processes.py",
 }
@@ -34,7 +35,7 @@ def console(tmp_path: Path) -> Iterator[RunningConsole]:
         yield console
 
 
-def all_five(console: RunningConsole) -> dict[str, int]:
+def all_children(console: RunningConsole) -> dict[str, int]:
     """The process numbers, once every child is there."""
 
     def numbers() -> dict[str, int]:
@@ -57,7 +58,7 @@ def refusal(data: Path, *arguments: str) -> str:
 
 
 def test_every_child_killed_with_9_comes_back(console: RunningConsole) -> None:
-    for name, number in all_five(console).items():
+    for name, number in all_children(console).items():
         os.kill(number, signal.SIGKILL)
         eventually(partial(gone, number), f"{name} is gone")
         assert eventually(partial(console.process_of, CHILDREN[name]), f"{name} is back")
@@ -65,7 +66,7 @@ def test_every_child_killed_with_9_comes_back(console: RunningConsole) -> None:
 
 
 def test_a_request_sent_while_the_web_process_is_down_is_answered(console: RunningConsole) -> None:
-    number = all_five(console)["web"]
+    number = all_children(console)["web"]
     os.kill(number, signal.SIGKILL)
     eventually(partial(gone, number), "the web process is gone")
     assert console.status() < 500
@@ -75,20 +76,20 @@ def test_a_request_sent_while_the_web_process_is_down_is_answered(console: Runni
 def test_a_signal_ends_it_with_exit_code_0_and_leaves_no_process(
     console: RunningConsole, number: signal.Signals
 ) -> None:
-    children = all_five(console)
+    children = all_children(console)
     assert console.stop(number) == 0
     assert all(map(gone, children.values()))
 
 
 def test_ctrl_c_in_its_terminal_ends_it_with_exit_code_0(console: RunningConsole) -> None:
-    children = all_five(console)
+    children = all_children(console)
     os.killpg(console.process.pid, signal.SIGINT)
     assert console.process.wait(PATIENCE) == 0
     assert all(map(gone, children.values()))
 
 
 def test_killing_the_supervisor_leaves_no_orphan(console: RunningConsole) -> None:
-    children = all_five(console)
+    children = all_children(console)
     console.process.kill()
     for name, number in children.items():
         eventually(partial(gone, number), f"{name} is gone")

@@ -19,8 +19,8 @@ from django.utils import timezone
 from alerts import sets
 from alerts.events import shown
 from alerts.models import Alert
-from incidents import domain, environments
-from incidents.gathering import NAMES_LIMIT
+from incidents import domain, environments, sequence
+from incidents.gathering import NAMES_LIMIT, Seen
 from incidents.lifecycle.action import InvalidTransition, locked, tell_undone
 from incidents.lifecycle.counting import gatherings_of, save
 from incidents.models import Activity, Incident, Matcher
@@ -247,17 +247,18 @@ class _Change:
         gatherings = gatherings_of(self.incidents.values())
         # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
         rows = Alert.objects.filter(incident__in=list(gatherings)).select_for_update(of=("self",)).order_by("pk")
-        alerts = list(rows.select_related("app_key"))
+        alerts = [Seen.of(row) for row in rows.select_related("app_key")]
         for pk, gathering in gatherings.items():
             was_changed_at = changed_at.get(str(pk))
             gathering.incident.changed_at = datetime.fromisoformat(was_changed_at) if was_changed_at else self.at
             gathering.count_anew([alert for alert in alerts if alert.incident_id == pk], self.at)
             if pk in titles and gathering.incident.alerts_count > 1:
                 gathering.entitle(titles[pk])
-        sets.save(alerts, ["counted_status"])
+        sets.save(alerts, ["counted_status"], model=Alert)
         save(gatherings)
         sets.save(list(self.incidents.values()), ["merged_into"])
         environments.follow(list(self.incidents))
+        sequence.note_by_hand(self.incidents, self.at)
 
 
 def _moved(activity: Activity) -> Placed:

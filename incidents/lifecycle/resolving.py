@@ -14,6 +14,7 @@ from alerts.events import Status
 from alerts.folding import NO_TAGS, Line, fold
 from alerts.lives import Life
 from alerts.models import Alert, Event, time_ordered_key
+from incidents import sequence
 from incidents.gathering import Gathering
 from incidents.lifecycle.action import Action
 from incidents.lifecycle.counting import gatherings_of, save
@@ -66,6 +67,7 @@ class Resolve(Action):
             correlated_revision=Case(was_up_to_date, default=F("correlated_revision"))
         )
         Matcher.objects.filter(incident__in=list(done), open=True).update(open=False)
+        sequence.note_by_hand(done, at)
 
     @classmethod
     def undo_refusal(cls, incident: Incident, activity: Activity) -> str:
@@ -89,6 +91,7 @@ class Resolve(Action):
             else:
                 gathering.reopen()
         save(gatherings)
+        sequence.note_by_hand(gatherings, at)
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ class Reopen(Action):
         for gathering in gatherings.values():
             gathering.reopen()
         save(gatherings)
+        sequence.note_by_hand(gatherings, at)
 
     @classmethod
     def undo_refusal(cls, incident: Incident, activity: Activity) -> str:
@@ -151,6 +155,7 @@ class Reopen(Action):
             else:
                 gathering.resolve(gathering.incident.resolved_at or at, by=gathering.incident.resolved_by)
         save(gatherings)
+        sequence.note_by_hand(gatherings, at)
 
 
 def _lives_with_logs(incidents: Iterable[int]) -> list[tuple[Life, int]]:

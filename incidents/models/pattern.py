@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 
 from incidents.models.incident import Incident
@@ -49,6 +50,9 @@ class CorrelationPattern(models.Model):
 
     def __str__(self) -> str:
         return rule_in_words(self.tags, self.time_window)
+
+    def get_absolute_url(self) -> str:
+        return reverse("patterns:detail", args=[self.pk])
 
 
 class PatternVersion(models.Model):

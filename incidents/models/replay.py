@@ -13,7 +13,7 @@ Rule = dict[str, Any]
 
 
 class LogRun(models.Model):
-    """Work over a range of the log that takes its time: it shows progress, can be cancelled, and may be started twice."""
+    """Work over a range of the log that takes its time: it shows progress, can be cancelled, and may be started twice (incidents.runs)."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -33,6 +33,7 @@ class LogRun(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
+    alive_at = models.DateTimeField(null=True)  # when its worker last said so
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -64,18 +65,12 @@ class ReplayRun(LogRun):
     rules: models.JSONField[list[Rule] | None, list[Rule] | None] = models.JSONField(null=True)
     note = models.TextField(blank=True, default="")  # what is tried, in words
 
-    class Meta(LogRun.Meta):
-        pass
-
     def __str__(self) -> str:
         return f"Replay from {self.since} to {self.until}"
 
 
 class SuggestionRun(LogRun):
     """A search of the past for tags that would gather alerts well."""
-
-    class Meta(LogRun.Meta):
-        pass
 
     def __str__(self) -> str:
         return f"Suggestions from {self.since} to {self.until}"

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 from django.db import models
 
 # [pattern, version], of each pattern in force, in their order; as JSON.
 InForce = list[list[int]]
-# [alert, revision it was correlated in before, revision it was seen in now], in the order they were taken; as JSON.
+# [alert, revision it was counted in before, revision it was seen in now], in the order they were taken; as JSON. The former is 0 while the alert
+# has no incident: then all that its log says up to now decides where it comes to.
 Seen = list[list[int]]
 
 
+class Left(TypedDict):
+    """An incident as a person left it; as JSON."""
+
+    incident: int
+    first_alert: int | None
+    seen: Seen  # its alerts
+    resolved_at: str | None
+    by_hand: bool  # whether that was the person's doing
+    changed_at: str
+
+
 class Turn(models.Model):
-    """One turn at incidents: a group of alerts that correlation took, or a change made by hand.
+    """One turn at incidents: a group of alerts that correlation took, or what a person did to some.
 
     Who takes a turn holds the domain, so keys grow in the order of turns. With the log of events and the versions of patterns it says all
     that incidents came from: an alert was seen as its events up to that revision fold to.
     """
 
-    class Kind(models.IntegerChoices):
-        CORRELATED = 0, "correlated"
-        RESOLVED = 1, "resolved by hand"
-        REOPENED = 2, "reopened by hand"
-        REGROUPED = 3, "grouped by hand"
-
-    kind = models.SmallIntegerField(choices=Kind, default=Kind.CORRELATED)
     at = models.DateTimeField(db_index=True)
     seen: models.JSONField[Seen, Seen] = models.JSONField(default=list)
     patterns: models.JSONField[InForce, InForce] = models.JSONField(default=list)
-    # Of a change made by hand: an alert of the incident that was changed, or that the alerts seen were put in; null where that was a new one.
-    beside = models.BigIntegerField(null=True)
+    by_hand: models.JSONField[list[Left], list[Left]] = models.JSONField(default=list)
 
     class Meta:
         ordering: ClassVar = ["pk"]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {len(self.seen)} alerts at {self.at}"
+        return f"{len(self.seen)} alerts, {len(self.by_hand)} incidents by hand, at {self.at}"

@@ -1,19 +1,23 @@
-"""One incident beside the feed: its parts, each a tab."""
+"""One incident beside the feed: its parts, each a tab with an address of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from django.db import models
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from alerts.links import links_of
 from incidents import feed as the_feed
+from incidents import overview
+from incidents.alert_filter import STATUSES, AlertFilter, Order
 from incidents.filters import IncidentFilter
 from incidents.models import Incident
+from incidents.timeline import LANES, timeline
 from incidents.views.feed import feed_context
 from incidents.why import explain
 from people.access import SignedInRequest
@@ -22,11 +26,20 @@ from people.keyset import page_after
 ALERTS_PER_PAGE = 100
 ACTIVITIES_PER_PAGE = 100
 PEOPLE = ("assignee", "assigned_by", "acknowledged_by", "snoozed_by")
+MARKERS = 100  # the newest deeds of people that the timeline marks
+
+
+class Tab(models.TextChoices):
+    OVERVIEW = "detail", "Overview"
+    ALERTS = "alerts", "Alerts"
+    TIMELINE = "timeline", "Timeline"
+    ACTIVITY = "activity", "Activity"
+    WHY = "why", "Why"
 
 
 @require_safe
 @vary_on_headers("HX-Request", "HX-Target")
-def detail(request: SignedInRequest, pk: int, tab: str = "alerts") -> HttpResponse:
+def detail(request: SignedInRequest, pk: int, tab: str = Tab.OVERVIEW) -> HttpResponse:
     """An incident beside the feed; its pane alone where the feed stands already, and for a refresh only what changes."""
     incident = get_object_or_404(
         Incident.objects.visible_to(request.user)
@@ -34,38 +47,83 @@ def detail(request: SignedInRequest, pk: int, tab: str = "alerts") -> HttpRespon
         .prefetch_related("tag_values__tag"),
         pk=pk,
     )
-    if incident.merged_into_id and tab != "activity":  # its history stays its own; its alerts are there
+    if incident.merged_into_id and tab != Tab.ACTIVITY:  # its history stays its own; its alerts are there
         return redirect("incidents:detail", incident.merged_into_id)
-    context = incident_context(request, incident, tab)
-    return answer(request, context)
+    return answer(request, incident_context(request, incident, tab))
 
 
 def incident_context(request: SignedInRequest, incident: Incident, tab: str) -> dict[str, Any]:
-    context: dict[str, Any] = {
+    tab = Tab(tab)
+    view_query = IncidentFilter(request.GET, request.user).query()
+    return {
         "incident": incident,
         "tab": tab,
+        "tabs": [(each, reverse(f"incidents:{each}", args=[incident.pk]) + view_query) for each in Tab],
         "undoable": the_feed.undoable(incident),
-        "links": links_of(incident.shared_tags),
-        "view_query": IncidentFilter(request.GET, request.user).query(),
+        "view_query": view_query,
         "pane_url": _url(incident, tab, request),
         "activities_count": incident.activities.count(),
+        **PARTS[tab](request, incident),
     }
-    after = request.GET.get("pane_after", "")
-    if tab == "activity":
-        activities = incident.activities.select_related("by", "bulk").order_by("-at", "-pk")
-        context["activities"] = page_after(activities, after, size=ACTIVITIES_PER_PAGE)
-    else:
-        alerts = incident.alerts.select_related("app_key").order_by("-status", "-changed_at", "-pk")
-        context["alerts"] = page_after(alerts, after, size=ALERTS_PER_PAGE)
-    if tab == "why":
-        context["explanations"] = explain(context["alerts"].rows)
-    return context
+
+
+def _overview(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
+    return {
+        "links": overview.gather_links(incident),
+        "status_counts": overview.status_counts(incident),
+        "worst_alerts": overview.what_fires(incident),
+        "matcher": overview.deciding_matcher(incident),
+    }
+
+
+def _alerts(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
+    asked = AlertFilter(request.GET, incident)
+    return {
+        "asked": asked,
+        "columns": [(order, asked.direction(order), asked.sorted_by(order)) for order in Order],
+        "chips": [
+            (status, incident.status_counts[status], name in asked.statuses, asked.toggled(name))
+            for name, status in STATUSES.items()
+        ],
+        "alerts": page_after(
+            asked.qs.select_related("app_key"), request.GET.get("pane_after", ""), size=ALERTS_PER_PAGE
+        ),
+    }
+
+
+def _timeline(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
+    alerts = page_after(overview.worst_first(incident), request.GET.get("pane_after", ""), size=LANES)
+    deeds = incident.activities.filter(by__isnull=False).select_related("by").order_by("-at", "-pk")[:MARKERS]
+    return {
+        "alerts": alerts,
+        "timeline": timeline(incident, alerts.rows, deeds),
+        "status_counts": overview.status_counts(incident),
+    }
+
+
+def _activity(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
+    activities = incident.activities.select_related("by", "bulk").order_by("-at", "-pk")
+    return {"activities": page_after(activities, request.GET.get("pane_after", ""), size=ACTIVITIES_PER_PAGE)}
+
+
+def _why(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
+    alerts = overview.worst_first(incident).select_related("app_key")
+    page = page_after(alerts, request.GET.get("pane_after", ""), size=ALERTS_PER_PAGE)
+    return {"alerts": page, "explanations": explain(page.rows)}
+
+
+PARTS: dict[str, Callable[[SignedInRequest, Incident], dict[str, Any]]] = {
+    Tab.OVERVIEW: _overview,
+    Tab.ALERTS: _alerts,
+    Tab.TIMELINE: _timeline,
+    Tab.ACTIVITY: _activity,
+    Tab.WHY: _why,
+}
 
 
 def _url(incident: Incident, tab: str, request: SignedInRequest) -> str:
-    name = "incidents:detail" if tab == "alerts" else f"incidents:{tab}"
     query = f"?{request.GET.urlencode()}" if request.GET else ""
-    return reverse(name, args=[incident.pk]) + query
+    return reverse(f"incidents:{tab}", args=[incident.pk]) + query
 
 
 def answer(request: SignedInRequest, context: dict[str, Any]) -> HttpResponse:

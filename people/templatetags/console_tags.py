@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from people.models import Preferences
+from people.models import Area, Preferences, User
 
 register = template.Library()
 
@@ -24,6 +24,7 @@ ICONS = (
     "arrow-down",
     "alarm-clock",
     "arrow-left",
+    "arrow-up",
     "bell-ring",
     "check",
     "chevron-right",
@@ -31,6 +32,7 @@ ICONS = (
     "circle-question-mark",
     "clock",
     "copy",
+    "download",
     "ellipsis",
     "external-link",
     "eye",
@@ -43,16 +45,18 @@ ICONS = (
     "layers",
     "link",
     "list-filter",
-    "log-out",
     "lock",
     "log-out",
+    "maximize",
     "merge",
     "message-square",
+    "minus",
     "monitor",
     "moon",
     "octagon-alert",
     "pause",
     "pencil",
+    "play",
     "plug",
     "plus",
     "power",
@@ -65,8 +69,10 @@ ICONS = (
     "split",
     "sun",
     "tag",
+    "trash-2",
     "triangle-alert",
     "undo-2",
+    "upload",
     "user",
     "user-minus",
     "user-plus",
@@ -134,6 +140,12 @@ def theme(context: RequestContext) -> str:
         return Preferences.Theme.SYSTEM
     chosen = getattr(getattr(request, "user", None), "theme", "") or request.COOKIES.get("theme", "")
     return chosen if chosen in Preferences.Theme.values else Preferences.Theme.SYSTEM
+
+
+@register.filter
+def sees(user: User, area: str) -> bool:
+    """Whether a person's role shows them a part of the console."""
+    return user.may_see(Area(area))
 
 
 @register.simple_tag

@@ -194,7 +194,7 @@ def stories(chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
 
 def requests_of(sender: int, told: list[tuple[str, dict[str, Any]]]) -> list[Sent]:
     """A sender's own choice: singles and batches of the same stories, in its own order, with repeats."""
-    chance = random.Random(sender)  # noqa: S311
+    chance = random.Random(sender)
     posts = []
     for number in range(REQUESTS):
         app_key, event = chance.choice(told)
@@ -237,7 +237,7 @@ def key_of(app_key: str, event: dict[str, Any]) -> tuple[str, str, str, float, s
 def test_eight_senders_at_two_processes_lose_nothing_and_double_nothing(console: Console) -> None:
     cast = console.run(PREPARE)
     console.serve()
-    told = stories(random.Random(7))  # noqa: S311
+    told = stories(random.Random(7))
     # Each begins with an event that all of them send at the same moment, and that has no time of its own.
     first = {"status": "critical", "host": "first"}
     posts = [[Sent("Nagios", [first], is_batch=False), *requests_of(number, told)] for number in range(SENDERS)]

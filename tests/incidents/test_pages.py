@@ -125,17 +125,6 @@ def test_feed_costs_the_same_for_one_incident_and_fifty(
         acting.get("/")
 
 
-def test_incident_costs_the_same_for_one_alert_and_fifty(
-    acting: Client, post_event: PostEvent, django_assert_max_num_queries: Any
-) -> None:
-    for number in range(50):
-        post_event(host="db-1", check=f"c{number}")
-    (incident,) = Incident.objects.all()
-    for tab in ("", "/activity", "/why"):
-        with django_assert_max_num_queries(8):
-            acting.get(f"/incidents/{incident.pk}{tab}", headers={"HX-Request": "true", "HX-Target": "pane"})
-
-
 def test_an_incident_stands_beside_its_feed(acting: Client, post_event: PostEvent) -> None:
     post_event(host="db-1", check="Disk", runbook="https://wiki.example.com/disk", description="92 % used")
     (incident,) = Incident.objects.all()

@@ -1,0 +1,130 @@
+"""Correlation patterns under /resources (bigpanda.md §3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+from uuid import UUID
+
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from alerts.api import error_response
+from incidents import pattern_transfer, patterns
+from incidents.models import CorrelationPattern
+from incidents.pattern_transfer import as_data
+from people.authentication import ApiKeyAuthentication
+from people.models import Area, User
+from people.permissions import permits
+
+
+class _Resource(APIView):
+    authentication_classes = (ApiKeyAuthentication,)
+    permission_classes = (permits(Area.PATTERNS),)
+
+    @property
+    def person(self) -> User:
+        return cast(User, self.request.user)
+
+    def sent(self) -> Mapping[str, Any]:
+        if not isinstance(self.request.data, dict):
+            raise ValidationError(["The body must be a JSON object."])
+        return self.request.data
+
+
+class Patterns(_Resource):
+    """The patterns in their order; a new one, or a whole list of them, which is taken as a whole or not at all."""
+
+    def get(self, request: Request) -> Response:
+        found = pattern_transfer.all_as_data()
+        match request.query_params.get("active"):
+            case None | "":
+                return Response(found)
+            case "true" | "false" as wanted:
+                return Response([each for each in found if each["active"] is (wanted == "true")])
+        raise ValidationError({"active": ["must be true or false."]})
+
+    def post(self, request: Request) -> Response:
+        if isinstance(request.data, list):
+            return self._bring_in(request.data)
+        pattern = patterns.create(_read(self.sent()), by=self.person)
+        return Response(_shown(pattern))
+
+    def _bring_in(self, sent: list[Any]) -> Response:
+        if not 1 <= len(sent) <= pattern_transfer.IMPORT_LIMIT:
+            raise ValidationError([f"Expected 1 to {pattern_transfer.IMPORT_LIMIT} patterns."])
+        plan = pattern_transfer.plan(sent)
+        if plan.errors:
+            rejected = [{"index": index, "rule": rule} for index, rule in plan.errors.items()]
+            messages = [f"{each['index']}: {each['rule']}" for each in rejected]
+            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=rejected)
+        return Response([_shown(pattern) for pattern in pattern_transfer.carry_out(plan, by=self.person)])
+
+
+class Pattern(_Resource):
+    def get(self, request: Request, uuid: UUID) -> Response:
+        return Response(_shown(_find(uuid)))
+
+    def patch(self, request: Request, uuid: UUID) -> Response:
+        pattern = _find(uuid)
+        return Response(_shown(patterns.edit(pattern, _read(self.sent(), patterns.Draft.of(pattern)), by=self.person)))
+
+    def delete(self, request: Request, uuid: UUID) -> Response:
+        """Answers with the pattern as it was."""
+        pattern = _find(uuid)
+        shown = _shown(pattern)
+        patterns.delete(pattern, by=self.person)
+        return Response(shown)
+
+
+class Order(_Resource):
+    """The order in which patterns are asked."""
+
+    def get(self, request: Request) -> Response:
+        return Response({"execution_order": [str(pattern.uuid) for pattern in patterns.in_order()]})
+
+    def put(self, request: Request) -> Response:
+        sent = self.sent().get("execution_order")
+        try:
+            uuids = [UUID(each) for each in sent] if isinstance(sent, list) else None
+        except (ValueError, AttributeError, TypeError):
+            uuids = None
+        if uuids is None:
+            raise ValidationError({"execution_order": ["must be a list of the ids of all patterns."]})
+        try:
+            patterns.reorder(uuids, by=self.person)
+        except patterns.PatternRejected as rejection:
+            raise ValidationError({name: [rule] for name, rule in rejection.errors.items()}) from rejection
+        return self.get(request)
+
+
+class ResetOrder(_Resource):
+    """Back to the longest window first."""
+
+    def post(self, request: Request) -> Response:
+        patterns.reset_order(by=self.person)
+        return Response({"execution_order": [str(pattern.uuid) for pattern in patterns.in_order()]})
+
+
+def _read(sent: Mapping[str, Any], base: patterns.Draft | None = None) -> patterns.Draft:
+    try:
+        return patterns.read(pattern_transfer.known_fields(sent), base)
+    except patterns.PatternRejected as rejection:
+        at = f" (at character {rejection.position + 1})" if rejection.position is not None else ""
+        told = {name: [f"{rule}{at if name == 'filter' else ''}"] for name, rule in rejection.errors.items()}
+        raise ValidationError(told) from rejection
+
+
+def _find(uuid: UUID) -> CorrelationPattern:
+    pattern = CorrelationPattern.objects.present().filter(uuid=uuid).first()
+    if pattern is None:
+        raise NotFound(f"There is no pattern {uuid}.")
+    return pattern
+
+
+def _shown(pattern: CorrelationPattern) -> dict[str, Any]:
+    order = list(CorrelationPattern.objects.present().values_list("pk", flat=True))
+    return as_data(pattern, order.index(pattern.pk) + 1)

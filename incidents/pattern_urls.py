@@ -1,0 +1,31 @@
+"""Correlation patterns: their pages, and their resources."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from incidents.api import patterns as api
+from incidents.views import patterns
+
+app_name = "patterns"
+urlpatterns = [
+    path("", patterns.listing, name="list"),
+    path("/new", patterns.new, name="new"),
+    path("/preview", patterns.preview, name="preview"),
+    path("/order/reset", patterns.reset_order, name="reset_order"),
+    path("/export.json", patterns.export, name="export"),
+    path("/import", patterns.bring_in, name="import"),
+    path("/<int:pk>", patterns.detail, name="detail"),
+    path("/<int:pk>/edit", patterns.edit, name="edit"),
+    path("/<int:pk>/move", patterns.move, name="move"),
+    path("/<int:pk>/activate", patterns.set_active, {"active": True}, name="activate"),
+    path("/<int:pk>/deactivate", patterns.set_active, {"active": False}, name="deactivate"),
+    path("/<int:pk>/delete", patterns.delete, name="delete"),
+    path("/<int:pk>/restore", patterns.restore, name="restore"),
+]
+resources = [
+    path("v2.0/correlation-patterns", api.Patterns.as_view()),
+    path("v2.0/correlation-patterns/<uuid:uuid>", api.Pattern.as_view()),
+    path("v2.1/correlation-patterns-order", api.Order.as_view()),
+    path("v2.1/correlation-patterns-order/reset", api.ResetOrder.as_view()),
+]

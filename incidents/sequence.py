@@ -1,0 +1,40 @@
+"""Recording turns: who changes which alert an incident has, or how its alerts stand, says so in the same transaction, while they hold the domain.
+
+Replays follow what is recorded here (incidents.replay).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from alerts.models import Alert
+from incidents import rules
+from incidents.correlation import Pattern
+from incidents.models import Incident, Turn
+from incidents.models.turn import Left
+
+
+def note_correlated(seen: Iterable[tuple[int, int, int]], patterns: Sequence[Pattern], at: datetime) -> None:
+    """Alerts were taken in this order: [alert, revision it was counted in before or 0, revision]."""
+    Turn.objects.create(at=at, seen=[list(each) for each in seen], patterns=rules.named(patterns))
+
+
+def note_by_hand(incidents: Iterable[int], at: datetime) -> None:
+    """A person ended alerts of these incidents, brought them back, or put them elsewhere; all of it is written already."""
+    rows = Incident.objects.filter(pk__in=list(incidents)).order_by("pk")
+    left = {
+        row.pk: Left(
+            incident=row.pk,
+            first_alert=row.first_alert,
+            seen=[],
+            resolved_at=row.resolved_at.isoformat() if row.resolved_at else None,
+            by_hand=row.resolved_by_id is not None,
+            changed_at=row.changed_at.isoformat(),
+        )
+        for row in rows
+    }
+    alerts = Alert.objects.filter(incident__in=list(left)).order_by("pk")
+    for pk, incident, counted, revision in alerts.values_list("pk", "incident", "correlated_revision", "revision"):
+        left[incident or 0]["seen"].append([pk, max(1, counted), revision])
+    Turn.objects.create(at=at, by_hand=list(left.values()))

@@ -1,0 +1,143 @@
+"""What each alert of an incident was at which time: a lane per alert, from one change of status to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from django.db.models import F, Q, Window
+from django.db.models.functions import Lag
+from django.utils import timezone
+
+from alerts.events import Status
+from alerts.models import Alert, Event
+from incidents.models import Activity, Incident
+
+LANES = 50  # a page
+CHANGES_LIMIT = 5000  # of a page's lanes; the oldest beyond that are left out, and said
+LANE_HEIGHT = 28  # pixels, as the names beside the lanes
+TICKS = 6
+STEPS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30)]
+STEPS += [timedelta(hours=hours) for hours in (1, 2, 3, 6, 12)]
+STEPS += [timedelta(days=days) for days in (1, 2, 7, 14, 30, 91, 365)]
+EDGE = 0.02  # of the whole: room for a dot at the beginning and at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An alert in one status, from one change to the next. `x` and `until` count seconds from the timeline's beginning."""
+
+    status: Status
+    began_at: datetime
+    ended_at: datetime | None  # None: it is so now
+    x: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    alert: Alert
+    spans: tuple[Span, ...]
+    y: float  # pixels from the top to its middle
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: datetime
+    x: str  # in per cent of the width
+    is_day: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Something that a person did to the incident as a whole."""
+
+    activity: Activity
+    x: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What is drawn. It ends now, or when the incident was resolved."""
+
+    starts_at: datetime
+    ends_at: datetime
+    lanes: tuple[Lane, ...]
+    ticks: tuple[Tick, ...]
+    markers: tuple[Marker, ...]
+    is_cut: bool  # older changes are left out
+
+    @property
+    def length(self) -> float:
+        """Seconds."""
+        return (self.ends_at - self.starts_at).total_seconds()
+
+    @property
+    def left(self) -> float:
+        return round(-EDGE * self.length, 1)
+
+    @property
+    def width(self) -> float:
+        return round((1 + 2 * EDGE) * self.length, 1)
+
+    @property
+    def height(self) -> int:
+        return LANE_HEIGHT * len(self.lanes)
+
+
+def timeline(incident: Incident, alerts: Sequence[Alert], activities: Iterable[Activity]) -> Timeline:
+    """The timeline of these alerts of the incident, marked with what people did."""
+    changes = _changes(alerts)
+    is_cut = len(changes) > CHANGES_LIMIT
+    by_alert: dict[int, list[Event]] = {alert.pk: [] for alert in alerts}
+    for event in sorted(changes[:CHANGES_LIMIT], key=lambda event: (event.occurred_at, event.pk)):
+        by_alert[event.alert_id].append(event)
+    ends_at = timezone.now() if incident.is_open else incident.resolved_at or timezone.now()
+    happened = [event.occurred_at for event in changes[:CHANGES_LIMIT]]
+    starts_at = min([incident.started_at, *happened] if not is_cut else happened)
+    ends_at = max([ends_at, *happened, starts_at + timedelta(minutes=1)])
+
+    def x(at: datetime) -> float:
+        return round((at - starts_at).total_seconds(), 1)
+
+    lanes = []
+    for place, alert in enumerate(alerts):
+        events: list[Event | None] = [*by_alert[alert.pk], None]
+        spans = (
+            _span(one, other, x, x(other.occurred_at if other else ends_at)) for one, other in pairwise(events) if one
+        )
+        lanes.append(Lane(alert, tuple(spans), LANE_HEIGHT * (place + 0.5)))
+    markers = tuple(Marker(each, x(each.at)) for each in activities if starts_at <= each.at <= ends_at)
+    return Timeline(starts_at, ends_at, tuple(lanes), _ticks(starts_at, ends_at), markers, is_cut)
+
+
+def _span(one: Event, other: Event | None, x: Callable[[datetime], float], until: float) -> Span:
+    return Span(Status(one.status), one.occurred_at, other.occurred_at if other else None, x(one.occurred_at), until)
+
+
+def _changes(alerts: Sequence[Alert]) -> list[Event]:
+    """The events at which the status of these alerts changed, the newest first. A resolve that was taken back changed nothing."""
+    log = Event.objects.filter(alert__in=[alert.pk for alert in alerts]).exclude(kind=Event.Kind.UNDO)
+    undone = Event.objects.filter(alert__in=[alert.pk for alert in alerts], kind=Event.Kind.UNDO).values("undoes")
+    before = Window(Lag("status"), partition_by="alert_id", order_by=["occurred_at", "id"])
+    told = log.exclude(pk__in=undone).annotate(before=before).filter(Q(before=None) | ~Q(before=F("status")))
+    return list(told.order_by("-occurred_at", "-pk").only("alert_id", "status", "occurred_at")[: CHANGES_LIMIT + 1])
+
+
+def _ticks(starts_at: datetime, ends_at: datetime) -> tuple[Tick, ...]:
+    """Round times in the reader's zone, as many as can be read."""
+    length = ends_at - starts_at
+    step = next((step for step in STEPS if length / step <= TICKS), STEPS[-1])
+    midnight = timezone.localtime(starts_at).replace(hour=0, minute=0, second=0, microsecond=0)
+    at = midnight + step * ((starts_at - midnight) // step + 1)
+    ticks = []
+    while at < ends_at:
+        place = (EDGE + (at - starts_at) / length) / (1 + 2 * EDGE)
+        local = timezone.localtime(at.astimezone(UTC))
+        ticks.append(
+            Tick(local, f"{100 * place:.2f}%", is_day=step >= timedelta(days=1) or not local.hour + local.minute)
+        )
+        at += step
+    return tuple(ticks)

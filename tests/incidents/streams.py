@@ -1,0 +1,180 @@
+"""Random streams of events and of what people do meanwhile, and the incidents they come to."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Count, Q
+
+from alerts.ingest import ingest
+from alerts.models import Alert
+from alerts.sources import bigpanda
+from appkeys.models import AppKey
+from incidents import lifecycle
+from incidents.hands import Replayed
+from incidents.models import Activity, CorrelationPattern, Incident, Turn
+from incidents.replay import Replay
+from incidents.rules import Versions
+from people.models import User
+
+# The suite plays a slice; the full proof is `EVENTS_IN_STREAM=10000 pytest tests/incidents/test_replay.py`.
+EVENTS = int(os.environ.get("EVENTS_IN_STREAM", "700"))
+PATTERNS: list[dict[str, Any]] = [
+    {"tags": ["rack"], "time_window": 20, "cross_source": False},
+    {"tags": ["host"], "time_window": 60},
+    {"tags": ["cluster", "check"], "time_window": 30},
+    {"tags": ["check"], "time_window": 5},
+]
+
+
+def install_patterns() -> None:
+    CorrelationPattern.objects.all().delete()
+    for position, fields in enumerate(PATTERNS):
+        CorrelationPattern.objects.create(position=position, **fields)
+
+
+@dataclass
+class Stream:
+    """Events of about six hours until now: ordinary trouble, late and repeated events, flapping, returns, and a storm."""
+
+    seed: int
+    events: int = EVENTS
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        """Batches as they are sent, one after the other."""
+        draw = random.Random(self.seed)
+        sent: list[dict[str, Any]] = []
+        now = time.time()
+        count = 0
+        while count < self.events:
+            at = now - 6 * 3600 * (1 - count / self.events)
+            batch = [self._event(draw, at, sent) for _ in range(draw.choice((1, 1, 2, 5, 20)))]
+            if draw.random() < 0.03:  # a storm: one check fails everywhere
+                check = f"check-{draw.randrange(3)}"
+                batch += [
+                    {
+                        "host": f"host-{host}",
+                        "check": check,
+                        "cluster": "east",
+                        "status": "critical",
+                        "timestamp": int(at),
+                    }
+                    for host in range(draw.randrange(20, 60))
+                ]
+            sent += batch
+            count += len(batch)
+            yield batch
+
+    @staticmethod
+    def _event(draw: random.Random, at: float, sent: list[dict[str, Any]]) -> dict[str, Any]:
+        kind = draw.random()
+        if sent and kind < 0.08:
+            return dict(draw.choice(sent[-200:]))  # the same again
+        if sent and kind < 0.35:  # of an object that was heard of lately: it ends, returns or flaps
+            known = draw.choice(sent[-60:])
+            return {**known, "status": draw.choice(("ok", "ok", "critical", "warning")), "timestamp": int(at)}
+        number = draw.randrange(40)
+        event: dict[str, Any] = {
+            "host": f"host-{number}",
+            "check": f"check-{draw.randrange(12)}",
+            "status": draw.choice(("critical", "warning", "unknown", "acknowledged", "ok")),
+            "timestamp": int(at) - (draw.randrange(7200) if draw.random() < 0.15 else 0),  # some come late
+        }
+        if draw.random() < 0.6:
+            event["cluster"] = draw.choice(("east", "west"))
+        if draw.random() < 0.3:
+            event["rack"] = f"rack-{draw.randrange(6)}"
+        if draw.random() < 0.1:
+            del event["timestamp"]
+        return event
+
+
+def store(app_keys: list[AppKey], batch: list[dict[str, Any]], place: int) -> None:
+    """Take a batch as the Alerts API does, and tell nobody that there is work."""
+    now = datetime.now(UTC)
+    app_key = app_keys[place % len(app_keys)]
+    ingest(
+        [(app_key, bigpanda.normalize(item, received_at=now)) for item in batch],
+        received_at=now,
+        announce=lambda: None,
+    )
+
+
+def meddle(draw: random.Random, by: User) -> None:
+    """Somebody resolves, merges, splits or takes back what was done last."""
+    incidents = list(Incident.objects.filter(resolved_at=None, merged_into=None).order_by("-pk")[:30])
+    if not incidents:
+        return
+    chosen = draw.choice(incidents)
+    deed = draw.choice(("resolve", "resolve", "merge", "split", "undo", "reopen"))
+    try:
+        if deed == "resolve":
+            lifecycle.resolve(chosen, by=by)
+        elif deed == "reopen":
+            resolved = Incident.objects.exclude(resolved_by=None).filter(merged_into=None).last()
+            if resolved:
+                lifecycle.reopen(resolved, by=by)
+        elif deed == "merge":
+            lifecycle.merge(chosen, [draw.choice(incidents)], by=by)
+        elif deed == "split":
+            pks = list(Alert.objects.filter(incident=chosen).order_by("pk").values_list("pk", flat=True))
+            lifecycle.split(chosen, pks[1:], by=by)
+        elif last := lifecycle.last_of(by):
+            lifecycle.undo(last, by=by)
+    except lifecycle.InvalidTransition:
+        pass  # the incident does not allow it just now
+
+
+FIELDS = (
+    "title", "subtitle", "status", "severity", "alerts_count", "active_count", "status_counts", "shared_tags", "started_at", "changed_at",
+    "resolved_at", "flapping", "flapping_until",
+)  # fmt: skip
+Shape = dict[frozenset[int], dict[str, Any]]
+
+
+def live() -> Shape:
+    """The incidents there are, by their alerts."""
+    members: dict[int, set[int]] = defaultdict(set)
+    for pk, incident in Alert.objects.filter(incident__isnull=False).values_list("pk", "incident"):
+        members[incident].add(pk)
+    began = Count("activities", filter=Q(activities__kind=Activity.Kind.BEGAN_TO_FLAP))
+    rows = Incident.objects.annotate(began=began)
+    began_by_incident = dict(rows.values_list("pk", "began"))
+    incidents = Incident.objects.in_bulk(members)
+    return {
+        frozenset(pks): {
+            **{name: getattr(incidents[pk], name) for name in FIELDS},
+            "by_hand": incidents[pk].resolved_by_id is not None,
+            "flapped": began_by_incident[pk],
+        }
+        for pk, pks in members.items()
+    }
+
+
+def replayed() -> Shape:
+    """The incidents that the recorded turns come to under the patterns that were in force."""
+    past = Replay(Versions())
+    past.follow(list(Turn.objects.order_by("pk")))
+    return {frozenset(each.members): _shape(each) for each in past.board.gatherings.values() if each.members}
+
+
+def _shape(each: Replayed) -> dict[str, Any]:
+    fields = {name: getattr(each.incident, name) for name in FIELDS}
+    return {**fields, "by_hand": each.incident.resolved_by_id is not None, "flapped": each.flapped}
+
+
+def differences(one: Shape, other: Shape) -> list[Any]:
+    """What is in one and not in the other, for each incident that is not the same in both."""
+    found: list[Any] = [sorted(members) for members in one.keys() ^ other.keys()]
+    for members in one.keys() & other.keys():
+        pairs = {name: (one[members][name], other[members][name]) for name in one[members]}
+        if different := {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}:
+            found.append((sorted(members), different))
+    return found

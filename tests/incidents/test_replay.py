@@ -1,0 +1,158 @@
+"""A replay of the log comes to the incidents that live correlation made, and tells what other rules would have made (issue 4)."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from appkeys.models import AppKey
+from incidents import correlator, tasks
+from incidents.models import Incident, ReplayRun
+from people.models import User
+from tests.conftest import PostBatch
+from tests.incidents.streams import Stream, differences, install_patterns, live, meddle, replayed, store
+
+
+@pytest.fixture
+def app_keys(db: None) -> list[AppKey]:
+    return [AppKey.issue(name=name)[0] for name in ("Nagios", "Prometheus", "Zabbix")]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_replay_comes_to_the_same_incidents_as_one_worker(
+    seed: int, app_keys: list[AppKey], responder: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correlator, "PAUSE_SECONDS", 0)
+    install_patterns()
+    draw = random.Random(seed)
+    for place, batch in enumerate(Stream(seed)):
+        store(app_keys, batch, place)
+        if draw.random() < 0.6:  # else it falls behind
+            correlator.correlate_behind()
+        if draw.random() < 0.05:
+            meddle(draw, responder)
+    correlator.correlate_behind()
+    assert differences(replayed(), live()) == []
+
+
+# --- trying rules on the past
+
+
+def run(**fields: Any) -> ReplayRun:
+    """A replay of the last hour, carried out."""
+    now = timezone.now()
+    made = ReplayRun.objects.create(since=now - timedelta(hours=1), until=now, **fields)
+    tasks.replay(made.pk)
+    made.refresh_from_db()
+    return made
+
+
+def shop(post_batch: PostBatch) -> None:
+    """Two hosts of one cluster fail in two ways each: by host, that is two incidents of two alerts."""
+    post_batch(
+        *(
+            {"status": "critical", "host": host, "cluster": "shop", "check": check}
+            for host in ("web-1", "web-2")
+            for check in ("cpu", "disk")
+        )
+    )
+
+
+HOST = {"tags": ["host"], "time_window": 60}
+CLUSTER = {"tags": ["cluster"], "time_window": 60}
+
+
+@pytest.mark.django_db
+def test_the_rules_that_were_in_force_change_nothing(post_batch: PostBatch) -> None:
+    shop(post_batch)
+    done = run()
+    assert done.state == ReplayRun.State.DONE
+    assert done.percent == 100
+    assert done.result
+    assert (done.result["alerts"], done.result["incidents_before"], done.result["incidents_after"]) == (4, 2, 2)
+    assert (done.result["merged"]["count"], done.result["split"]["count"], done.result["alone"]["count"]) == (0, 0, 0)
+
+
+@pytest.mark.django_db
+def test_a_wider_draft_would_have_merged_two_incidents(post_batch: PostBatch) -> None:
+    shop(post_batch)
+    result = run(rules=[CLUSTER]).result
+    assert result
+    assert (result["incidents_before"], result["incidents_after"]) == (2, 1)
+    assert (result["compression_before"], result["compression_after"]) == (0.5, 0.75)
+    both = sorted(Incident.objects.values_list("pk", flat=True))
+    assert result["merged"]["shown"] == [{"title": "shop", "incidents": both, "alerts": 4}]
+    (group,) = result["groups"]
+    assert (group["title"], group["alerts"], group["objects"]) == ("shop", 4, 2)
+    assert group["tags"] == [{"name": "cluster", "value": "shop"}]
+    assert result["joined"] == 2
+
+
+@pytest.mark.django_db
+def test_a_narrower_draft_would_have_split_them_and_left_alerts_alone(post_batch: PostBatch) -> None:
+    shop(post_batch)
+    result = run(rules=[{"tags": ["host", "check"], "time_window": 60}]).result
+    assert result
+    assert (result["incidents_before"], result["incidents_after"]) == (2, 4)
+    assert [each["into"] for each in result["split"]["shown"]] == [2, 2]
+    assert result["alone"]["count"] == 4
+
+
+@pytest.mark.django_db
+def test_a_group_that_looks_too_wide_is_named_with_the_reason(post_batch: PostBatch) -> None:
+    post_batch(*({"status": "critical", "host": f"web-{number}", "cluster": "shop"} for number in range(40)))
+    result = run(rules=[CLUSTER]).result
+    assert result
+    assert [each["why"] for each in result["warnings"]["shown"]] == [["It gathers 40 different objects."]]
+
+
+@pytest.mark.django_db
+def test_the_order_of_the_rules_decides_and_one_that_is_off_does_not_count(post_batch: PostBatch) -> None:
+    shop(post_batch)
+    by_host, by_cluster = run(rules=[{**CLUSTER, "active": False}, HOST]), run(rules=[CLUSTER, HOST])
+    assert by_host.result
+    assert by_cluster.result
+    assert (by_host.result["incidents_after"], by_cluster.result["incidents_after"]) == (2, 1)
+
+
+@pytest.mark.django_db
+def test_a_filter_limits_what_a_draft_gathers_and_one_that_cannot_be_read_is_named(post_batch: PostBatch) -> None:
+    shop(post_batch)
+    done = run(rules=[{**CLUSTER, "filter": "check = cpu"}])
+    assert done.result
+    assert done.result["incidents_after"] == 3
+    broken = run(rules=[{**CLUSTER, "filter": "check ="}])
+    assert broken.state == ReplayRun.State.FAILED
+    assert broken.error.startswith("A filter cannot be read:")
+
+
+@pytest.mark.django_db
+def test_a_replay_that_was_cancelled_or_done_is_not_done_again(post_batch: PostBatch) -> None:
+    shop(post_batch)
+    now = timezone.now()
+    made = ReplayRun.objects.create(since=now - timedelta(hours=1), until=now)
+    made.cancel()
+    tasks.replay(made.pk)
+    made.refresh_from_db()
+    assert (made.state, made.result) == (ReplayRun.State.CANCELLED, None)
+    done = run()
+    tasks.replay(done.pk)
+    done.refresh_from_db()
+    assert done.attempt == 1
+
+
+@pytest.mark.django_db
+def test_what_began_before_the_range_serves_to_place_the_rest_and_is_not_counted(post_batch: PostBatch) -> None:
+    post_batch({"status": "critical", "host": "web-1", "check": "cpu"})
+    middle = timezone.now()
+    post_batch({"status": "critical", "host": "web-1", "check": "disk"}, {"status": "critical", "host": "web-2"})
+    made = ReplayRun.objects.create(since=middle, until=timezone.now(), rules=[HOST])
+    tasks.replay(made.pk)
+    made.refresh_from_db()
+    assert made.result
+    assert (made.result["alerts"], made.result["incidents_after"], made.result["alone"]["count"]) == (2, 2, 0)
