@@ -5,16 +5,22 @@ from __future__ import annotations
 from django.urls import path
 
 from incidents.api import patterns as api
-from incidents.views import patterns
+from incidents.views import patterns, tries
 
 app_name = "patterns"
 urlpatterns = [
     path("", patterns.listing, name="list"),
     path("/new", patterns.new, name="new"),
     path("/preview", patterns.preview, name="preview"),
+    path("/order", tries.order, name="order"),
     path("/order/reset", patterns.reset_order, name="reset_order"),
     path("/export.json", patterns.export, name="export"),
     path("/import", patterns.bring_in, name="import"),
+    path("/tries", tries.listing, name="tries"),
+    path("/tries/<int:pk>", tries.detail, name="try"),
+    path("/tries/<int:pk>/cancel", tries.cancel, name="try_cancel"),
+    path("/tries/<int:pk>/again", tries.again, name="try_again"),
+    path("/tries/<int:pk>/enable", tries.enable, name="try_enable"),
     path("/<int:pk>", patterns.detail, name="detail"),
     path("/<int:pk>/edit", patterns.edit, name="edit"),
     path("/<int:pk>/move", patterns.move, name="move"),

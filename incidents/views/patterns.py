@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from incidents import pattern_counts, pattern_transfer, patterns
+from incidents import pattern_counts, pattern_transfer, patterns, tries
 from incidents.models import CorrelationPattern, PatternVersion
 from incidents.pattern_forms import PatternForm
+from incidents.views.tries import RangeForm, start
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
 
@@ -91,7 +92,9 @@ def _shown(value: Any) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
     form = PatternForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid() and form.draft and "check" not in request.POST:
+    if answer := _tried(request, form):
+        return answer
+    if request.method == "POST" and form.is_valid() and form.draft and _is_to_be_saved(request):
         pattern = patterns.create(form.draft, by=request.user)
         messages.success(
             request,
@@ -108,7 +111,9 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return _form_page(request, PatternForm(draft=patterns.Draft.of(pattern), version=pattern.version), pattern)
     form = PatternForm(request.POST)
-    if form.is_valid() and form.draft and "check" not in request.POST:
+    if answer := _tried(request, form, pattern):
+        return answer
+    if form.is_valid() and form.draft and _is_to_be_saved(request):
         try:
             changed = patterns.edit(pattern, form.draft, by=request.user, seen=form.cleaned_data["version"])
         except patterns.EditedMeanwhile as refusal:
@@ -125,8 +130,28 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
     return _form_page(request, form, pattern)
 
 
+def _is_to_be_saved(request: SignedInRequest) -> bool:
+    return not {"check", "try"} & request.POST.keys()
+
+
+def _tried(
+    request: SignedInRequest, form: PatternForm, pattern: CorrelationPattern | None = None
+) -> HttpResponse | None:
+    """Start a try of what is in the form, where that was asked for and can be."""
+    if "try" not in request.POST or not form.is_valid() or not form.draft:
+        return None
+    note = f"{'Changed' if pattern else 'New'}: {form.draft}"
+    return start(request, tries.with_draft(form.draft, pattern), note)
+
+
 def _form_page(request: SignedInRequest, form: PatternForm, pattern: CorrelationPattern | None = None) -> HttpResponse:
-    context = {"form": form, "pattern": pattern, "tags_seen": pattern_counts.tags_seen(), "reach": _reach(form)}
+    context = {
+        "form": form,
+        "pattern": pattern,
+        "tags_seen": pattern_counts.tags_seen(),
+        "reach": _reach(form),
+        "range": RangeForm(initial={"days": 7}),
+    }
     return render(request, "patterns/form.html", context)
 
 

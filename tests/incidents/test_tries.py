@@ -1,0 +1,159 @@
+"""Trying a pattern over the past before it is switched on."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from incidents import patterns, tries
+from incidents.models import CorrelationPattern, Incident, ReplayRun
+from people.models import User
+
+FORM = {"tag": ["cluster"], "window": "60", "unit": "minutes", "cross_source": "on", "active": "on", "days": "7"}
+
+
+@pytest.fixture
+def page(client: Client, admin: User) -> Client:
+    CorrelationPattern.objects.all().delete()
+    client.force_login(admin)
+    return client
+
+
+@pytest.fixture
+def press(page: Client, django_capture_on_commit_callbacks: Any) -> Any:
+    """Send a form, and let the worker do what it asks for."""
+
+    def post(path: str, data: dict[str, Any]) -> Any:
+        with django_capture_on_commit_callbacks(execute=True):
+            return page.post(path, data)
+
+    return post
+
+
+@pytest.fixture
+def day(page: Client, post_batch: Any) -> None:
+    """Four alerts of two clusters, each an incident of its own."""
+    post_batch(*({"status": "critical", "host": f"h{n}", "cluster": f"c{n % 2}"} for n in range(4)))
+
+
+def said(reply: Any) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", reply.content.decode())).split())
+
+
+def test_a_draft_shows_what_it_would_have_made_and_is_then_enabled(page: Client, press: Any, day: None) -> None:
+    reply = press("/patterns/new", {**FORM, "try": "1"})
+    assert not CorrelationPattern.objects.exists()
+    text = said(page.get(reply.url))
+    assert "Incidents 4 → 2" in text
+    assert "Compression 0.0 % → 50.0 %" in text
+    assert "2 would have been one incident" in text
+    first, *_ = Incident.objects.order_by("pk")
+    assert f'href="/incidents/{first.pk}"' in page.get(reply.url).content.decode()
+    assert Incident.objects.count() == 4
+    enabled = press(f"{reply.url}/enable", {})
+    pattern = CorrelationPattern.objects.get()
+    assert enabled.url == f"/patterns/{pattern.pk}"
+    assert pattern.tags == ["cluster"]
+    again = said(page.get(reply.url))
+    assert "Its rules are those in force now." in again
+    press(f"{reply.url}/enable", {})
+    assert CorrelationPattern.objects.count() == 1
+
+
+def test_a_change_of_a_pattern_is_tried_in_its_place(page: Client, press: Any, post_batch: Any, admin: User) -> None:
+    pattern = patterns.create(patterns.read({"tags": ["cluster"], "time_window": 60}), by=admin)
+    post_batch(*({"status": "critical", "host": f"h{n}", "cluster": "c"} for n in range(3)))
+    reply = press(f"/patterns/{pattern.pk}/edit", {**FORM, "version": "1", "filter": "host != h2", "try": "1"})
+    text = said(page.get(reply.url))
+    assert "Incidents 1 → 2" in text
+    assert "1 incident would have been several" in text
+    assert "1 alert would have been left alone" in text
+    patterns.edit(pattern, patterns.read({"tags": ["cluster"], "time_window": 5}), by=admin)
+    refused = page.post(f"{reply.url}/enable", follow=True)
+    assert "ada has changed this pattern meanwhile" in said(refused)
+    pattern.refresh_from_db()
+    assert pattern.time_window == 5
+
+
+def test_another_order_is_tried_and_enabled(page: Client, press: Any, day: None, admin: User) -> None:
+    host, cluster = (
+        patterns.create(patterns.read({"tags": [tag], "time_window": 60}), by=admin) for tag in ("host", "cluster")
+    )
+    reply = press("/patterns/order", {f"place-{host.pk}": "2", f"place-{cluster.pk}": "1", "try": "1", "days": "1"})
+    text = said(page.get(reply.url))
+    assert "Order same cluster within 1 hour; then same host within 1 hour" in text
+    press(f"{reply.url}/enable", {})
+    assert [each.pk for each in CorrelationPattern.objects.present()] == [cluster.pk, host.pk]
+
+
+def test_a_try_shows_its_progress_and_can_be_left_and_cancelled(page: Client, admin: User) -> None:
+    now = timezone.now()
+    run = ReplayRun.objects.create(
+        rules=[], since=now - timedelta(days=1), until=now, by=admin, state="running", done=1, total=4
+    )
+    text = said(page.get(f"/patterns/tries/{run.pk}"))
+    assert "Looking at the past: 25 %" in text
+    assert "You can leave this page" in text
+    part = page.get(f"/patterns/tries/{run.pk}", headers={"HX-Request": "true", "HX-Target": "try"}).content.decode()
+    assert 'hx-trigger="every 1s"' in part
+    assert "<html" not in part
+    page.post(f"/patterns/tries/{run.pk}/cancel")
+    assert "Cancelled" in said(page.get(f"/patterns/tries/{run.pk}"))
+    assert "Cancelled" in said(page.get("/patterns/tries"))
+
+
+@pytest.mark.parametrize(
+    ("dates", "message"),
+    [
+        ({"days": ""}, "Choose the last days, or the first and the last day."),
+        ({"days": "", "since": "2026-02-02", "until": "2026-02-01"}, "The first day comes after the last."),
+        ({"days": "", "since": "2026-01-01", "until": "2026-12-31"}, "At most 92 days can be tried at once."),
+        ({"days": "5000"}, "Select a valid choice."),
+    ],
+)
+def test_a_range_that_makes_no_sense_is_refused_and_the_draft_is_kept(
+    page: Client, dates: dict[str, str], message: str
+) -> None:
+    reply = page.post("/patterns/new", {**FORM, **dates, "try": "1"})
+    assert message in said(reply)
+    assert 'value="cluster"' in reply.content.decode()
+    assert not ReplayRun.objects.exists()
+
+
+def test_chosen_days_are_whole_days(page: Client, press: Any, day: None) -> None:
+    today = timezone.now().date().isoformat()
+    reply = press("/patterns/new", {**FORM, "days": "", "since": today, "until": today, "try": "1"})
+    run = ReplayRun.objects.get()
+    assert run.since.time().isoformat() == "00:00:00"
+    assert "Alerts 4" in said(page.get(reply.url))
+
+
+def test_a_group_that_looks_too_wide_is_warned_of(page: Client, press: Any, post_batch: Any) -> None:
+    post_batch(*({"status": "critical", "host": f"h{n}", "site": "s"} for n in range(31)))
+    reply = press("/patterns/new", {**FORM, "tag": ["site"], "try": "1"})
+    assert "It gathers 31 different objects." in said(page.get(reply.url))
+
+
+def test_who_may_only_look_sees_results_and_no_buttons(page: Client, press: Any, day: None, viewer: User) -> None:
+    reply = press("/patterns/new", {**FORM, "try": "1"})
+    page.force_login(viewer)
+    assert "Incidents 4 → 2" in said(page.get(reply.url))
+    assert "Enable" not in said(page.get(reply.url))
+    for deed in ("enable", "cancel", "again"):
+        assert page.post(f"{reply.url}/{deed}").status_code == 403
+
+
+def test_a_new_draft_stands_where_its_window_puts_it_unless_the_order_is_set(admin: User) -> None:
+    CorrelationPattern.objects.all().delete()
+    for tag, window in (("a", 120), ("b", 30)):
+        patterns.create(patterns.read({"tags": [tag], "time_window": window}), by=admin)
+    draft = patterns.read({"tags": ["c"], "time_window": 60})
+    assert [rule["tags"] for rule in tries.with_draft(draft)] == [["a"], ["c"], ["b"]]
+    patterns.move(CorrelationPattern.objects.get(tags=["b"]), -1, by=admin)
+    assert [rule["tags"] for rule in tries.with_draft(draft)] == [["b"], ["a"], ["c"]]
