@@ -1,4 +1,4 @@
-"""Keys of one's own, people, and roles."""
+"""Preferences and keys of one's own, people, and roles."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from people import staffing
 from people.models import ApiKey, Area, Level, Role, User
+from people.models.preferences import time_zones
 
 LIFETIMES = {"6": "6 months", "12": "12 months", "24": "24 months", "": "Never"}  # bigpanda.md §6
 
@@ -35,6 +36,20 @@ def months_after(start: datetime, months: int) -> datetime:
     """The same day that many months later, or the last one of a month that is too short for it."""
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
     return start.replace(year=year, month=month + 1, day=min(start.day, monthrange(year, month + 1)[1]))
+
+
+class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none
+    """How a person likes the console."""
+
+    time_zone = forms.ChoiceField(
+        required=False,
+        choices=lambda: [("", "As this browser"), *((name, name.replace("_", " ")) for name in sorted(time_zones()))],
+        error_messages={"invalid_choice": "%(value)s is not a time zone. Choose one of the list."},
+    )
+
+    class Meta:
+        model = User
+        fields = ("time_zone", "theme", "density", "shortcuts")
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from people.views import me
+from people.views import me, preferences
 
 app_name = "me"
 urlpatterns = [
     path("", me.me, name="page"),
+    path("/preferences", preferences.preferences, name="preferences"),
     path("/password", me.password, name="password"),
     path("/keys", me.new_key, name="new_key"),
     path("/keys/<int:pk>/revoke", me.revoke_key, name="revoke_key"),

@@ -17,13 +17,13 @@ from django.views.decorators.http import require_POST, require_safe
 from people import audit, sessions
 from people.access import SignedInRequest
 from people.audit import Change
-from people.forms import ApiKeyForm
+from people.forms import ApiKeyForm, PreferencesForm
 from people.models import ApiKey, BrowserSession
 
 
 @require_safe
 def me(request: SignedInRequest) -> HttpResponse:
-    return _page(request)
+    return page(request)
 
 
 @require_POST
@@ -31,7 +31,7 @@ def password(request: SignedInRequest) -> HttpResponse:
     """A new password ends every other session of this person."""
     form = PasswordChangeForm(request.user, request.POST)
     if not form.is_valid():
-        return _page(request, password_form=form)
+        return page(request, password_form=form)
     with transaction.atomic():
         form.save()
         audit.record(request.user, request.user, Change.CHANGED, old={"password": 1}, new={"password": 2})
@@ -50,10 +50,10 @@ def new_key(request: SignedInRequest) -> HttpResponse:
     with transaction.atomic():
         issued = form.issue(request.user) if form.is_valid() else None
         if issued is None:
-            return _page(request, key_form=form)
+            return page(request, key_form=form)
         key, secret = issued
         audit.record(request.user, key, Change.CREATED, new={"ends_in": key.suffix, "expires_at": key.expires_at})
-    return _page(request, issued=key, secret=secret)
+    return page(request, issued=key, secret=secret)
 
 
 @require_POST
@@ -96,8 +96,9 @@ def end_other_sessions(request: SignedInRequest) -> HttpResponse:
     return redirect("me:page")
 
 
-def _page(request: SignedInRequest, **more: Any) -> HttpResponse:
+def page(request: SignedInRequest, **more: Any) -> HttpResponse:
     context = {
+        "preferences_form": PreferencesForm(instance=request.user),
         "password_form": PasswordChangeForm(request.user),
         "key_form": ApiKeyForm(),
         "sessions": BrowserSession.objects.filter(user=request.user).live(),

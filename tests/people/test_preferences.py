@@ -42,3 +42,23 @@ def test_keys_can_be_turned_off(client: Client, viewer: User) -> None:
     assert "keys.js" in client.get("/").content.decode()
     User.objects.update(shortcuts=False)
     assert "keys.js" not in client.get("/").content.decode()
+
+
+def test_a_person_says_how_they_like_the_console(client: Client, viewer: User) -> None:
+    client.force_login(viewer)
+    liked = {"time_zone": "Asia/Kolkata", "theme": "dark", "density": "compact"}
+    shown = client.post("/me/preferences", liked, follow=True).content.decode()
+    assert '<option value="Asia/Kolkata" selected>' in shown
+    assert 'data-theme="dark"' in shown
+    assert 'data-density="compact"' in shown
+    assert "keys.js" not in shown
+
+
+def test_a_time_zone_that_is_none_is_refused_at_its_field(client: Client, viewer: User) -> None:
+    client.force_login(viewer)
+    shown = client.post(
+        "/me/preferences", {"time_zone": "Mars/Olympus", "theme": "dark", "density": "compact"}
+    ).content.decode()
+    assert "Mars/Olympus is not a time zone" in shown
+    viewer.refresh_from_db()
+    assert viewer.time_zone == ""
