@@ -28,12 +28,12 @@
       ["* a", "Select all that match"],
     ],
     "Act": [
-      ["e", "Resolve"],
-      ["a", "Acknowledge"],
-      ["m", "Assign to me"],
-      ["s", "Snooze"],
-      ["c", "Comment"],
-      ["M", "Merge the selected"],
+      ["e", "Resolve", () => act("e")],
+      ["a", "Acknowledge", () => act("a")],
+      ["m", "Assign to me", () => act("m")],
+      ["s", "Snooze", () => act("s")],
+      ["c", "Comment", () => act("c")],
+      ["M", "Merge the selected", () => act("M")],
       ["z", "Undo the last action"],
     ],
     "Look": [
@@ -52,6 +52,7 @@
     ],
     "Help": [
       ["?", "This list", showSheet],
+      ["Ctrl+k", "Command box; ⌘K on a Mac"],
     ],
   };
   const ALIKE = { "ArrowDown": "j", "ArrowUp": "k" };
@@ -66,6 +67,16 @@
     if (element.matches("input:not([type=checkbox]), textarea")) element.focus();
     else element.click();
     return true;
+  }
+
+  /* An action is for what is selected, else for the row under the cursor, else for the open incident. */
+  function act(key) {
+    const row = underCursor();
+    const box = row?.querySelector("input[type=checkbox]");
+    const isOpen = row?.querySelector(ROW).ariaCurrent === "true";
+    const isAnySelected = [...(row?.closest("table").querySelectorAll("tbody input[type=checkbox]") || [])].some((each) => each.checked);
+    if (box && !isOpen && !isAnySelected) box.click();
+    return activate(key);
   }
 
   /* Rows: the cursor is the focus, and stays where it was when an incident is closed. */
