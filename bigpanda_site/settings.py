@@ -227,6 +227,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "wake": {"task": "incidents.tasks.wake_snoozed", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
     "calm down": {"task": "incidents.tasks.calm_down", "schedule": 60.0, "options": {"expires": 60.0}},
+    "shadows": {"task": "incidents.tasks.follow_shadows", "schedule": 15.0, "options": {"expires": 15.0}},
     "take up runs": {"task": "incidents.tasks.take_up_runs", "schedule": 60.0, "options": {"expires": 60.0}},
     "forget sessions": {"task": "people.tasks.forget_sessions", "schedule": 86_400.0},
     "place incidents": {"task": "incidents.tasks.place_incidents", "schedule": 60.0, "options": {"expires": 60.0}},

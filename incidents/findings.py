@@ -115,7 +115,7 @@ class Findings:
         """All of it, to go on from later."""
         return {"counts": self.counts, "biggest": self.biggest, "parts": self.parts, **self.shown}
 
-    def result(self, *, events: int) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """As JSON for pages and API; compression is the share of alerts that no longer are an incident of their own."""
         for pk in list(self.parts):  # of the rest, alerts lie outside of the range
             self._end_part(pk)
@@ -123,7 +123,7 @@ class Findings:
         before, after = counts["incidents_before"], counts["incidents"]
         return {
             "alerts": counts["alerts"],
-            "events": events,
+            "events": counts["events"],
             "incidents_before": before,
             "incidents_after": after,
             "compression_before": _compression(before, counts["alerts"]),

@@ -91,6 +91,10 @@ class Replay:
         ]
         self._tell(past)
 
+    def outcomes(self) -> list[Outcome]:
+        """The incidents that are not forgotten yet, with their alerts."""
+        return [(each, [self.alerts[pk] for pk in each.members]) for each in self.board.gatherings.values()]
+
     def end(self) -> None:
         """Tell of all that is left."""
         self._tell(list(self.board.gatherings))

@@ -44,6 +44,21 @@ class Versions:
         return self._known[pk, version]
 
 
+def current() -> list[Rule]:
+    """The patterns that are on, as rules of a replay."""
+    return [
+        Rule(
+            pattern=row.pk,
+            version=row.version,
+            tags=row.tags,
+            time_window=row.time_window,
+            filter=row.filter,
+            cross_source=row.cross_source,
+        )
+        for row in CorrelationPattern.objects.present().filter(active=True)
+    ]
+
+
 def drafts(rules: Sequence[Rule]) -> list[Pattern]:
     """Rules as a replay or a shadow names them, in their order. Raises BpqlError where a filter cannot be read."""
     return [

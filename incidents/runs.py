@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from incidents import replay, rules
+from incidents import replay, rules, suggestions
 from incidents.bpql import BpqlError
 from incidents.findings import Findings
-from incidents.models import LogRun, ReplayRun, Turn
+from incidents.models import LogRun, ReplayRun, SuggestionRun, Turn
 from incidents.replay import LATENESS, Replay
 
 SILENCE = timedelta(seconds=60)  # a worker that has said nothing for so long is dead
@@ -27,7 +27,14 @@ class Stopped(Exception):
 
 
 def replay_run(pk: int) -> None:
-    _run(ReplayRun, pk, _replay)
+    _run(ReplayRun, pk, _replay, total=lambda run: Turn.objects.filter(at__gte=run.since, at__lte=run.until).count())
+
+
+def suggestion_run(pk: int) -> None:
+    def search(run: SuggestionRun, progress: Progress) -> dict[str, Any]:
+        return suggestions.suggest(run.since, run.until, progress)
+
+    _run(SuggestionRun, pk, search, total=lambda run: suggestions.alerts_between(run.since, run.until))
 
 
 def waiting(model: type[Run]) -> QuerySet[Run]:
@@ -36,7 +43,9 @@ def waiting(model: type[Run]) -> QuerySet[Run]:
     return model._default_manager.filter(Q(state=LogRun.State.WAITING) | silent)
 
 
-def _run(model: type[Run], pk: int, work: Callable[[Run, Progress], dict[str, Any]]) -> None:
+def _run(
+    model: type[Run], pk: int, work: Callable[[Run, Progress], dict[str, Any]], *, total: Callable[[Run], int]
+) -> None:
     """Take a run up, unless it has ended or another worker is at it. Where one was killed at it, the next one begins anew."""
     now = timezone.now()
     free = waiting(model).filter(pk=pk)
@@ -49,8 +58,8 @@ def _run(model: type[Run], pk: int, work: Callable[[Run, Progress], dict[str, An
         if not own.update(done=done, alive_at=timezone.now()):
             raise Stopped
 
-    own.update(total=Turn.objects.filter(at__gte=run.since, at__lte=run.until).count())
     try:
+        own.update(total=total(run))
         result = work(run, progress)
     except Stopped:
         logger.info("%s %d: stopped", model.__name__, pk)
@@ -77,4 +86,5 @@ def _replay(run: ReplayRun, progress: Progress) -> dict[str, Any]:
         done += sum(turn.at >= run.since for turn in turns)
         progress(done)
     past.end()
-    return findings.result(events=past.events)
+    findings.counts["events"] = past.events
+    return findings.result()

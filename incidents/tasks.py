@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import correlator, environments, lifecycle, runs
+from incidents import correlator, environments, lifecycle, runs, shadow
 from incidents.lifecycle import bulk
-from incidents.models import ReplayRun
+from incidents.models import ReplayRun, SuggestionRun
 
 
 @shared_task
@@ -38,6 +38,20 @@ def take_up_runs() -> None:
     """Carry out what was asked for where the message was lost or the worker killed."""
     for pk in runs.waiting(ReplayRun).values_list("pk", flat=True):
         runs.replay_run(pk)
+    for pk in runs.waiting(SuggestionRun).values_list("pk", flat=True):
+        runs.suggestion_run(pk)
+
+
+@shared_task
+def suggest(pk: int) -> None:
+    """Carry out a SuggestionRun."""
+    runs.suggestion_run(pk)
+
+
+@shared_task
+def follow_shadows() -> None:
+    """Let the rules that run in the shadow of the live ones follow what came since."""
+    shadow.follow_all()
 
 
 @shared_task

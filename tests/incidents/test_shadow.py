@@ -1,0 +1,98 @@
+"""Rules in the shadow of the live ones, and rules that the past suggests (issue 4, Try before)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from incidents import shadow, tasks
+from incidents.bpql import BpqlError
+from incidents.models import Incident, Shadow, SuggestionRun
+from people.models import User
+from tests.conftest import PostBatch, PostEvent
+
+pytestmark = pytest.mark.django_db
+CLUSTER = {"tags": ["cluster"], "time_window": 60}
+
+
+def found(on: Shadow) -> dict[str, Any]:
+    """What it has found by now."""
+    tasks.follow_shadows()
+    on.refresh_from_db()
+    assert on.result
+    return on.result
+
+
+def test_a_shadow_begins_when_it_is_switched_on_and_its_difference_grows(post_event: PostEvent, admin: User) -> None:
+    post_event(host="web-0", cluster="shop")
+    on = shadow.switch_on([CLUSTER], by=admin)
+    post_event(host="web-1", cluster="shop")
+    assert found(on)["alerts"] == 1
+    post_event(host="web-2", cluster="shop")
+    post_event(host="web-3", cluster="shop")
+    result = found(on)
+    assert (result["alerts"], result["incidents_before"], result["incidents_after"]) == (3, 3, 1)
+    assert result["merged"]["count"] == 1
+    assert Incident.objects.count() == 4, "nobody's incidents change by it"
+
+
+def test_a_shadow_that_is_off_keeps_what_it_found_and_follows_no_more(post_event: PostEvent, admin: User) -> None:
+    on = shadow.switch_on([CLUSTER], by=admin)
+    post_event(host="web-1", cluster="shop")
+    before = found(on)
+    shadow.switch_off(on)
+    post_event(host="web-2", cluster="shop")
+    assert found(on) == before
+    assert not on.is_on
+
+
+def test_a_worker_that_remembers_nothing_of_a_shadow_goes_on_where_it_was(post_event: PostEvent, admin: User) -> None:
+    on = shadow.switch_on([CLUSTER], by=admin)
+    post_event(host="web-1", cluster="shop")
+    found(on)
+    shadow._minds.clear()
+    post_event(host="web-2", cluster="shop")
+    result = found(on)
+    assert (result["alerts"], result["incidents_after"], result["events"]) == (2, 1, 2)
+
+
+def test_a_filter_that_cannot_be_read_is_refused_at_once(admin: User) -> None:
+    with pytest.raises(BpqlError):
+        shadow.switch_on([{**CLUSTER, "filter": "check ="}], by=admin)
+
+
+def test_the_past_suggests_tags_whose_values_come_in_groups(post_batch: PostBatch) -> None:
+    post_batch(
+        *(
+            {
+                "status": "critical",
+                "host": f"web-{number}",
+                "check": "http",
+                "site": f"site-{number % 8}",
+                "ticket": number,
+            }
+            for number in range(64)
+        )
+    )
+    now = timezone.now()
+    run = SuggestionRun.objects.create(since=now - timedelta(hours=1), until=now)
+    tasks.suggest(run.pk)
+    run.refresh_from_db()
+    assert run.result
+    assert (run.state, run.percent, run.result["alerts"]) == (SuggestionRun.State.DONE, 100, 64)
+    (one,) = run.result[
+        "suggestions"
+    ]  # the ticket is never twice the same, the check always, the host is a pattern already
+    assert (one["tags"], one["groups"], one["biggest"], one["compression"]) == (["site"], 8, 8, 0.875)
+    assert one["reason"].startswith("100% of the alerts have site.")
+
+
+def test_a_quiet_past_suggests_nothing(db: None) -> None:
+    now = timezone.now()
+    run = SuggestionRun.objects.create(since=now - timedelta(hours=1), until=now)
+    tasks.suggest(run.pk)
+    run.refresh_from_db()
+    assert run.result == {"alerts": 0, "incidents": 0, "compression": 0.0, "suggestions": []}
