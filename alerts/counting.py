@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import DatabaseError, close_old_connections, transaction
 from django.db.models import F
@@ -17,15 +18,25 @@ from django.utils import timezone
 
 from alerts.events import IncomingEvent
 from alerts.ingest import Outcome
-from alerts.models import Repair, Traffic
+from alerts.models import Health, Repair, Traffic
 from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 2.0
 
+
+class Seen(NamedTuple):
+    """What a doctor asks about the events since the last flush: the newest, when it came, and the one with most tags."""
+
+    last: IncomingEvent
+    at: datetime
+    largest: IncomingEvent
+
+
 _lock = threading.Lock()
 _events: Counter[tuple[int, datetime, str]] = Counter()  # App Key, hour, column of Traffic
 _repairs: dict[tuple[int, str], tuple[str, int]] = {}  # App Key and field -> the last rule, how often
+_seen: dict[int, Seen] = {}  # by App Key
 _flusher: threading.Thread | None = None
 _stopping = threading.Event()
 
@@ -34,10 +45,14 @@ def count(
     taken: Iterable[tuple[AppKey, IncomingEvent]], outcomes: Iterable[Outcome], rejected: Iterable[AppKey] = ()
 ) -> None:
     """Count what became of a request's events, and the rejects whose App Key is known."""
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    now = timezone.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
     with _lock:
         for (app_key, event), outcome in zip(taken, outcomes, strict=True):
             _events[app_key.pk, hour, "accepted" if outcome is Outcome.ACCEPTED else "duplicates"] += 1
+            known = _seen.get(app_key.pk)
+            largest = known.largest if known and len(known.largest.tags) >= len(event.tags) else event
+            _seen[app_key.pk] = Seen(event, now, largest)
             for note in event.notes:
                 _, times = _repairs.get((app_key.pk, note.field), ("", 0))
                 _repairs[app_key.pk, note.field] = note.rule, times + 1
@@ -50,8 +65,9 @@ def count(
 def flush() -> None:
     """Add what was counted to the database."""
     with _lock:
-        events, repairs = dict(_events), dict(_repairs)
+        events, repairs, seen = dict(_events), dict(_repairs), dict(_seen)
         _events.clear()
+        _seen.clear()
         _repairs.clear()
     try:
         with transaction.atomic():
@@ -64,8 +80,18 @@ def flush() -> None:
                 )
                 changes = {"rule": rule, "times": F("times") + times, "last_at": timezone.now()}
                 Repair.objects.filter(app_key=app_key_pk, field=field).update(**changes)
+            for app_key_pk, each in sorted(seen.items()):
+                _note_health(app_key_pk, each)
     except DatabaseError as error:
         logger.warning("counting: the counts of the last seconds are lost: %s", error)
+
+
+def _note_health(app_key_pk: int, seen: Seen) -> None:
+    occurred_at = seen.last.occurred_at
+    skew = (occurred_at - seen.at).total_seconds() if occurred_at else None
+    Health.objects.update_or_create(app_key_id=app_key_pk, defaults={"last_event_at": seen.at, "skew_seconds": skew})
+    count, identity = len(seen.largest.tags), seen.largest.identity(app_key_pk)
+    Health.objects.filter(pk=app_key_pk, most_tags__lt=count).update(most_tags=count, most_tags_identity=identity)
 
 
 def start() -> None:

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from alerts import idempotency
+from alerts import care, idempotency, inbox
 
 
 @shared_task
 def forget_replies() -> int:
     """Forget replies under idempotency keys that are kept no longer."""
     return idempotency.forget_old()
+
+
+@shared_task
+def forget_samples() -> int:
+    """Forget samples of refused requests that are kept no longer."""
+    return inbox.forget_old()
+
+
+@shared_task
+def end_tests() -> int:
+    """Resolve test alerts whose minute is over."""
+    return care.end_tests()
+
+
+@shared_task
+def watch_silence() -> int:
+    """Miss the integrations that have gone quiet."""
+    return care.watch_silence()

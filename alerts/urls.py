@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from alerts import api, configurations, docs, views, webhooks
+from alerts import api, configurations, docs, doctor_views, mapping_views, views, webhooks
 
 wire = [
     path("data/v2/alerts", api.Alerts.as_view(), name="alerts"),
@@ -23,6 +23,16 @@ wire = [
 ]
 pages = [
     path("alerts/<int:pk>", views.detail, name="alert"),
+    path("integrations/<int:pk>/mapping", mapping_views.page, name="mapping"),
+    path("integrations/<int:pk>/mapping/save", mapping_views.save, name="mapping_save"),
+    path("integrations/<int:pk>/mapping/preview", mapping_views.preview, name="mapping_preview"),
+    path("integrations/<int:pk>/mapping/off", mapping_views.switch_off, name="mapping_off"),
+    path("integrations/<int:pk>/mapping/<int:number>", mapping_views.version, name="mapping_version"),
+    path("integrations/<int:pk>/mapping/<int:number>/restore", mapping_views.restore, name="mapping_restore"),
+    path("integrations/<int:pk>/doctor", doctor_views.page, name="doctor"),
+    path("integrations/<int:pk>/doctor/tail", doctor_views.tail, name="doctor_tail"),
+    path("integrations/<int:pk>/doctor/test", doctor_views.test, name="doctor_test"),
+    path("integrations/<int:pk>/doctor/quiet", doctor_views.quiet, name="doctor_quiet"),
     path("api", docs.page, name="api"),
     path("api/openapi.json", docs.document, name="openapi"),
 ]

@@ -237,6 +237,9 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": SWEEP_SECONDS},
     },
     "forget replies": {"task": "alerts.tasks.forget_replies", "schedule": 3600.0},
+    "forget samples": {"task": "alerts.tasks.forget_samples", "schedule": 3600.0},
+    "end tests": {"task": "alerts.tasks.end_tests", "schedule": 10.0, "options": {"expires": 10.0}},
+    "watch silence": {"task": "alerts.tasks.watch_silence", "schedule": 60.0, "options": {"expires": 60.0}},
 }
 
 # --- Alerts and incidents

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from alerts.events import Status
 from alerts.links import Link, is_link
+from people.templatetags import console_tags
 from people.templatetags.console_tags import icon
 
 register = template.Library()
@@ -57,3 +60,9 @@ def _element(name: str, element: str) -> SafeString:
     return (
         link_button(Link(name, element)) if is_link(element) else format_html('<span class="value">{}</span>', element)
     )
+
+
+@register.simple_tag
+def in_words(length: timedelta) -> str:
+    """The two largest units of a time: "2d 4h"."""
+    return console_tags.in_words(length)

@@ -1,0 +1,191 @@
+"""How an integration does: what is wrong with what it sends, said in words, each with the fix for its tool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from django.db.models import Count, Sum
+from django.utils.safestring import SafeString
+
+from alerts.models import Alert, Health, Traffic
+from appkeys import gallery
+from appkeys.gallery import Tool
+from appkeys.models import AppKey
+from people.templatetags.console_tags import in_words
+
+GUIDELINE = 300  # events an hour: "a few hundred", beyond which BigPanda suspects a misconfiguration (bigpanda.md §1.6)
+SHOWN, LOOKED_BACK = timedelta(hours=48), timedelta(days=14)
+OFTEN = 0.2  # of its events: so many duplicates or rejects are worth a word
+SKEW = timedelta(seconds=90)
+MANY_TAGS = 100
+STALE = timedelta(days=3)  # active and silent for so long: its tool never said that it is over
+FEWEST_HOURS = 5  # with events, before a rhythm can be told
+HOUR = timedelta(hours=1)
+
+# What is to be done where the tool's own help has nothing of its own to say.
+FIXES = {
+    "busy": "Send a change of status once, not at each check, and look for alerts that flap.",
+    "duplicates": "The same event comes twice: look for a second route, contact or action that sends it. It costs nothing but traffic.",
+    "rejected": "Read the reason beside the sample below, and correct what the tool sends. Nothing else of that request was lost.",
+    "never_resolves": "Let the tool send `ok` for the same object when the trouble is over. Resolve those that are over by hand.",
+    "clock_skew": "Set the sender's clock by NTP, and send times with their zone or as Unix seconds.",
+    "dropped": "Shorten what was cut, or send nested values as tags of their own.",
+    "large_tags": "Send the tags that people look for or correlate by; each of the others is stored with every change.",
+    "quiet": "Look whether the tool runs and can reach this address; send a test alert from it.",
+    "pending": "Follow the setup, then send a test alert from the tool.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    kind: str
+    told: str
+    fix: SafeString | str
+    is_urgent: bool = False
+    alerts: Sequence[Alert] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How long an integration is silent as a rule, and how long it is silent now."""
+
+    longest: timedelta | None  # the longest silence it ever ended by itself; None where too little is known
+    silent_for: timedelta
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.longest is not None and self.silent_for > max(self.longest * 3 / 2, 2 * HOUR)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One hour of the chart: from the bottom up what was accepted, repeated, rejected."""
+
+    hour: datetime
+    accepted: int
+    duplicates: int
+    rejected: int
+
+    @property
+    def events(self) -> int:
+        return self.accepted + self.duplicates + self.rejected
+
+
+def tool_of(app_key: AppKey) -> Tool:
+    return gallery.TOOLS.get(app_key.source_system.partition(".")[0], gallery.TOOLS["api"])
+
+
+def bars(app_key: AppKey, now: datetime) -> list[Bar]:
+    """The last two days, hour by hour, also those without events."""
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    known = {row.hour: row for row in app_key.traffic.filter(hour__gt=this_hour - SHOWN)}
+    hours = [this_hour - HOUR * back for back in reversed(range(SHOWN // HOUR))]
+    return [
+        Bar(hour, row.accepted, row.duplicates, row.rejected) if (row := known.get(hour)) else Bar(hour, 0, 0, 0)
+        for hour in hours
+    ]
+
+
+def rhythm(app_key: AppKey, last_event_at: datetime | None, now: datetime) -> Rhythm | None:
+    """From the hours with events of the last two weeks; None before its first event."""
+    if last_event_at is None:
+        return None
+    rows = app_key.traffic.filter(hour__gt=now - LOOKED_BACK).exclude(accepted=0, duplicates=0)
+    hours = list(rows.order_by("hour").values_list("hour", flat=True))
+    silences = [later - earlier - HOUR for earlier, later in pairwise(hours)]
+    longest = max(*silences, HOUR) if len(hours) >= FEWEST_HOURS else None
+    return Rhythm(longest, max(now - last_event_at, timedelta(0)))
+
+
+def examine(app_key: AppKey, now: datetime) -> list[Finding]:
+    """What is wrong, the urgent first."""
+    health = Health.objects.filter(app_key=app_key).first() or Health(app_key=app_key)
+    slug = tool_of(app_key).slug
+    found = [
+        *_volume(app_key, now),
+        *_silence(app_key, health, now),
+        *_never_resolving(app_key, now),
+        *_times(health),
+        *_tags(app_key, health),
+    ]
+    findings = [
+        Finding(each.kind, each.told, gallery.fix(slug, each.kind) or FIXES[each.kind], each.is_urgent, each.alerts)
+        for each in found
+    ]
+    return sorted(findings, key=lambda each: not each.is_urgent)
+
+
+def _volume(app_key: AppKey, now: datetime) -> list[Finding]:
+    rows: list[Traffic] = list(app_key.traffic.filter(hour__gt=now - timedelta(hours=24)))
+    accepted, duplicates, rejected = (
+        sum(getattr(row, name) for row in rows) for name in ("accepted", "duplicates", "rejected")
+    )
+    busiest = max((row.accepted + row.duplicates for row in rows), default=0)
+    total = accepted + duplicates + rejected
+    found = []
+    if busiest > GUIDELINE:
+        found.append(
+            Finding(
+                "busy",
+                f"{busiest:,} events in its busiest hour; a few hundred an hour are much for one integration.",
+                "",
+            )
+        )
+    if duplicates >= 10 and duplicates > OFTEN * total:
+        found.append(Finding("duplicates", f"{duplicates:,} of {total:,} events in 24 hours were duplicates.", ""))
+    if rejected:
+        found.append(
+            Finding(
+                "rejected",
+                f"{rejected:,} of {total:,} events in 24 hours were rejected.",
+                "",
+                is_urgent=rejected > OFTEN * total,
+            )
+        )
+    return found
+
+
+def _silence(app_key: AppKey, health: Health, now: datetime) -> list[Finding]:
+    if app_key.first_event_at is None:
+        return [Finding("pending", "Nothing was received yet.", "")]
+    told = rhythm(app_key, health.last_event_at, now)
+    if told and told.longest and told.is_quiet:
+        words = f"Silent for {in_words(told.silent_for)}; in the last two weeks it was never silent longer than {in_words(told.longest)}."
+        return [Finding("quiet", words, "", is_urgent=True)]
+    return []
+
+
+def _never_resolving(app_key: AppKey, now: datetime) -> list[Finding]:
+    active = Alert.objects.filter(app_key=app_key, is_current=True).exclude(status=0)
+    stale = active.filter(started_at__lt=now - STALE, last_event_at__lt=now - STALE)
+    count = stale.count()
+    if not count:
+        return []
+    words = f"{count:,} alert{'s' if count > 1 else ''} active for more than {STALE.days} days without a word from the tool."
+    return [Finding("never_resolves", words, "", alerts=list(stale.order_by("started_at")[:5]))]
+
+
+def _times(health: Health) -> list[Finding]:
+    skew = timedelta(seconds=health.skew_seconds or 0)
+    if skew <= SKEW:  # behind is what every delay looks like; ahead only a clock can be
+        return []
+    return [Finding("clock_skew", f"Its last event was timed {in_words(skew)} ahead of its receipt.", "")]
+
+
+def _tags(app_key: AppKey, health: Health) -> list[Finding]:
+    found = []
+    repaired = app_key.repairs.aggregate(fields=Count("pk"), times=Sum("times", default=0))
+    if repaired["times"]:
+        fields = f"{repaired['fields']} field{'s' if repaired['fields'] > 1 else ''}"
+        found.append(
+            Finding("dropped", f"Tags were cut, dropped or repaired {repaired['times']:,} times, in {fields}.", "")
+        )
+    if health.most_tags > MANY_TAGS and health.most_tags_identity:
+        largest = list(Alert.objects.filter(identity=health.most_tags_identity, is_current=True))
+        found.append(Finding("large_tags", f"An event came with {health.most_tags:,} tags.", "", alerts=largest))
+    return found
