@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import Any
 
 from django import forms
 
-from alerts.sources.oim import ITEM, STATUSES, BadConfig
+from alerts.sources import oim
+from alerts.sources.oim import STATUSES, BadConfig
 
 WORDS = {
     "critical": "critical, crit, error, down, high",
@@ -102,18 +104,21 @@ def first(sample: object) -> dict[str, Any]:
     """What the form suggests for a sample that no mapping knows yet."""
     source = next((name for name, value in sample.items() if _is_array(value)), "") if isinstance(sample, dict) else ""
     is_array = bool(source) or _is_array(sample)
-    item = ITEM if is_array else ""
-    names = _names(sample, source)
+    paths = oim.paths_of(is_array, sample, source)
 
     def guess(*words: str) -> str:
-        return next((f"{item}{name}" for word in words for name in names if word in name.lower()), "")
+        """The first path whose last step holds the first of these words that any has, or whose way there does."""
+        steps = [(path, path.removeprefix(oim.ITEM).lower().split(".")) for path in paths]
+        near = (path for word in words for path, (*_, last) in steps if word in last)
+        far = (path for word in words for path, way in steps if any(word in step for step in way))
+        return next(chain(near, far), "")
 
     return {
         **WORDS,
         "sample_payload": json.dumps(sample, indent=2, ensure_ascii=False),
         "is_array": is_array,
         "array_source": source,
-        "primary": guess("host", "device", "node", "server", "resource", "service", "name"),
+        "primary": guess("host", "device", "node", "server", "resource", "service", "name", "unit"),
         "secondary": guess("check", "sensor", "alarm", "rule", "event", "title", "message"),
         "status_source": guess("status", "state", "severity", "level", "priority"),
         "timestamp": guess("timestamp", "time", "date"),
@@ -125,13 +130,6 @@ def first(sample: object) -> dict[str, Any]:
 
 def _is_array(value: object) -> bool:
     return isinstance(value, list) and any(isinstance(each, dict) for each in value)
-
-
-def _names(sample: object, source: str) -> list[str]:
-    """Names of plain values in the first item."""
-    rows = sample.get(source) if isinstance(sample, dict) and source else sample
-    row = next((each for each in rows if isinstance(each, dict)), {}) if isinstance(rows, list) else rows
-    return [name for name, value in row.items() if not isinstance(value, dict | list)] if isinstance(row, dict) else []
 
 
 def _listed(written: str) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -15,6 +17,7 @@ from alerts.events import EventRejected, Status
 from alerts.models import Alert
 from alerts.sources import oim
 from alerts.sources.oim import BadConfig
+from people.models import User
 from tests.alerts.test_api import assert_error
 from tests.alerts.test_sources import EXAMPLES, values
 from tests.conftest import Send
@@ -218,3 +221,80 @@ def test_the_api_refuses_what_cannot_be_used_with_the_field(api: Any) -> None:
     )
     assert_error(Client().get("/configurations/alerts/oim/x"), 401)
     assert_error(api("PUT"), 501)
+
+
+# --- in the browser
+
+
+@pytest.fixture
+def admin_client(admin: User) -> Client:
+    client = Client()
+    client.force_login(admin)
+    return client
+
+
+def fields(page: str) -> dict[str, str]:
+    """What a browser would send of the mapping's form as it stands on the page."""
+    form = re.search(r'<form class="mapper".*?</form>', page, re.DOTALL)
+    assert form
+    told = {
+        name: html.unescape(value)
+        for name, value in re.findall(r'<input id="id_\w+"\s+name="(\w+)".*?value="(.*?)"', form[0], re.DOTALL)
+    }
+    told |= {
+        name: html.unescape(text)
+        for name, text in re.findall(r'<textarea id="id_\w+"\s+name="(\w+)".*?>(.*?)</textarea>', form[0], re.DOTALL)
+    }
+    told |= dict.fromkeys(re.findall(r'type="checkbox"\s+name="(\w+)"\s+checked', form[0]), "on")
+    return told | dict(re.findall(r'<select id="id_(\w+)".*?value="(\w+)"\s+selected', form[0], re.DOTALL))
+
+
+def test_what_a_tool_sent_is_the_sample_and_the_suggestion_already_makes_alerts_of_it(
+    admin_client: Client, send: Send, app_key: Any
+) -> None:
+    wire, page = f"/oim/custom/alerts?app_key={app_key.secret}", f"/integrations/{app_key.pk}/mapping"
+    assert send(SAMPLE, path=wire).status_code == 400
+    shown = admin_client.get(page).content.decode()
+    assert "/oim/custom/alerts" in shown
+    assert "ups-1" in shown
+    assert "On battery" in shown
+    sent = fields(shown)
+    assert admin_client.post(f"{page}/save", sent).status_code == 302
+    assert send(SAMPLE, path=wire).status_code == 201
+    assert {alert.primary_value for alert in Alert.objects.all()} == {"ups-1", "ups-2"}
+    again = fields(admin_client.get(page).content.decode())
+    assert again == sent, "what was saved stands in the form again"
+
+
+def test_the_preview_follows_what_is_typed_and_names_what_is_wrong(admin_client: Client, app_key: Any) -> None:
+    page = f"/integrations/{app_key.pk}/mapping"
+    sent = fields(admin_client.get(page).content.decode())
+    assert "ups-1" in admin_client.post(f"{page}/preview", sent).content.decode()
+    for changes, words in (
+        ({"primary": "device.gone"}, ["device.gone", "is not in the sample"]),
+        ({"sample_payload": "{"}, ["sample_payload", "is not JSON"]),
+        ({"sample_payload": ""}, ["sample_payload"]),
+        ({"tags": "nonsense"}, ["tags", "name = path"]),
+        ({"event_filter": "host ="}, ["event_filter"]),
+        ({"event_filter": "nothing = here"}, ["1 left out by the filter"]),
+    ):
+        shown = html.unescape(admin_client.post(f"{page}/preview", sent | changes).content.decode())
+        for word in words:
+            assert word in shown
+    assert "is not in the sample" in admin_client.post(f"{page}/save", sent | {"primary": "gone"}).content.decode()
+
+
+def test_a_version_is_compared_restored_and_switched_off_in_the_browser(
+    admin_client: Client, api: Any, app_key: Any
+) -> None:
+    page = f"/integrations/{app_key.pk}/mapping"
+    api("POST", body={"config": GOOD, "sample_payload": SAMPLE})
+    api("POST", body={"config": GOOD | {"force_lowercase": False}, "sample_payload": SAMPLE})
+    shown = admin_client.get(f"{page}/2").content.decode()
+    assert "<ins>" in shown
+    assert "force_lowercase" in shown
+    admin_client.post(f"{page}/1/restore")
+    assert "Version 3, counts now" in admin_client.get(page).content.decode()
+    admin_client.post(f"{page}/off")
+    assert "Nothing is mapped" in admin_client.get(page).content.decode()
+    assert admin_client.get(f"{page}/9").status_code == 404
