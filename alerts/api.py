@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from http import HTTPStatus
-from typing import Any, ClassVar, Never, cast
+from typing import Any, ClassVar, cast
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils import timezone
 from django.views import defaults
-from rest_framework.exceptions import APIException, NotAuthenticated
+from rest_framework.exceptions import APIException
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,7 +21,7 @@ from rest_framework.views import APIView, set_rollback
 from alerts import counting, idempotency, inbox, limits, payload
 from alerts.ingest import Outcome, ingest
 from alerts.judging import Judged, judge
-from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, find_app_key, sent_app_key
+from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import OrgToken
 
 logger = logging.getLogger(__name__)
@@ -68,9 +68,6 @@ class AlertsAPI(APIView):
             inbox.note(self.judged, **told)
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> Never:
-        raise NotAuthenticated(message)
-
 
 class Alerts(AlertsAPI):
     """Takes one alert, or a batch under `alerts`. 201 when at least one was accepted, 204 when all were duplicates, 400 when none was usable."""
@@ -89,7 +86,7 @@ class Alerts(AlertsAPI):
     def _take(self, request: Request, body: bytes) -> Response:
         received_at = timezone.now()
         parsed = payload.parse(body, request.headers.get("Content-Encoding", ""))
-        self.judged = judged = judge(parsed, sent_app_key(request), find_app_key, received_at=received_at)
+        self.judged = judged = judge(parsed, sent_app_key(request), app_keys_of(request), received_at=received_at)
         limits.check(Counter(app_key for app_key, _ in judged.taken))
         outcomes = ingest(judged.taken, received_at=received_at) if judged.taken else []
         counting.count(judged.taken, outcomes, judged.app_keys_of_rejects)

@@ -24,6 +24,7 @@ from alerts.group_commit import GroupCommit
 from alerts.ingest import Outcome
 from alerts.judging import judge
 from alerts.payload import LIMIT, parse
+from appkeys import usage
 from appkeys.authentication import APP_KEY_HEADERS
 from appkeys.models import AppKey, OrgToken
 from people.secrets import digest
@@ -51,7 +52,7 @@ class KnownCredentials:
     """Active tokens and App Keys that door 1 has let through, by digest, never older than FRESH_SECONDS when they are used."""
 
     def __init__(self) -> None:
-        self.tokens: frozenset[str] = frozenset()
+        self.tokens: frozenset[str] = frozenset()  # those that may send, for every App Key
         self.app_keys: dict[str, AppKey] = {}
         self._seen: set[str] = set()
         self._read_at = 0.0
@@ -70,11 +71,13 @@ class KnownCredentials:
 
     def _read(self) -> None:
         try:
-            active: dict[str, Any] = {"digest__in": list(self._seen), "deactivated_at": None}
-            self.tokens = frozenset(OrgToken.objects.filter(**active).values_list("digest", flat=True))
+            tokens = OrgToken.objects.filter(digest__in=list(self._seen), deactivated_at=None, is_limited=False)
+            self.tokens = frozenset(each.digest for each in tokens if each.may_send and not each.is_expired)
             # What somebody watches, and what has a mapping of its own, is door 1's.
-            taken_here = AppKey.objects.filter(**active).exclude(health__watched_until__gt=timezone.now())
-            self.app_keys = {key.digest: key for key in taken_here.exclude(mappings__is_current=True)}
+            app_keys = AppKey.objects.answering_to(*self._seen).filter(deactivated_at=None)
+            taken_here = app_keys.exclude(health__watched_until__gt=timezone.now()).exclude(mappings__is_current=True)
+            self.app_keys = {digest: app_key for app_key in taken_here for digest in app_key.digests}
+            usage.flush()
             self._read_at = time.monotonic()
         finally:
             close_old_connections()
@@ -136,6 +139,7 @@ class ExpressLane:
             self._group = GroupCommit()
         outcomes = await self._group.store(judged.taken)
         counting.count(judged.taken, outcomes)
+        usage.note(*digests)
         return Outcome.ACCEPTED in outcomes
 
     async def _ask_door_1(self, scope: Any, body: bytes, send: Any) -> int:

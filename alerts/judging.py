@@ -85,6 +85,11 @@ def named_app_key(secret: object, find_app_key: FindAppKey) -> AppKey:
     app_key = find_app_key(secret)
     if app_key is None:
         raise EventRejected("app_key", "is not known here; check it, or create an App Key under Integrations")
+    if app_key.deleted_at:
+        raise EventRejected(
+            "app_key",
+            f"of the integration {app_key.name!r} was deleted; restore it, or name a new one, under Integrations",
+        )
     if not app_key.is_active:
         raise EventRejected("app_key", f"of the integration {app_key.name!r} was deactivated")
     return app_key

@@ -30,7 +30,7 @@ from alerts.ingest import Outcome, ingest
 from alerts.judging import Judged, named_app_key
 from alerts.sources import Source, bigpanda
 from alerts.sources.reading import AlertObject, an_object, text
-from appkeys.authentication import OrgTokenAuthentication, find_app_key, sent_app_key
+from appkeys.authentication import OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import AppKey
 
 # Both shapes that BigPanda's newest and oldest texts promise (bigpanda.md §1.4, §8).
@@ -90,7 +90,7 @@ class Door(AlertsAPI):
     def take(self, request: Request, tool: str, source: Source | None, **told_by_the_url: str) -> Response:
         """1. Who speaks. 2. What is said. 3. By its mapping, where the App Key has one; else as the tool says it. 4. Ingest."""
         received_at = timezone.now()
-        app_key = find_app_key(sent_key(request))
+        app_key = app_keys_of(request)(sent_key(request))
         mapped = mapping.current(app_key) if app_key else None
         normalize = partial(mapping.alerts_of, mapped) if mapped else source.normalize if source else None
         if normalize is None:
@@ -157,7 +157,7 @@ class MappedAlerts(Door, Alerts):
     """/oim/api/alerts: the Alerts API, unless the App Key has a mapping (bigpanda.md §1.1)."""
 
     def post(self, request: Request) -> Response:
-        app_key = find_app_key(sent_key(request))
+        app_key = app_keys_of(request)(sent_key(request))
         if app_key and mapping.current(app_key):
             return self.take(request, "api", None)
         return super().post(request)

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import hmac
-from typing import TypeVar
+from collections.abc import Callable
 
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from appkeys.models import AppKey, Credential, OrgToken
+from appkeys import usage
+from appkeys.models import AppKey, OrgToken
 from people.secrets import digest
 
-C = TypeVar("C", bound=Credential)
 APP_KEY_HEADERS = ("x-bp-app-key", "x-app-key", "app-key")
-
-
-def _find(model: type[C], secret: str) -> C | None:
-    wanted = digest(secret)
-    found = model._default_manager.filter(digest=wanted).first()
-    return found if found and hmac.compare_digest(found.digest, wanted) else None
+REQUIRED = "An org token is required: send it as 'Authorization: Bearer TOKEN' or as '?access_token=TOKEN'."
 
 
 class OrgTokenAuthentication(BaseAuthentication):
+    """`request.auth` is the org token; there is no user."""
+
     def authenticate(self, request: Request) -> tuple[None, OrgToken] | None:
         secret = self._sent_token(request)
         if secret is None:
             return None
-        token = _find(OrgToken, secret)
-        if token is None:
+        wanted = digest(secret)
+        token = OrgToken.objects.filter(digest=wanted).first()
+        if token is None or not hmac.compare_digest(token.digest, wanted):
             raise AuthenticationFailed(
                 "The org token is not known here. Check it for missing characters, or create one under Integrations."
             )
         if not token.is_active:
             raise AuthenticationFailed(f"The org token ending in {token.suffix} was revoked.")
+        if token.is_expired:
+            raise AuthenticationFailed(
+                f"The org token ending in {token.suffix} expired on {token.expires_at:%Y-%m-%d}. Create another one under Integrations."
+            )
+        usage.note(wanted)
+        usage.flush()
         return None, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -50,10 +54,33 @@ class OrgTokenAuthentication(BaseAuthentication):
 
 
 class HasOrgToken(BasePermission):
-    message = "An org token is required: send it as 'Authorization: Bearer TOKEN' or as '?access_token=TOKEN'."
+    """For what senders send."""
+
+    message = REQUIRED
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return isinstance(request.auth, OrgToken)
+        token = request.auth
+        if not isinstance(token, OrgToken):
+            raise NotAuthenticated(REQUIRED)
+        if not token.may_send:
+            raise PermissionDenied(
+                f"The org token ending in {token.suffix} is for the v1 resources only; it may not send. Create one that may under Integrations."
+            )
+        return True
+
+
+class MayUseResources(BasePermission):
+    """For the old resources under /resources/v1.0 (bigpanda.md §7.2)."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        token = request.auth
+        if not isinstance(token, OrgToken):
+            raise NotAuthenticated(REQUIRED)
+        if not token.may_use_resources:
+            raise PermissionDenied(
+                f"The org token ending in {token.suffix} is for sending only. Create one for the v1 resources under Integrations."
+            )
+        return True
 
 
 def sent_app_key(request: Request) -> object:
@@ -63,4 +90,26 @@ def sent_app_key(request: Request) -> object:
 
 
 def find_app_key(secret: str) -> AppKey | None:
-    return _find(AppKey, secret)
+    """The App Key with this secret, or with this as the old secret of a rotation that still works."""
+    wanted = digest(secret)
+    app_key = AppKey.objects.answering_to(wanted).first()
+    if app_key and app_key.is_active:
+        usage.note(wanted)
+        usage.flush()
+    return app_key
+
+
+def app_keys_of(request: Request) -> Callable[[str], AppKey | None]:
+    """Finds App Keys for the sender of a request. Raises PermissionDenied for one that its org token may not speak for."""
+    token = request.auth
+
+    def find(secret: str) -> AppKey | None:
+        app_key = find_app_key(secret)
+        if app_key and isinstance(token, OrgToken) and not token.speaks_for(app_key):
+            raise PermissionDenied(
+                f"The org token ending in {token.suffix} may not speak for the integration {app_key.name!r}. "
+                "Use one that may, or let it under Integrations."
+            )
+        return app_key
+
+    return find

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
 
 from appkeys.models import AppKey, OrgToken
+from people.lifetimes import LIFETIMES, months_after
 from people.models import User
 
 NAME_LIMIT = 100
+OVERLAPS = {"7": "7 days", "1": "1 day", "30": "30 days", "0": "not at all"}
 
 
-class AppKeyForm(forms.Form):
+class NameForm(forms.Form):
+    name = forms.CharField(max_length=NAME_LIMIT, error_messages={"required": "Give the integration a name."})
+
+    def rename(self, app_key: AppKey, *, by: User) -> bool:
+        """False, with an error at the field, where the name cannot be had."""
+        try:
+            app_key.rename(self.cleaned_data["name"], by=by)
+        except ValidationError as error:
+            self.add_error("name", error.messages)
+            return False
+        return True
+
+
+class AppKeyForm(NameForm):
     """Makes the App Key, and an org token with it where one is wanted or none exists."""
 
-    name = forms.CharField(max_length=NAME_LIMIT, error_messages={"required": "Give the integration a name."})
     with_token = forms.BooleanField(required=False, label="Make a new org token for it")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.has_token = OrgToken.objects.filter(deactivated_at=None).exists()
 
-    def issue(self, *, by: User) -> tuple[AppKey, str, str] | None:
+    def issue(self, tool: str, *, by: User) -> tuple[AppKey, str, str] | None:
         """The key, its secret, and the token's secret, empty where none was made. None, with an error at the field, where the name cannot be had."""
         try:
-            app_key, secret = AppKey.issue(name=self.cleaned_data["name"], by=by)
+            app_key, secret = AppKey.issue(name=self.cleaned_data["name"], by=by, tool=tool)
         except ValidationError as error:
             self.add_error("name", error.messages)
             return None
@@ -35,15 +52,37 @@ class AppKeyForm(forms.Form):
         return app_key, secret, _token_for(app_key, by=by)
 
 
+class RotateForm(forms.Form):
+    """A new secret, and for how long the old one works beside it."""
+
+    days = forms.ChoiceField(choices=list(OVERLAPS.items()))
+
+    @property
+    def overlap(self) -> timedelta:
+        return timedelta(days=int(self.cleaned_data["days"]))
+
+
 class OrgTokenForm(forms.Form):
     name = forms.CharField(max_length=NAME_LIMIT, error_messages={"required": "Give the token a name."})
+    scope = forms.ChoiceField(choices=OrgToken.Scope.choices, required=False)
+    app_keys = forms.ModelMultipleChoiceField(AppKey.objects.present(), required=False)
+    months = forms.ChoiceField(choices=list(LIFETIMES.items()), required=False)
 
     def issue(self, *, by: User) -> tuple[OrgToken, str] | None:
+        """The token and its secret; None, with an error at the field, where the name cannot be had."""
+        asked = self.cleaned_data
+        expires_at = months_after(timezone.now(), int(asked["months"])) if asked["months"] else None
         try:
-            return OrgToken.issue(name=self.cleaned_data["name"], by=by)
+            with transaction.atomic():
+                token, secret = OrgToken.issue(
+                    name=asked["name"], by=by, scope=asked["scope"] or OrgToken.Scope.EVERYTHING, expires_at=expires_at
+                )
+                if app_keys := list(asked["app_keys"]):
+                    token.limit_to(app_keys, by=by)
         except ValidationError as error:
             self.add_error("name", error.messages)
             return None
+        return token, secret
 
 
 def _token_for(app_key: AppKey, *, by: User) -> str:

@@ -115,7 +115,7 @@ def emptiness(
     if is_filtered and counts.of(folder, environment):
         return Emptiness.NO_MATCH
     if last_event_at is None and not sum(map(counts.of, Folder)):
-        return Emptiness.NOTHING_RECEIVED if AppKey.objects.exists() else Emptiness.FIRST_RUN
+        return Emptiness.NOTHING_RECEIVED if AppKey.objects.present().exists() else Emptiness.FIRST_RUN
     if folder is Folder.RESOLVED:
         return Emptiness.NONE_RESOLVED
     if folder is Folder.SNOOZED:
@@ -133,7 +133,7 @@ def last_incident(incidents: IncidentQuerySet) -> Incident | None:
 
 
 def newest_app_key() -> AppKey | None:
-    return AppKey.objects.order_by("-created_at").first()
+    return AppKey.objects.present().order_by("-created_at").first()
 
 
 def undoable(incident: Incident) -> Activity | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
-from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -11,10 +9,9 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils import timezone
 
 from people import staffing
+from people.lifetimes import LIFETIMES, months_after
 from people.models import ApiKey, Area, Level, Role, User
 from people.models.preferences import time_zones
-
-LIFETIMES = {"6": "6 months", "12": "12 months", "24": "24 months", "": "Never"}  # bigpanda.md §6
 
 
 class ApiKeyForm(forms.Form):
@@ -30,12 +27,6 @@ class ApiKeyForm(forms.Form):
         except ValidationError as error:
             self.add_error("name", error.messages)
             return None
-
-
-def months_after(start: datetime, months: int) -> datetime:
-    """The same day that many months later, or the last one of a month that is too short for it."""
-    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
-    return start.replace(year=year, month=month + 1, day=min(start.day, monthrange(year, month + 1)[1]))
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none

@@ -31,7 +31,7 @@ def body_of(command: str) -> dict[str, str]:
 
 
 def test_the_first_integration_comes_with_a_token(administering: Client) -> None:
-    reply = administering.post("/integrations/new", {"name": "Nagios Frankfurt"})
+    reply = administering.post("/integrations/new/api", {"name": "Nagios Frankfurt"})
     assert OrgToken.objects.count() == 1
     assert find_app_key(reply.context["secret"]) == AppKey.objects.get(name="Nagios Frankfurt")
     shown = reply.content.decode()
@@ -41,15 +41,15 @@ def test_the_first_integration_comes_with_a_token(administering: Client) -> None
 
 
 def test_a_further_one_gets_a_token_when_asked(administering: Client, org_token: OrgToken) -> None:
-    without = administering.post("/integrations/new", {"name": "Zabbix"})
+    without = administering.post("/integrations/new/api", {"name": "Zabbix"})
     assert not without.context["token"]
     assert "$TOKEN" in without.context["commands"].critical
-    administering.post("/integrations/new", {"name": "Datadog", "with_token": "on"})
+    administering.post("/integrations/new/api", {"name": "Datadog", "with_token": "on"})
     assert OrgToken.objects.filter(name="Datadog").exists()
 
 
 def test_secrets_are_shown_once(administering: Client) -> None:
-    reply = administering.post("/integrations/new", {"name": "Nagios"})
+    reply = administering.post("/integrations/new/api", {"name": "Nagios"})
     later = administering.get(f"/integrations/{reply.context['app_key'].pk}").content.decode()
     assert reply.context["secret"] not in later
     assert reply.context["token"] not in later
@@ -58,7 +58,7 @@ def test_secrets_are_shown_once(administering: Client) -> None:
 
 @pytest.mark.parametrize("name", ["", "   ", "nagios", "x" * 101])
 def test_a_name_that_cannot_be_had_is_told_at_the_field(administering: Client, app_key: AppKey, name: str) -> None:
-    reply = administering.post("/integrations/new", {"name": name})
+    reply = administering.post("/integrations/new/api", {"name": name})
     assert 'id="id_name-error"' in reply.content.decode()
     assert AppKey.objects.count() == 1
     assert not OrgToken.objects.exists()
@@ -104,7 +104,7 @@ def test_placeholders_are_filled_by_the_shell(name: str) -> None:
 
 
 def test_the_command_shown_makes_the_incident_it_promises(administering: Client, send: Send) -> None:
-    reply = administering.post("/integrations/new", {"name": "Nagios"})
+    reply = administering.post("/integrations/new/api", {"name": "Nagios"})
     app_key = reply.context["app_key"]
     assert "Pending" in administering.get(f"/integrations/{app_key.pk}/status").content.decode()
     assert send(body_of(reply.context["commands"].critical)).status_code == 201
@@ -125,7 +125,7 @@ def test_deactivate_asks_first_and_can_be_taken_back(
 
 
 def test_a_token_is_shown_once_revoked_and_restored(administering: Client) -> None:
-    reply = administering.post("/integrations/tokens", {"name": "Scripts"})
+    reply = administering.post("/integrations/tokens/new", {"name": "Scripts"})
     token = OrgToken.objects.get()
     assert reply.context["secret"] in reply.content.decode()
     assert reply.context["secret"] not in administering.get("/integrations/tokens").content.decode()
@@ -138,11 +138,11 @@ def test_a_token_is_shown_once_revoked_and_restored(administering: Client) -> No
 
 
 def test_a_taken_token_name_is_told_at_the_field(administering: Client, org_token: OrgToken) -> None:
-    reply = administering.post("/integrations/tokens", {"name": org_token.name.upper()})
+    reply = administering.post("/integrations/tokens/new", {"name": org_token.name.upper()})
     assert "taken already" in reply.content.decode()
 
 
-@pytest.mark.parametrize("path", ["", "new", "1", "1/status", "1/deactivate", "tokens", "tokens/1/revoke"])
+@pytest.mark.parametrize("path", ["", "new", "new/api", "1", "1/status", "1/deactivate", "tokens", "tokens/1/revoke"])
 @pytest.mark.parametrize("role", ["responder", "viewer"])
 def test_only_administrators_see_integrations(
     client: Client, request: pytest.FixtureRequest, role: str, path: str
@@ -150,5 +150,5 @@ def test_only_administrators_see_integrations(
     client.force_login(request.getfixturevalue(role))
     reply = client.get(f"/integrations/{path}")
     assert reply.status_code == 403
-    assert "Only an administrator can do this" in reply.content.decode()
+    assert "Ask an administrator" in reply.content.decode()
     assert "Integrations</span>" not in client.get("/").content.decode()

@@ -62,6 +62,8 @@ def test_from_the_first_integration_to_a_resolved_incident_and_back(page: Any) -
 
     # Nothing is there yet, and the page leads on.
     page.get_by_role("link", name="New integration").click()
+    page.get_by_label("Find a tool").fill("alerts api")
+    page.keyboard.press("Enter")
     page.get_by_label("Name").fill("Nagios Frankfurt")
     page.get_by_role("button", name="Create App Key").click()
 
@@ -148,7 +150,7 @@ def test_a_viewer_looks_and_cannot_act(browser: Any, console: RunningConsole) ->
     expect(page.get_by_role("heading", name="web-1")).to_be_visible()
     assert page.locator("#resolve").count() == 0
     page.goto("/integrations/")
-    expect(page.get_by_text("Only an administrator can do this")).to_be_visible()
+    expect(page.get_by_text("Ask an administrator")).to_be_visible()
     page.context.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from people.forms import months_after
+from people.lifetimes import months_after
 from people.models import ApiKey, AuditEntry, User
 
 

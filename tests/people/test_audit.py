@@ -39,7 +39,7 @@ def test_before_anything_was_changed_the_page_says_what_will_stand_there(reading
 
 
 def test_making_and_deactivating_an_integration_is_written_down(reading: Client, admin: User) -> None:
-    app_key = reading.post("/integrations/new", {"name": "Nagios <East>"}).context["app_key"]
+    app_key = reading.post("/integrations/new/api", {"name": "Nagios <East>"}).context["app_key"]
     reading.post(f"/integrations/{app_key.pk}/deactivate")
     page = shown(reading, "?what=App+Key")
     assert page.count(escape("Nagios <East>")) >= 2

@@ -1,0 +1,14 @@
+"""How long keys and tokens last."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import datetime
+
+LIFETIMES = {"": "Never", "6": "6 months", "12": "12 months", "24": "24 months"}  # bigpanda.md §6
+
+
+def months_after(start: datetime, months: int) -> datetime:
+    """The same day that many months later, or the last one of a month that is too short for it."""
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    return start.replace(year=year, month=month + 1, day=min(start.day, monthrange(year, month + 1)[1]))
