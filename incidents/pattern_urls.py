@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from incidents.api import patterns as api
+from incidents.api import why
 from incidents.views import patterns, tries
 
 app_name = "patterns"
@@ -30,6 +31,8 @@ urlpatterns = [
     path("/<int:pk>/restore", patterns.restore, name="restore"),
 ]
 resources = [
+    path("v2.0/alerts/<int:pk>/why", why.Why.as_view()),
+    path("v2.0/why-not", why.WhyNot.as_view()),
     path("v2.0/correlation-patterns", api.Patterns.as_view()),
     path("v2.0/correlation-patterns/<uuid:uuid>", api.Pattern.as_view()),
     path("v2.1/correlation-patterns-order", api.Order.as_view()),

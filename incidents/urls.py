@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from incidents.forms import FORMS
-from incidents.views import actions, bulk, environments, feed, grouping, incident, panes, suggest, tags
+from incidents.views import actions, bulk, environments, feed, grouping, incident, panes, suggest, tags, why
 
 ACTIONS = [name for name in FORMS if name != "comment"]  # a comment has its place under the incident
 
@@ -43,4 +43,6 @@ urlpatterns = [
     path("tags", tags.definitions, name="tags"),
     path("tags/<int:pk>", tags.edit, name="tag-edit"),
     path("tags/<int:pk>/delete", tags.delete, name="tag-delete"),
+    path("why-not", why.page, name="why_not"),
+    path("why-not.json", why.as_json, name="why_not_json"),
 ]

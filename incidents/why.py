@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.urls import reverse
 
 from alerts.models import Alert
 from incidents.correlation import Considered, reasons
-from incidents.models import CorrelationPattern
+from incidents.models import CorrelationPattern, PatternVersion
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """What one pattern said of an alert."""
 
-    pattern: str
+    pattern: str  # its rule, in the version that was asked
+    version: int
+    url: str  # of that version
+    verdict: str
     sentence: str
-    won: bool
     incident: int | None = None
     window_from: datetime | None = None
     window_until: datetime | None = None
+
+    @property
+    def won(self) -> bool:
+        return self.verdict == "joined"
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "pattern": self.pattern,
+            "version": self.version,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "incident": self.incident,
+            "window_from": self.window_from.isoformat() if self.window_from else None,
+            "window_until": self.window_until.isoformat() if self.window_until else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +50,81 @@ class Explanation:
     headline: str
     reasons: tuple[Reason, ...]
 
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "alert": str(self.alert.pk),
+            "incident": self.alert.incident_id,
+            "started_at": self.alert.started_at.isoformat(),
+            "headline": self.headline,
+            "reasons": [reason.as_data() for reason in self.reasons],
+        }
+
 
 def explain(alerts: Iterable[Alert]) -> list[Explanation]:
     """One explanation for each alert, in their order."""
     alerts = list(alerts)
-    patterns = CorrelationPattern.objects.in_bulk(
-        {each.pattern for alert in alerts for each in reasons(alert.decision)}
-    )
-    return [_explanation(alert, patterns) for alert in alerts]
+    asked = Rules.of(each for alert in alerts for each in reasons(alert.decision))
+    return [_explanation(alert, asked) for alert in alerts]
 
 
-def _explanation(alert: Alert, patterns: Mapping[int, CorrelationPattern]) -> Explanation:
+class Rules:
+    """Patterns in the versions in which they were asked, as they read."""
+
+    def __init__(self, named: dict[tuple[int, int], str], now: dict[int, CorrelationPattern]) -> None:
+        self._named, self._now = named, now
+
+    @classmethod
+    def of(cls, considered: Iterable[Considered]) -> Rules:
+        asked = {(each.pattern, each.version) for each in considered}
+        wanted = Q(pk__in=[])
+        for pattern, version in asked:
+            wanted |= Q(pattern=pattern, version=version)
+        rows = PatternVersion.objects.filter(wanted)
+        now = CorrelationPattern.objects.in_bulk({pattern for pattern, _ in asked})
+        return cls({(row.pattern_id, row.version): str(row) for row in rows}, now)
+
+    def named(self, pattern: int, version: int) -> str:
+        if (pattern, version) in self._named:
+            return self._named[pattern, version]
+        return str(self._now[pattern]) if pattern in self._now else "a pattern that is gone"
+
+    def url(self, pattern: int, version: int) -> str:
+        return f"{reverse('patterns:detail', args=[pattern])}#version-{version}" if pattern in self._now else ""
+
+    def reason(self, considered: Considered, sentence: str = "") -> Reason:
+        return Reason(
+            pattern=self.named(considered.pattern, considered.version),
+            version=considered.version,
+            url=self.url(considered.pattern, considered.version),
+            verdict=considered.verdict,
+            sentence=sentence or sentence_of(considered),
+            incident=considered.incident,
+            window_from=considered.window_from,
+            window_until=considered.window_until,
+        )
+
+
+def _explanation(alert: Alert, asked: Rules) -> Explanation:
     considered = reasons(alert.decision)
-    said = tuple(_reason(each, patterns.get(each.pattern)) for each in considered)
+    said = tuple(map(asked.reason, considered))
+    return Explanation(alert, _headline(alert, considered, said), said)
+
+
+def _headline(alert: Alert, considered: Sequence[Considered], said: Sequence[Reason]) -> str:
+    if alert.decision is None:
+        return "A person put it here."
     if winner := next((reason for reason in said if reason.won), None):
-        headline = f"It joined by the pattern “{winner.pattern}”."
-    elif any(each.verdict == "full" for each in considered):
-        headline = "It opened this incident, because the one it belongs to was full."
-    elif said:
-        headline = "It opened this incident: no pattern led to one that was open."
-    else:
-        headline = "It opened this incident: no pattern was active."
-    return Explanation(alert, headline, said)
+        return f"It joined by the pattern “{winner.pattern}”."
+    if any(each.verdict == "full" for each in considered):
+        return "It opened this incident, because the one it belongs to was full."
+    if said:
+        return "It opened this incident: no pattern led to one that was open."
+    return "It opened this incident: no pattern was active."
 
 
-def _reason(considered: Considered, pattern: CorrelationPattern | None) -> Reason:
-    values = " and ".join(f"{tag} “{value}”" for tag, value in considered.values.items())
-    sentence = {
+def sentence_of(considered: Considered) -> str:
+    values = in_words(considered.values.items())
+    return {
         "joined": f"Both have {values}, and the alert started inside the window.",
         "outranked": f"It matched too, with {values}, but an earlier pattern had found the incident already.",
         "missing_tag": f"The alert has no tag “{considered.missing}”, which this pattern compares.",
@@ -67,21 +136,7 @@ def _reason(considered: Considered, pattern: CorrelationPattern | None) -> Reaso
         "incident_resolved": f"The incident with {values} was resolved when the alert started.",
         "other_source": f"An open incident had {values}, but from another source, and this pattern keeps sources apart.",
     }[considered.verdict]
-    return Reason(
-        pattern=_named(pattern, considered.version),
-        sentence=sentence,
-        won=considered.verdict == "joined",
-        incident=considered.incident,
-        window_from=considered.window_from,
-        window_until=considered.window_until,
-    )
 
 
-def _named(pattern: CorrelationPattern | None, version: int) -> str:
-    if pattern is None:
-        return "a pattern that is gone"
-    return (
-        str(pattern)
-        if pattern.version == version
-        else f"{pattern} (its version {version} decided, it has been edited since)"
-    )
+def in_words(values: Iterable[tuple[str, str]]) -> str:
+    return " and ".join(f"{tag} “{value}”" for tag, value in values)

@@ -11,6 +11,14 @@ register.filter("window", window_in_words)
 
 
 @register.filter
+def span(minutes: int) -> str:
+    """How long alerts kept coming: "under a minute", "53 min", "3 h 58 min"."""
+    hours, rest = divmod(minutes, 60)
+    parts = [f"{hours} h"] * (hours > 0) + [f"{rest} min"] * (rest > 0)
+    return " ".join(parts) or "under a minute"
+
+
+@register.filter
 def thousands(number: int) -> str:
     return f"{number:,}"
 

@@ -52,7 +52,7 @@ def test_a_draft_shows_what_it_would_have_made_and_is_then_enabled(page: Client,
     text = said(page.get(reply.url))
     assert "Incidents 4 → 2" in text
     assert "Compression 0.0 % → 50.0 %" in text
-    assert "2 would have been one incident" in text
+    assert "2 groups would gather what are several incidents now" in text
     first, *_ = Incident.objects.order_by("pk")
     assert f'href="/incidents/{first.pk}"' in page.get(reply.url).content.decode()
     assert Incident.objects.count() == 4

@@ -1,0 +1,43 @@
+"""Why an alert is where it is, and why not elsewhere, as JSON."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.http import Http404
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from incidents.views.why import answer_for, visible_alerts
+from incidents.why import explain
+from people.authentication import ApiKeyAuthentication
+from people.models import Area, User
+from people.permissions import permits
+
+
+class _Resource(APIView):
+    authentication_classes = (ApiKeyAuthentication,)
+    permission_classes = (permits(Area.INCIDENTS),)
+
+
+class Why(_Resource):
+    """The decision about one alert: what each pattern said of it."""
+
+    def get(self, request: Request, pk: int) -> Response:
+        alert = visible_alerts(cast(User, request.user)).filter(pk=pk).first()
+        if alert is None:
+            raise NotFound(f"There is no alert {pk}.")
+        return Response(explain([alert])[0].as_data())
+
+
+class WhyNot(_Resource):
+    """Why `alert` is not in the incident `other`, or not with the alert `other`."""
+
+    def get(self, request: Request) -> Response:
+        asked = request.query_params
+        try:
+            return Response(answer_for(asked.get("alert", ""), asked.get("other", ""), cast(User, request.user)))
+        except Http404 as missing:
+            raise NotFound(str(missing)) from missing

@@ -1,0 +1,228 @@
+"""Why an alert is not in an incident, and why it is in its own: in the browser and as JSON."""
+
+from __future__ import annotations
+
+import re
+import time
+from html import unescape
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from alerts.models import Alert
+from appkeys.models import AppKey
+from incidents import lifecycle, patterns
+from incidents.models import CorrelationPattern, Incident
+from people.models import ApiKey, User
+
+NOW = int(time.time()) - 3600
+
+
+@pytest.fixture
+def page(client: Client, admin: User) -> Client:
+    CorrelationPattern.objects.all().delete()
+    client.force_login(admin)
+    return client
+
+
+@pytest.fixture
+def pattern(page: Client, admin: User) -> Any:
+    def make(*tags: str, **fields: Any) -> CorrelationPattern:
+        return patterns.create(patterns.read({"tags": list(tags), "time_window": 60, **fields}), by=admin)
+
+    return make
+
+
+def alert(host: str) -> Alert:
+    return Alert.objects.get(tags__host=host)
+
+
+def home(host: str) -> Incident:
+    """The incident of an alert."""
+    incident = alert(host).incident
+    assert incident
+    return incident
+
+
+def said(reply: Any) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", reply.content.decode())).split())
+
+
+@pytest.fixture
+def why_not(page: Client) -> Any:
+    """What the page says of an alert and the incident of another."""
+
+    def ask(host: str, other: str, *, about_alert: bool = False) -> str:
+        wanted = alert(other).pk if about_alert else home(other).pk
+        return said(page.get("/why-not", {"alert": alert(host).pk, "other": wanted}))
+
+    return ask
+
+
+def test_which_tag_differs(pattern: Any, post_event: Any, why_not: Any) -> None:
+    pattern("cluster", "check")
+    post_event(host="a", cluster="fra", check="cpu")
+    post_event(host="b", cluster="ber", check="cpu")
+    text = why_not("b", "a")
+    assert "Cluster is “ber” here and “fra” there." in text
+    assert "cluster ber fra not the same" in text
+    assert "check cpu cpu the same" in text
+    assert "Cluster is “ber” here and “fra” there." in why_not("b", "a", about_alert=True)
+
+
+def test_which_tag_is_missing(pattern: Any, post_event: Any, why_not: Any) -> None:
+    pattern("cluster")
+    post_event(host="a", cluster="fra")
+    post_event(host="b")
+    assert "The alert has no tag “cluster”." in why_not("b", "a")
+    assert "cluster missing fra" in why_not("b", "a")
+
+
+def test_by_how_many_minutes_it_was_outside(pattern: Any, post_event: Any, why_not: Any) -> None:
+    pattern("cluster", time_window=10)
+    post_event(host="a", cluster="fra", timestamp=NOW)
+    post_event(host="b", cluster="fra", timestamp=NOW + 17 * 60)
+    text = why_not("b", "a")
+    assert "Both have cluster “fra”, but the alert started 7 minutes outside the window." in text
+    assert "Window:" in text
+
+
+def test_which_filter_said_no(pattern: Any, post_event: Any, why_not: Any) -> None:
+    pattern("cluster", filter="host != b")
+    post_event(host="a", cluster="fra")
+    post_event(host="b", cluster="fra")
+    assert "Its filter says no to the alert." in why_not("b", "a")
+
+
+def test_that_the_incident_was_resolved(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
+    pattern("cluster")
+    post_event(host="a", cluster="fra")
+    lifecycle.resolve(home("a"), by=admin)
+    post_event(host="b", cluster="fra")
+    assert re.search(r"Both have cluster “fra”, but #\d+ was resolved when the alert started\.", why_not("b", "a"))
+
+
+def test_that_the_incident_was_full(pattern: Any, post_event: Any, why_not: Any, settings: Any) -> None:
+    settings.ALERTS_PER_INCIDENT = 1
+    pattern("cluster")
+    post_event(host="a", cluster="fra")
+    post_event(host="b", cluster="fra")
+    assert "has no room for another alert." in why_not("b", "a")
+
+
+def test_that_the_pattern_was_off(pattern: Any, post_event: Any, why_not: Any) -> None:
+    pattern("cluster", active=False)
+    post_event(host="a", cluster="fra")
+    post_event(host="b", cluster="fra")
+    assert "It is switched off. The alert has cluster “fra”." in why_not("b", "a")
+
+
+def test_that_the_pattern_came_later(pattern: Any, post_event: Any, why_not: Any) -> None:
+    post_event(host="a", cluster="fra")
+    post_event(host="b", cluster="fra")
+    pattern("cluster")
+    assert "The values are the same" in why_not("b", "a")
+
+
+def test_that_sources_are_kept_apart(pattern: Any, post_event: Any, send: Any, why_not: Any) -> None:
+    pattern("cluster", cross_source=False)
+    _, secret = AppKey.issue(name="Prometheus")
+    post_event(host="a", cluster="fra")
+    send({"app_key": secret, "status": "critical", "host": "b", "cluster": "fra"})
+    assert "they come from different sources" in why_not("b", "a")
+
+
+def test_that_an_earlier_pattern_led_elsewhere(page: Client, pattern: Any, post_event: Any) -> None:
+    pattern("host", time_window=120)
+    pattern("cluster", time_window=60)
+    post_event(host="a", cluster="fra", check="x")
+    post_event(host="b", cluster="ber", check="x")
+    post_event(host="b", cluster="fra", check="y")
+    late = Alert.objects.get(tags__check="y")
+    text = said(page.get("/why-not", {"alert": late.pk, "other": home("a").pk}))
+    assert "a pattern before it led the alert to" in text
+
+
+def test_where_the_incident_came_later_its_first_alert_is_asked(pattern: Any, post_event: Any, why_not: Any) -> None:
+    pattern("cluster")
+    post_event(host="a", cluster="fra")
+    post_event(host="b", cluster="ber")
+    text = why_not("a", "b")
+    assert "was opened later, so its alert “host=b” is the one that could have joined." in text
+
+
+def test_two_that_are_together_are_said_to_be(pattern: Any, post_event: Any, why_not: Any) -> None:
+    pattern("cluster")
+    post_event(host="a", cluster="fra")
+    post_event(host="b", cluster="fra")
+    assert "They are together" in why_not("a", "b", about_alert=True)
+
+
+def test_an_alert_is_found_by_number_link_or_search(page: Client, post_event: Any) -> None:
+    for host in ("a", "b", "bb"):
+        post_event(host=host)
+    target = home("a").pk
+    for text in (
+        str(alert("b").pk),
+        f"http://testserver/alerts/{alert('b').pk}",
+        "host = b",
+        str(home("b").pk),
+    ):
+        assert "no pattern is there that could have led it" in said(
+            page.get("/why-not", {"alert": text, "other": f"#{target}"})
+        )
+    several = page.get("/why-not", {"alert": "host = b*", "other": str(target)})
+    assert "Which one?" in said(several)
+    assert f"alert={alert('bb').pk}&amp;other={target}" in several.content.decode()
+    assert "Expected a value" in said(page.get("/why-not", {"alert": "host =", "other": str(target)}))
+    assert "There is no incident #999999." in said(page.get("/why-not", {"alert": "", "other": "999999"}))
+    assert "Nothing is found by this." in said(page.get("/why-not", {"alert": "nowhere-to-be-found", "other": ""}))
+
+
+def test_it_is_one_click_from_an_alert_and_from_an_incident(page: Client, post_event: Any) -> None:
+    post_event(host="a")
+    found = alert("a")
+    for path in (
+        f"/incidents/{found.incident_id}/alerts",
+        f"/incidents/{found.incident_id}/why",
+        f"/alerts/{found.pk}",
+    ):
+        assert f"/why-not?alert={found.pk}" in page.get(path).content.decode()
+    assert "Why is an alert not here?" in said(page.get(f"/incidents/{found.incident_id}/why"))
+
+
+def test_the_same_answers_come_as_json(
+    page: Client, pattern: Any, post_event: Any, viewer: User, org_token: Any
+) -> None:
+    made = pattern("cluster", time_window=10)
+    post_event(host="a", cluster="fra", timestamp=NOW)
+    post_event(host="b", cluster="fra", timestamp=NOW + 11 * 60)
+    asked = {"alert": str(alert("b").pk), "other": str(home("a").pk)}
+    _, secret = ApiKey.issue(viewer, name="Script", expires_at=None)
+    script = Client(headers={"Authorization": f"Bearer {secret}"})
+    body = script.get("/resources/v2.0/why-not", asked).json()
+    assert body == page.get("/why-not.json", asked).json()
+    assert body["together"] is False
+    verdict = body["patterns"][0]
+    assert (verdict["verdict"], verdict["minutes_outside"], verdict["version"]) == ("outside_window", 1, made.version)
+    assert verdict["tags"] == [{"name": "cluster", "alert": "fra", "incident": "fra"}]
+    why = script.get(f"/resources/v2.0/alerts/{alert('b').pk}/why").json()
+    assert why["reasons"][0]["verdict"] == "outside_window"
+    for path, query in (("why-not", {}), ("why-not", {**asked, "other": "999999"}), ("alerts/1/why", {})):
+        reply = script.get(f"/resources/v2.0/{path}", query)
+        assert reply.status_code == 404
+        assert reply.json()["response"]["errors"]
+    assert Client().get("/resources/v2.0/why-not", asked).status_code == 401
+
+
+def test_each_reason_names_the_pattern_in_its_version_and_leads_to_it(
+    page: Client, pattern: Any, post_event: Any, admin: User
+) -> None:
+    made = pattern("cluster", time_window=60)
+    post_event(host="a", cluster="fra")
+    post_event(host="b", cluster="fra")
+    patterns.edit(made, patterns.read({"tags": ["cluster"], "time_window": 5}), by=admin)
+    reply = page.get(f"/incidents/{Incident.objects.get().pk}/why")
+    assert "It joined by the pattern “same cluster within 1 hour”." in said(reply)
+    assert f'href="/patterns/{made.pk}#version-1"' in reply.content.decode()
