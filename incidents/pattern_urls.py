@@ -6,7 +6,7 @@ from django.urls import path
 
 from incidents.api import patterns as api
 from incidents.api import why
-from incidents.views import patterns, tries
+from incidents.views import patterns, shadows, suggestions, tries
 
 app_name = "patterns"
 urlpatterns = [
@@ -22,6 +22,13 @@ urlpatterns = [
     path("/tries/<int:pk>/cancel", tries.cancel, name="try_cancel"),
     path("/tries/<int:pk>/again", tries.again, name="try_again"),
     path("/tries/<int:pk>/enable", tries.enable, name="try_enable"),
+    path("/tries/<int:pk>/shadow", shadows.switch_on, name="try_shadow"),
+    path("/shadows/<int:pk>", shadows.detail, name="shadow"),
+    path("/shadows/<int:pk>/off", shadows.switch_off, name="shadow_off"),
+    path("/shadows/<int:pk>/enable", shadows.enable, name="shadow_enable"),
+    path("/suggestions", suggestions.page, name="suggestions"),
+    path("/suggestions/<int:pk>/cancel", suggestions.cancel, name="suggestions_cancel"),
+    path("/suggestions/<int:pk>/try", suggestions.try_one, name="suggestion_try"),
     path("/<int:pk>", patterns.detail, name="detail"),
     path("/<int:pk>/edit", patterns.edit, name="edit"),
     path("/<int:pk>/move", patterns.move, name="move"),

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from incidents import patterns, tasks
-from incidents.models import CorrelationPattern, ReplayRun
+from incidents.models import CorrelationPattern, ReplayRun, SuggestionRun
 from incidents.models.replay import Rule
 from incidents.patterns import Draft
 from people.models import User
@@ -20,10 +20,10 @@ RANGES = (1, 3, 7, 14, 30)  # days
 LONGEST = timedelta(days=92)
 
 
-def with_draft(draft: Draft, pattern: CorrelationPattern | None = None) -> list[Rule]:
+def with_draft(draft: Draft, pattern: CorrelationPattern | None = None, *, is_suggestion: bool = False) -> list[Rule]:
     """The patterns that there are, with a draft in the place that it would have."""
     rules: list[Rule] = [_kept(each) for each in patterns.in_order()]
-    tried: Rule = draft.fields
+    tried: Rule = draft.fields | ({"is_suggestion": True} if is_suggestion else {})
     if pattern:
         tried |= {"pattern": pattern.pk, "seen": pattern.version}
         place = next(place for place, rule in enumerate(rules) if rule["pattern"] == pattern.pk)
@@ -51,6 +51,14 @@ def replay(rules: list[Rule], *, since: datetime, until: datetime, note: str, by
     """Ask for a replay of a range of the past by these rules; a worker carries it out."""
     run = ReplayRun.objects.create(rules=rules, since=since, until=until, note=note, by=by)
     transaction.on_commit(partial(tasks.replay.delay, run.pk), robust=True)
+    return run
+
+
+@transaction.atomic
+def search(*, since: datetime, until: datetime, by: User) -> SuggestionRun:
+    """Ask for suggestions from a range of the past; a worker looks for them."""
+    run = SuggestionRun.objects.create(since=since, until=until, by=by)
+    transaction.on_commit(partial(tasks.suggest.delay, run.pk), robust=True)
     return run
 
 
@@ -91,7 +99,8 @@ def pending(rules: Sequence[Rule]) -> Pending:
 def enable(rules: Sequence[Rule], *, by: User) -> list[CorrelationPattern]:
     """Put what was tried in force; returns the patterns that it changed. Raises EditedMeanwhile where one is no longer what it was drafted from."""
     left = pending(rules)
-    changed = [patterns.create(draft, by=by) for draft in left.new]
+    suggested = {_draft(rule) for rule in rules if rule.get("is_suggestion")}
+    changed = [patterns.create(draft, by=by, is_suggestion=draft in suggested) for draft in left.new]
     changed += [patterns.edit(pattern, draft, by=by, seen=seen) for pattern, draft, seen in left.edited]
     if left.order:
         present = {each.pk: each for each in patterns.in_order()}

@@ -91,7 +91,7 @@ def _shown(value: Any) -> str:
 @may_change(Area.PATTERNS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
-    form = PatternForm(request.POST if request.method == "POST" else None)
+    form = PatternForm(request.POST) if request.method == "POST" else PatternForm(draft=_begun(request))
     if answer := _tried(request, form):
         return answer
     if request.method == "POST" and form.is_valid() and form.draft and _is_to_be_saved(request):
@@ -128,6 +128,17 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
                 )
             return redirect("patterns:detail", pk)
     return _form_page(request, form, pattern)
+
+
+def _begun(request: SignedInRequest) -> patterns.Draft | None:
+    """What a link to the empty form names already."""
+    minutes = request.GET.get("minutes", "60")
+    try:
+        return patterns.read(
+            {"tags": request.GET.getlist("tag"), "time_window": int(minutes) if minutes.isdecimal() else 60}
+        )
+    except patterns.PatternRejected:
+        return None
 
 
 def _is_to_be_saved(request: SignedInRequest) -> bool:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from incidents import patterns, tries
-from incidents.models import ReplayRun
+from incidents.models import ReplayRun, Shadow
 from incidents.models.replay import Rule
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
@@ -72,7 +72,12 @@ def start(request: SignedInRequest, rules: list[Rule], note: str) -> HttpRespons
 @may_see(Area.PATTERNS)
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
-    return render(request, "patterns/tries.html", {"runs": ReplayRun.objects.select_related("by")[:RUNS_SHOWN]})
+    context = {
+        "runs": ReplayRun.objects.select_related("by")[:RUNS_SHOWN],
+        "shadows": Shadow.objects.select_related("by")[:RUNS_SHOWN],
+        "may_change": request.user.may_change(Area.PATTERNS),
+    }
+    return render(request, "patterns/tries.html", context)
 
 
 @may_see(Area.PATTERNS)

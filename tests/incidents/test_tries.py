@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from incidents import patterns, tries
-from incidents.models import CorrelationPattern, Incident, ReplayRun
+from incidents.models import CorrelationPattern, Incident, ReplayRun, Shadow, SuggestionRun
+from incidents.tasks import follow_shadows
 from people.models import User
 
 FORM = {"tag": ["cluster"], "window": "60", "unit": "minutes", "cross_source": "on", "active": "on", "days": "7"}
@@ -157,3 +158,57 @@ def test_a_new_draft_stands_where_its_window_puts_it_unless_the_order_is_set(adm
     assert [rule["tags"] for rule in tries.with_draft(draft)] == [["a"], ["c"], ["b"]]
     patterns.move(CorrelationPattern.objects.get(tags=["b"]), -1, by=admin)
     assert [rule["tags"] for rule in tries.with_draft(draft)] == [["b"], ["a"], ["c"]]
+
+
+# --- in the shadow, and what the past suggests
+
+
+def test_a_shadow_shows_the_difference_as_it_grows_and_is_enabled(
+    page: Client, press: Any, day: None, post_batch: Any
+) -> None:
+    tried = press("/patterns/new", {**FORM, "try": "1"})
+    begun = press(f"{tried.url}/shadow", {})
+    assert "No alert has come since it was switched on" in said(page.get(begun.url))
+    post_batch(*({"status": "critical", "host": f"n{n}", "cluster": "c9"} for n in range(3)))
+    follow_shadows()
+    assert "Incidents 3 → 1" in said(page.get(begun.url))
+    assert Incident.objects.count() == 7
+    part = page.get(begun.url, headers={"HX-Request": "true", "HX-Target": "shadow"}).content.decode()
+    assert 'hx-trigger="every 5s"' in part
+    assert "In the shadow" in said(page.get("/patterns/tries"))
+    press(f"{begun.url}/enable", {})
+    assert CorrelationPattern.objects.get().tags == ["cluster"]
+    assert not Shadow.objects.get().is_on
+
+
+def test_a_shadow_is_switched_off_and_keeps_what_it_found(page: Client, press: Any, day: None) -> None:
+    begun = press(f"{press('/patterns/new', {**FORM, 'try': '1'}).url}/shadow", {})
+    press(f"{begun.url}/off", {})
+    text = said(page.get(begun.url))
+    assert "No alert came while it was on." in text
+    assert not Shadow.objects.get().is_on
+
+
+def test_the_past_suggests_patterns_each_with_its_preview(page: Client, press: Any, post_batch: Any) -> None:
+    post_batch(*({"status": "critical", "host": f"h{n}", "cluster": f"c{n % 8}"} for n in range(40)))
+    press("/patterns/suggestions", {"days": "1"})
+    text = said(page.get("/patterns/suggestions"))
+    assert "From 40 alerts, now in 40 incidents" in text
+    assert "Same cluster within" in text
+    assert "80.0 % compression" in text
+    tried = press(f"/patterns/suggestions/{SuggestionRun.objects.get().pk}/try", {"suggestion": "0"})
+    assert "Incidents 40 → 8" in said(page.get(tried.url))
+    press(f"{tried.url}/enable", {})
+    assert CorrelationPattern.objects.get().suggested_at
+
+
+def test_where_nothing_can_be_suggested_that_is_said(page: Client, press: Any) -> None:
+    press("/patterns/suggestions", {"days": "1"})
+    assert "Nothing to suggest" in said(page.get("/patterns/suggestions"))
+
+
+def test_a_suggestion_can_be_written_by_hand(page: Client) -> None:
+    text = page.get("/patterns/new?tag=cluster&tag=check&minutes=240").content.decode()
+    assert 'value="cluster"' in text
+    assert 'value="check"' in text
+    assert 'value="4"' in text

@@ -1,0 +1,53 @@
+"""Patterns that the past suggests, each with what it would gather; any of them can be tried or written at once."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from incidents import patterns, tries
+from incidents.models import SuggestionRun
+from incidents.views.tries import RangeForm
+from people.access import SignedInRequest, may_change
+from people.models import Area
+
+
+@may_change(Area.PATTERNS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: SignedInRequest) -> HttpResponse:
+    """The latest search and its suggestions; or start another one."""
+    form = RangeForm(request.POST if request.method == "POST" else None, initial={"days": 7})
+    if request.method == "POST" and form.is_valid():
+        since, until = form.range
+        tries.search(since=since, until=until, by=request.user)
+        return redirect("patterns:suggestions")
+    for error in (each for problems in form.errors.values() for each in problems):
+        messages.error(request, str(error))
+    context = {"run": SuggestionRun.objects.select_related("by").first(), "range": RangeForm(initial={"days": 7})}
+    is_part = request.htmx.target == "suggestions"
+    return render(request, "patterns/_suggestions.html" if is_part else "patterns/suggestions.html", context)
+
+
+@may_change(Area.PATTERNS)
+@require_POST
+def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
+    get_object_or_404(SuggestionRun, pk=pk).cancel()
+    return redirect("patterns:suggestions")
+
+
+@may_change(Area.PATTERNS)
+@require_POST
+def try_one(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Replay the range that was searched with one suggestion among the patterns."""
+    run = get_object_or_404(SuggestionRun, pk=pk)
+    found = (run.result or {}).get("suggestions", [])
+    place = request.POST.get("suggestion", "")
+    if not place.isdecimal() or int(place) >= len(found):
+        return redirect("patterns:suggestions")
+    suggestion = found[int(place)]
+    draft = patterns.read({name: suggestion[name] for name in ("tags", "time_window")})
+    rules = tries.with_draft(draft, is_suggestion=True)
+    begun = tries.replay(rules, since=run.since, until=run.until, note=f"Suggested: {draft}", by=request.user)
+    return redirect("patterns:try", begun.pk)
