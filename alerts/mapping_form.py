@@ -109,7 +109,9 @@ def first(sample: object) -> dict[str, Any]:
     def guess(*words: str) -> str:
         """The first path whose last step holds the first of these words that any has, or whose way there does."""
         steps = [(path, path.removeprefix(oim.ITEM).lower().split(".")) for path in paths]
-        near = (path for word in words for path, (*_, last) in steps if word in last)
+        near = (
+            path for word in words for path, (*_, last) in steps if word == last or (word in last and len(word) > 3)
+        )
         far = (path for word in words for path, way in steps if any(word in step for step in way))
         return next(chain(near, far), "")
 
@@ -121,7 +123,7 @@ def first(sample: object) -> dict[str, Any]:
         "primary": guess("host", "device", "node", "server", "resource", "service", "name", "unit"),
         "secondary": guess("check", "sensor", "alarm", "rule", "event", "title", "message"),
         "status_source": guess("status", "state", "severity", "level", "priority"),
-        "timestamp": guess("timestamp", "time", "date"),
+        "timestamp": guess("timestamp", "time", "date", "at", "ts"),
         "default_to": "critical",
         "map_remaining": True,
         "force_lowercase": True,

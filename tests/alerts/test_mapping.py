@@ -263,6 +263,7 @@ def test_what_a_tool_sent_is_the_sample_and_the_suggestion_already_makes_alerts_
     assert send(SAMPLE, path=wire).status_code == 201
     assert {alert.primary_value for alert in Alert.objects.all()} == {"ups-1", "ups-2"}
     again = fields(admin_client.get(page).content.decode())
+    assert json.loads(again.pop("sample_payload")) == json.loads(sent.pop("sample_payload"))
     assert again == sent, "what was saved stands in the form again"
 
 
