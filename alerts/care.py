@@ -42,7 +42,7 @@ def end_tests() -> int:
 def watch_silence() -> int:
     """Raise an alert for each integration that has gone quiet and is to be missed, and end it when it speaks again."""
     now, changes = timezone.now(), 0
-    watched = Health.objects.filter(alarm_when_quiet=True, app_key__deactivated_at=None)
+    watched = Health.objects.filter(alarm_when_quiet=True, app_key__deactivated_at=None, app_key__deleted_at=None)
     for health in watched.select_related("app_key"):
         told = rhythm(health.app_key, health.last_event_at, now)
         if told is None or told.longest is None:

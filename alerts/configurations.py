@@ -13,7 +13,7 @@ from alerts import mapping, payload
 from alerts.api import AlertsAPI, error_response
 from alerts.models import Mapping
 from alerts.sources.oim import BadConfig
-from appkeys.authentication import find_app_key
+from appkeys.authentication import app_keys_of
 from appkeys.models import AppKey
 
 
@@ -21,7 +21,7 @@ class Configuration(AlertsAPI):
     """GET the configuration that counts, POST a new one. The App Key in the URL is the integration's secret, as BigPanda has it."""
 
     def get(self, request: Request, app_key: str) -> Response:
-        found = mapping.current(_app_key(app_key))
+        found = mapping.current(_app_key(request, app_key))
         if found is None:
             raise NotFound("This App Key has no mapping. POST one here, or make it on the integration's page.")
         return Response(_shown(found))
@@ -32,14 +32,14 @@ class Configuration(AlertsAPI):
             return error_response(HTTPStatus.BAD_REQUEST, ["config and sample_payload are required, in one object"])
         try:
             made = mapping.save(
-                _app_key(app_key), body["config"], body["sample_payload"], by=None, note=_said_by(request)
+                _app_key(request, app_key), body["config"], body["sample_payload"], by=None, note=_said_by(request)
             )
         except BadConfig as error:
             return error_response(HTTPStatus.BAD_REQUEST, [str(error)])
         return Response(_shown(made))
 
     def delete(self, request: Request, app_key: str) -> Response:
-        mapping.switch_off(_app_key(app_key), by=None)
+        mapping.switch_off(_app_key(request, app_key), by=None)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -48,44 +48,47 @@ class Versions(AlertsAPI):
 
     def get(self, request: Request, app_key: str) -> Response:
         return Response(
-            [_shown(each, with_sample=False) for each in _app_key(app_key).mappings.select_related("created_by")]
+            [
+                _shown(each, with_sample=False)
+                for each in _app_key(request, app_key).mappings.select_related("created_by")
+            ]
         )
 
 
 class Version(AlertsAPI):
     def get(self, request: Request, app_key: str, number: int) -> Response:
-        return Response(_shown(_version(app_key, number)))
+        return Response(_shown(_version(request, app_key, number)))
 
 
 class Diff(AlertsAPI):
     """What a version changed: against the one before it, or against `?with=<version>`."""
 
     def get(self, request: Request, app_key: str, number: int) -> Response:
-        new = _version(app_key, number)
+        new = _version(request, app_key, number)
         other = request.query_params.get("with", str(number - 1))
         if not other.isdecimal() or len(other) > 9:
             return error_response(HTTPStatus.BAD_REQUEST, ["with: must be the number of a version"])
-        old = None if other == "0" else _version(app_key, int(other))
+        old = None if other == "0" else _version(request, app_key, int(other))
         return Response({"from": int(other), "to": number, "lines": mapping.difference(old, new)})
 
 
 class Restore(AlertsAPI):
     def post(self, request: Request, app_key: str, number: int) -> Response:
         try:
-            return Response(_shown(mapping.restore(_version(app_key, number), by=None)))
+            return Response(_shown(mapping.restore(_version(request, app_key, number), by=None)))
         except BadConfig as error:
             return error_response(HTTPStatus.BAD_REQUEST, [str(error)])
 
 
-def _app_key(secret: str) -> AppKey:
-    app_key = find_app_key(secret)
+def _app_key(request: Request, secret: str) -> AppKey:
+    app_key = app_keys_of(request)(secret)
     if app_key is None:
         raise NotFound("The App Key is not known here; check it, or create one under Integrations.")
     return app_key
 
 
-def _version(secret: str, number: int) -> Mapping:
-    found = _app_key(secret).mappings.filter(version=number).first()
+def _version(request: Request, secret: str, number: int) -> Mapping:
+    found = _app_key(request, secret).mappings.filter(version=number).first()
     if found is None:
         raise NotFound(f"There is no version {number} of this mapping.")
     return found

@@ -77,7 +77,7 @@ class Bar:
 
 
 def tool_of(app_key: AppKey) -> Tool:
-    return gallery.TOOLS.get(app_key.source_system.partition(".")[0], gallery.TOOLS["api"])
+    return gallery.TOOLS.get(app_key.tool, gallery.TOOLS["api"])
 
 
 def bars(app_key: AppKey, now: datetime) -> list[Bar]:

@@ -28,7 +28,7 @@ BAR, GAP, TALL = 12, 3, 120  # of the chart, in its own units
 @may_see(Area.INTEGRATIONS)
 @require_safe
 def page(request: SignedInRequest, pk: int) -> HttpResponse:
-    app_key = get_object_or_404(AppKey, pk=pk)
+    app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     now = timezone.now()
     health = Health.objects.filter(app_key=app_key).first()
     is_watching = "tail" in request.GET
@@ -57,7 +57,7 @@ def page(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_safe
 def tail(request: SignedInRequest, pk: int) -> HttpResponse:
     """The live tail's rows, asked for again and again while somebody looks; asking keeps it switched on."""
-    app_key = get_object_or_404(AppKey, pk=pk)
+    app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     inbox.watch(app_key)
     return render(request, "alerts/_doctor_tail.html", {"app_key": app_key, "tail": inbox.tail(app_key)})
 
@@ -65,7 +65,7 @@ def tail(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_change(Area.INTEGRATIONS)
 @require_POST
 def test(request: SignedInRequest, pk: int) -> HttpResponse:
-    app_key = get_object_or_404(AppKey, pk=pk)
+    app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     if not app_key.is_active:
         messages.error(request, "A deactivated App Key sends no test alert: activate it first.")
     else:
@@ -77,7 +77,7 @@ def test(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_change(Area.INTEGRATIONS)
 @require_POST
 def quiet(request: SignedInRequest, pk: int) -> HttpResponse:
-    app_key = get_object_or_404(AppKey, pk=pk)
+    app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     wanted = request.POST.get("wanted") == "yes"
     with transaction.atomic():
         old = Health.objects.filter(app_key=app_key, alarm_when_quiet=True).exists()

@@ -41,7 +41,7 @@ class Preview:
 @may_see(Area.INTEGRATIONS)
 @require_safe
 def page(request: SignedInRequest, pk: int) -> HttpResponse:
-    app_key = get_object_or_404(AppKey, pk=pk)
+    app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     current = mapping.current(app_key)
     captured = _captured(app_key)
     sample = next((each["sample"] for each in captured if each["key"] == request.GET.get("sample")), None)
@@ -56,7 +56,7 @@ def page(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_change(Area.INTEGRATIONS)
 @require_POST
 def save(request: SignedInRequest, pk: int) -> HttpResponse:
-    app_key = get_object_or_404(AppKey, pk=pk)
+    app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     form = MappingForm(request.POST)
     if "preview" not in request.POST and form.is_valid():
         try:
@@ -73,7 +73,7 @@ def save(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def preview(request: SignedInRequest, pk: int) -> HttpResponse:
     """The side that follows what is typed."""
-    app_key = get_object_or_404(AppKey, pk=pk)
+    app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     context = {"preview": _preview(app_key, MappingForm(request.POST)), "app_key": app_key}
     return render(request, "alerts/_mapping_preview.html", context)
 
@@ -103,7 +103,7 @@ def restore(request: SignedInRequest, pk: int, number: int) -> HttpResponse:
 @may_change(Area.INTEGRATIONS)
 @require_POST
 def switch_off(request: SignedInRequest, pk: int) -> HttpResponse:
-    app_key = get_object_or_404(AppKey, pk=pk)
+    app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     mapping.switch_off(app_key, by=request.user)
     messages.success(request, "The mapping is off. Its versions stay, and each can be restored.")
     return redirect("mapping", pk)

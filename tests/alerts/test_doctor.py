@@ -100,7 +100,7 @@ def test_findings_name_duplicates_a_busy_hour_skew_cut_tags_and_large_sets(
 def test_an_alert_that_its_tool_forgot_is_found_with_the_fix_of_that_tool(
     page: Any, post_event: PostEvent, app_key: Any
 ) -> None:
-    app_key.source_system = "prometheus.shop"
+    app_key.tool = "prometheus"
     app_key.save()
     post_event(host="forgotten-1")
     Alert.objects.update(
