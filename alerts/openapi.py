@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from alerts import api, idempotency, limits
+from alerts import api, idempotency, limits, openapi_deployments
 from alerts.payload import LIMIT, PayloadTooLarge
 from alerts.sources import bigpanda
 from appkeys.authentication import APP_KEY_HEADERS, HasOrgToken
@@ -568,12 +568,16 @@ def document(server: str = "/") -> JSONDict:
             "the reply says what was repaired. In the examples ORG_TOKEN and APP_KEY stand for the secrets.",
         },
         "servers": [{"url": server, "description": "This console"}],
-        "tags": [{"name": "Alerts", "description": "What monitoring systems send."}],
+        "tags": [
+            {"name": "Alerts", "description": "What monitoring systems send."},
+            {"name": "Deployments", "description": "What was rolled out, shown beside incidents on the same hosts."},
+        ],
         "paths": {
             PATH: {"post": _operation("sendAlerts", "Send one alert or a batch")},
             ALIAS: {
                 "post": _operation("sendAlertsAlias", "The same, under the path of BigPanda's Open Integration Manager")
             },
+            **openapi_deployments.PATHS,
         },
         "components": {
             "securitySchemes": {
@@ -604,6 +608,6 @@ def document(server: str = "/") -> JSONDict:
                 }
             },
             "responses": _responses(),
-            "schemas": schemas,
+            "schemas": schemas | openapi_deployments.SCHEMAS,
         },
     }

@@ -8,11 +8,16 @@ from django.views.generic import RedirectView
 
 from alerts.api import NoSuchRoute
 from incidents import pattern_urls
+from incidents.deployments import Deployments
 from people.views import sign_in
 from people.views.welcome import welcome
 
 handler400 = "alerts.api.bad_request"
 urlpatterns = [
+    *(
+        path(f"data/events/deployments/{moment}", Deployments.as_view(), {"moment": moment})
+        for moment in ("start", "end")
+    ),
     path("", include("alerts.urls")),
     path("", include("incidents.urls")),
     path("", include("people.urls")),

@@ -195,7 +195,7 @@ def _timestamp(value: object, received_at: datetime, notes: list[Note]) -> datet
     """Unix seconds, milliseconds (above 1e11), a float, digits in a string, or RFC 3339; None when there is none that can be true."""
     if value is None or value == "":
         return None
-    moment = _moment(value)
+    moment = as_moment(value)
     if moment is None:
         notes.append(
             Note(
@@ -213,7 +213,8 @@ def _timestamp(value: object, received_at: datetime, notes: list[Note]) -> datet
     return moment
 
 
-def _moment(value: object) -> datetime | None:
+def as_moment(value: object) -> datetime | None:
+    """What senders take for a time: Unix seconds, milliseconds, digits in a string, RFC 3339. None for anything else."""
     if isinstance(value, str):
         try:
             value = float(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from incidents.models.activity import Activity
 from incidents.models.bulk import BulkAction
+from incidents.models.deployment import Deployment
 from incidents.models.environment import Environment, Membership
 from incidents.models.incident import Incident, Priority, no_counts, no_names
 from incidents.models.pattern import CorrelationPattern, Matcher, PatternVersion
@@ -15,6 +16,7 @@ __all__ = [
     "Activity",
     "BulkAction",
     "CorrelationPattern",
+    "Deployment",
     "Environment",
     "Incident",
     "IncidentTag",
