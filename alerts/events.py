@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple, Self
@@ -11,8 +12,7 @@ from django.db import models
 
 Tags = dict[str, str | list[str]]
 
-# One encoder for all tags: the same tags are the same text, whatever the order they were sent in.
-encode_tags = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
 class Status(models.IntegerChoices):
@@ -23,6 +23,17 @@ class Status(models.IntegerChoices):
     UNKNOWN = 2, "unknown"
     WARNING = 3, "warning"
     CRITICAL = 4, "critical"
+
+
+def encode_tags(tags: Tags) -> str:
+    """As JSON: the same tags are the same text, whatever the order they were sent in."""
+    pairs = [
+        f"{_quoted(name)}:{_quoted(value)}"
+        if type(value) is str
+        else f"{_quoted(name)}:[{','.join(map(_quoted, value))}]"
+        for name, value in sorted(tags.items())
+    ]
+    return "{" + ",".join(pairs) + "}"
 
 
 def fingerprint(text: str) -> str:
@@ -93,6 +104,10 @@ class IncomingEvent(NamedTuple):
             notes,
         )
 
+    def repeats(self, content: str | None, at: datetime) -> bool:
+        """Whether it says again what an alert's newest event, of that content and time, said (bigpanda.md §2.2)."""
+        return self.content == content and (self.occurred_at is None or self.occurred_at == at)
+
     @property
     def primary_value(self) -> str:
         return shown(self.tags.get(self.primary_property, ""))
@@ -113,8 +128,10 @@ class IncomingEvent(NamedTuple):
         """What tells its alert from all others: the App Key, and the values as sent, trimmed and case-sensitive (engine.md, Identity)."""
         if self.incident_identifier:
             return fingerprint(f"{app_key_pk}\0{self.incident_identifier}")
-        names = self.primary_property, self.secondary_property
-        return fingerprint(f"{app_key_pk}\0{names[0]}\0{self.primary_value}\0{names[1]}\0{self.secondary_value}")
+        values = self.primary_value, self.secondary_value
+        return fingerprint(
+            f"{app_key_pk}\0{self.primary_property}\0{values[0]}\0{self.secondary_property}\0{values[1]}"
+        )
 
 
 def shown(value: str | list[str]) -> str:

@@ -32,7 +32,7 @@ from people.secrets import digest
 logger = logging.getLogger(__name__)
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 PATHS = frozenset({"/data/v2/alerts", "/oim/api/alerts"})
-BODY_LIMIT = 128 * 1024  # bytes; larger batches go to door 1, whose threads keep them from holding up the others
+BODY_LIMIT = 256 * 1024  # bytes; larger batches go to door 1, whose threads keep them from holding up the others
 FRESH_SECONDS = 0.25  # how long a token or key may still be taken after it was deactivated
 _JSON = (b"content-type", b"application/json")
 _BODY = b'{"response":{"status":"success"}}'
@@ -59,10 +59,15 @@ class KnownCredentials:
         self._reading: asyncio.Future[None] | None = None
 
     async def freshen(self) -> None:
-        if time.monotonic() - self._read_at > FRESH_SECONDS:
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
-            await asyncio.shield(self._reading)  # others wait for it too
+        """Read again in good time; only who comes when it is too late waits for that."""
+        age = time.monotonic() - self._read_at
+        if age < FRESH_SECONDS / 2:
+            return
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
+            self._reading.add_done_callback(asyncio.Future.exception)  # who waits is told, and otherwise the next
+        if age > FRESH_SECONDS:
+            await asyncio.shield(self._reading)
 
     def learn(self, digests: set[str]) -> None:
         if not digests <= self._seen:
@@ -70,15 +75,17 @@ class KnownCredentials:
             self._read_at = 0.0
 
     def _read(self) -> None:
+        began, wanted = time.monotonic(), list(self._seen)
         try:
-            tokens = OrgToken.objects.filter(digest__in=list(self._seen), deactivated_at=None, is_limited=False)
+            tokens = OrgToken.objects.filter(digest__in=wanted, deactivated_at=None, is_limited=False)
             self.tokens = frozenset(each.digest for each in tokens if each.may_send and not each.is_expired)
-            # What somebody watches, and what has a mapping of its own, is door 1's.
-            app_keys = AppKey.objects.answering_to(*self._seen).filter(deactivated_at=None)
+            # What somebody watches, what has a mapping of its own, and a first event, are door 1's.
+            app_keys = AppKey.objects.answering_to(*wanted).filter(deactivated_at=None).exclude(first_event_at=None)
             taken_here = app_keys.exclude(health__watched_until__gt=timezone.now()).exclude(mappings__is_current=True)
             self.app_keys = {digest: app_key for app_key in taken_here for digest in app_key.digests}
             usage.flush()
-            self._read_at = time.monotonic()
+            if len(wanted) == len(self._seen):  # else one was learned meanwhile
+                self._read_at = began
         finally:
             close_old_connections()
 
@@ -91,11 +98,11 @@ class ExpressLane:
         self._credentials = KnownCredentials()
         self._group: GroupCommit | None = None
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Store what is left, and end the threads."""
         if self._group:
-            self._group.close()
-            counting.stop()
+            await self._group.close()
+            await asyncio.to_thread(counting.stop)
 
     def takes(self, scope: Any) -> bool:
         return scope["path"] in PATHS and scope["method"] == "POST" and not settings.EVENTS_PER_MINUTE
@@ -138,7 +145,6 @@ class ExpressLane:
             counting.start()
             self._group = GroupCommit()
         outcomes = await self._group.store(judged.taken)
-        counting.count(judged.taken, outcomes)
         usage.note(*digests)
         return Outcome.ACCEPTED in outcomes
 

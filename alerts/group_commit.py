@@ -1,27 +1,26 @@
 """Group commit: requests that arrive while a write runs are written together by the next one (engine.md, Ingest).
 
-No timer: a lone request never waits.
+No timer: a lone request never waits. No thread either: all runs on the loop that reads the requests.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import threading
 import time
 from dataclasses import dataclass
 
-from django.db import close_old_connections, connection
+from django.db import close_old_connections
 from django.utils import timezone
 
+from alerts import connections, counting
 from alerts.events import IncomingEvent
-from alerts.ingest import Outcome, ingest, say_there_is_work
+from alerts.ingest import Outcome, say_there_is_work, taking
 from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
 GROUP = 2_000  # events
-BELL_SECONDS = 0.05
 
 
 @dataclass(slots=True, eq=False)
@@ -33,72 +32,64 @@ class Waiting:
 
 
 class GroupCommit:
-    """One writer in a thread of its own, with its own connection. Events of one identity are stored in the order they were handed over."""
+    """One writer, with a connection of its own. Events of one identity are stored in the order they were handed over."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()  # None: the end
-        self._work = threading.Event()
         self._loop = asyncio.get_running_loop()
-        self._is_closed = False
-        self._threads = [
-            threading.Thread(target=target, name=f"group-commit{target.__name__}", daemon=True)
-            for target in (self._write, self._ring)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._connection = connections.own()
+        self._bell = Bell()
+        self._waiting: list[Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._are_new = True  # whether the last group was new as a whole; the next one is probably like it
 
     async def store(self, sent: list[tuple[AppKey, IncomingEvent]]) -> list[Outcome]:
         """Returns when the events are committed. Raises what kept them from it."""
         waiting = Waiting(sent, self._loop.create_future())
-        self._waiting.put(waiting)
+        self._waiting.append(waiting)
+        if self._writer is None:
+            self._writer = self._loop.create_task(self._write())
         outcome = await waiting.future
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    def close(self) -> None:
-        """Store what was handed over, say so, and end both threads with their connections. Nothing may be handed over after this."""
-        self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
+    async def close(self) -> None:
+        """Store what was handed over, say so, and let the connection go. Nothing may be handed over after this."""
+        if self._writer:
+            await self._writer
+        self._connection.close()
+        await asyncio.to_thread(self._bell.stop)
 
-    def _write(self) -> None:
+    async def _write(self) -> None:
         while group := self._next_group():
             try:
-                answers = self._store_group(group)
+                answers = await self._store_group(group)
             except Exception as error:  # whatever it is, each request must be answered
                 logger.exception("group commit: %d requests could not be stored", len(group))
                 answers = [error] * len(group)
-            self._loop.call_soon_threadsafe(_answer, group, answers)
-        connection.close()
-        self._is_closed = True
-        self._work.set()
+            for waiting, answer in zip(group, answers, strict=True):
+                if not waiting.future.done():  # the sender may have gone
+                    waiting.future.set_result(answer)
+        self._writer = None
 
     def _next_group(self) -> list[Waiting]:
-        """Empty at the end."""
-        waiting = self._waiting.get()
-        group: list[Waiting] = []
-        size = 0
-        while waiting is not None:
-            group.append(waiting)
-            size += len(waiting.sent)
+        """Those who came first, up to a group's size; empty when nobody waits."""
+        count = size = 0
+        for waiting in self._waiting:
+            count, size = count + 1, size + len(waiting.sent)
             if size >= GROUP:
-                return group
-            try:
-                waiting = self._waiting.get_nowait()
-            except queue.Empty:
-                return group
-        if group:
-            self._waiting.put(None)  # the end comes after this group
+                break
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 
-    def _store_group(self, group: list[Waiting]) -> list[list[Outcome] | Exception]:
+    async def _store_group(self, group: list[Waiting]) -> list[list[Outcome] | Exception]:
         """One look-up, one write, one commit for all; where that fails, each request by itself, so that a bad one fails alone."""
         together = [each for waiting in group for each in waiting.sent]
         try:
-            outcomes = ingest(together, received_at=timezone.now(), announce=self._work.set)
+            outcomes = await self._take(together)
+        except connections.Lost as error:
+            return [error] * len(group)
         except Exception as error:  # noqa: BLE001
-            connection.close()  # it may be what is broken
             if len(group) == 1:
                 return [error]
             logger.warning(
@@ -106,7 +97,7 @@ class GroupCommit:
                 len(group),
                 type(error).__name__,
             )
-            return [answer for waiting in group for answer in self._store_group([waiting])]
+            return [answer for waiting in group for answer in await self._store_group([waiting])]
         answers: list[list[Outcome] | Exception] = []
         start = 0
         for waiting in group:
@@ -114,8 +105,36 @@ class GroupCommit:
             start += len(waiting.sent)
         return answers
 
+    async def _take(self, sent: list[tuple[AppKey, IncomingEvent]]) -> list[Outcome]:
+        steps = taking(sent, received_at=timezone.now(), are_new=self._are_new)
+        outcomes, self._are_new = await connections.carry_out(steps, self._connection)
+        counting.count(sent, outcomes)
+        if Outcome.ACCEPTED in outcomes:
+            self._bell.ring()
+        return outcomes
+
+
+class Bell:
+    """Says that there is work: at once, and then no oftener than a page could show. A message for each group would cost more than the group."""
+
+    PAUSE_SECONDS = 0.05
+
+    def __init__(self) -> None:
+        self._work = threading.Event()
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._ring, name="group-commit-bell", daemon=True)
+        self._thread.start()
+
+    def ring(self) -> None:
+        self._work.set()
+
+    def stop(self) -> None:
+        """Ring a last time, and end."""
+        self._is_stopping = True
+        self._work.set()
+        self._thread.join()
+
     def _ring(self) -> None:
-        """Say that there is work: at once, and then no oftener than a page could show. A message for each group would cost more than the group."""
         while True:
             self._work.wait()
             self._work.clear()
@@ -124,12 +143,6 @@ class GroupCommit:
             except Exception as error:  # noqa: BLE001 - each transport has errors of its own
                 logger.warning("group commit: the broker is away (%s), the sweep will find the work", error)
             close_old_connections()
-            if self._is_closed:
+            if self._is_stopping:
                 return
-            time.sleep(BELL_SECONDS)
-
-
-def _answer(group: list[Waiting], answers: list[list[Outcome] | Exception]) -> None:
-    for waiting, answer in zip(group, answers, strict=True):
-        if not waiting.future.done():  # the sender may have gone
-            waiting.future.set_result(answer)
+            time.sleep(self.PAUSE_SECONDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -56,22 +56,30 @@ class Life:
             is_changed=True,
         )
 
-    def take(self, event: IncomingEvent, received_at: datetime, read_log: Callable[[int], list[Line]]) -> bool:
+    def is_late(self, event: IncomingEvent) -> bool:
+        """Whether its place is before what is known, so that the log must be at hand to take it."""
+        newest = self.folded
+        return (
+            event.occurred_at is not None
+            and event.occurred_at <= newest.last_event_at
+            and not event.repeats(newest.last_content, newest.last_event_at)
+        )
+
+    def take(self, event: IncomingEvent, received_at: datetime) -> bool:
         """Take a further event; False when it is a duplicate, and nothing changed (bigpanda.md §2.2, engine.md).
 
         With a time of its own, it is a duplicate of any stored event with that time and content; without one, of the newest event with that content.
         The newest event decides; a late one joins the history, and the state is folded again from the log.
         """
         newest_at = self.folded.last_event_at
+        if event.repeats(self.folded.last_content, newest_at):
+            return False
         # Without a time of its own an event happens at its receipt, and never before what is known already.
         at = event.occurred_at or max(received_at, newest_at)
-        if event.content == self.folded.last_content and (event.occurred_at is None or at == newest_at):
+        if self.is_late(event) and any(
+            line.occurred_at == at and line.content == event.content for line in self.log or ()
+        ):
             return False
-        if event.occurred_at and at <= newest_at:
-            if self.log is None:
-                self.log = (read_log(self.pk) if self.seen_revision else []) + self.new_lines
-            if any(line.occurred_at == at and line.content == event.content for line in self.log):
-                return False
         line = _line(event, at, received_at)
         self.add(line)
         if at >= newest_at:

@@ -40,13 +40,20 @@ def parse(body: bytes, content_encoding: str = "") -> object:
     if len(body) > LIMIT:
         raise PayloadTooLarge
     try:
-        return _decode(body.decode(json.detect_encoding(body), "surrogatepass"))  # as json.loads does
+        return _decode(_text(body))
     except UnicodeDecodeError as error:
         raise BadPayload(f"The payload is not UTF-8 text: byte {error.start} cannot be read.") from error
     except RecursionError as error:
         raise BadPayload("The payload is nested too deeply.") from error
     except ValueError as error:
         raise BadPayload(f"The payload is not JSON: {error}.") from error
+
+
+def _text(body: bytes) -> str:
+    """As json.loads does it."""
+    if body.isascii() and b"\0" not in body:
+        return body.decode("ascii")
+    return body.decode(json.detect_encoding(body), "surrogatepass")
 
 
 def _integer(digits: str) -> int | str:

@@ -72,17 +72,21 @@ def plain(row: Row) -> list[Any]:
 # --- PostgreSQL: one JSON parameter for each set, which costs less to make and to read than arrays
 
 
-def recordset(columns: Sequence[str], types: Mapping[str, str]) -> str:
+def recordset(columns: Sequence[str], types: Mapping[str, str], parameter: str = "%s") -> str:
     """The JSON parameter as rows `r`."""
-    return f"jsonb_to_recordset(%s::jsonb) AS r({', '.join(f'{name} {types[name]}' for name in columns)})"
+    return f"jsonb_to_recordset({parameter}::jsonb) AS r({', '.join(f'{name} {types[name]}' for name in columns)})"
 
 
 def as_json(columns: Sequence[str], types: Mapping[str, str], rows: Iterable[Row]) -> str:
     """Rows as that parameter. Values of type jsonb are JSON already, those of type uuid hexadecimal."""
-    encoders = [_ENCODERS[types[name]] for name in columns]
+    known = _ENCODERS if connection.vendor == "postgresql" else _SQLITE_ENCODERS
+    encoders = [known[types[name]] for name in columns]
     template = "{" + ",".join(f'"{name}":%s' for name in columns) + "}"
     encoded = (template % tuple([encode(value) for encode, value in zip(encoders, row, strict=True)]) for row in rows)
     return "[" + ",".join(encoded) + "]"
+
+
+quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
 def _or_null(encode: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -95,7 +99,10 @@ _ENCODERS: dict[str, Callable[[Any], str]] = {
     "smallint": _or_null(str),
     "boolean": lambda value: "true" if value else "false",
     "uuid": _or_null(lambda value: f'"{value}"'),
-    "text": json.encoder.encode_basestring,
+    "text": quoted,
     "jsonb": _or_null(str),
     "timestamptz": _or_null(lru_cache(lambda value: f'"{value.isoformat()}"')),
+}
+_SQLITE_ENCODERS = _ENCODERS | {
+    "timestamptz": _or_null(lru_cache(lambda value: f'"{value.replace(tzinfo=None)}"')),
 }

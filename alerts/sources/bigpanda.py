@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from alerts.events import EventRejected, IncomingEvent, Note, Status, Tags
 
@@ -54,8 +54,9 @@ def normalize(item: dict[str, Any], *, received_at: datetime, may_follow: bool =
     status = _status(item.get("status"))
     tags = _tags(item, notes)
     incident_identifier = _text(item, "incident_identifier", notes)
-    names = (_text(item, "primary_property", []), *PRIMARY)
-    follows = may_follow and incident_identifier and not any(tags.get(name) for name in names)
+    follows = (
+        may_follow and incident_identifier and not any(map(tags.get, (_text(item, "primary_property", []), *PRIMARY)))
+    )
     primary = "" if follows else _primary(item, tags, notes)
     secondary = _secondary(item, tags, notes)
     occurred_at = _timestamp(item.get("timestamp"), received_at, notes)
@@ -74,7 +75,7 @@ def _status(value: object) -> Status:
     allowed = "one of ok, warning, critical, acknowledged, unknown"
     if value is None or value == "":
         raise EventRejected("status", f"is required: {allowed}")
-    found = STATUSES.get(value.strip().lower()) if isinstance(value, str) else None
+    found = STATUSES.get(value) or STATUSES.get(value.strip().lower()) if isinstance(value, str) else None
     if found is None:
         raise EventRejected("status", f"must be {allowed}, not {_quoted(value)}")
     return found
@@ -95,7 +96,10 @@ def _primary(item: dict[str, Any], tags: Tags, notes: list[Note]) -> str:
 def _secondary(item: dict[str, Any], tags: Tags, notes: list[Note]) -> str:
     field = "secondary_property" if "secondary_property" in item else "seconday_property"
     named = _property_name(item, field, tags, notes)
-    return next((name for name in (named, *SECONDARY) if tags.get(name)), "")
+    for name in (named, *SECONDARY):
+        if tags.get(name):
+            return name
+    return ""
 
 
 def _property_name(item: dict[str, Any], field: str, tags: Tags, notes: list[Note]) -> str:
@@ -107,6 +111,8 @@ def _property_name(item: dict[str, Any], field: str, tags: Tags, notes: list[Not
 
 def _text(item: dict[str, Any], field: str, notes: list[Note]) -> str:
     """A structural field as text, trimmed; empty when absent."""
+    if field not in item:
+        return ""
     value = _value(item.get(field), field, VALUE_LIMIT, notes)
     if isinstance(value, list):
         return " | ".join(value)
@@ -118,17 +124,24 @@ def _tags(item: dict[str, Any], notes: list[Note]) -> Tags:
     for sent_name, sent in item.items():
         if sent_name in STRUCTURE:
             continue
-        name = _tag_name(sent_name, notes)
+        is_plain = len(sent_name) <= NAME_LIMIT and sent_name.isascii() and sent_name.isidentifier()
+        name = sent_name if is_plain else _tag_name(sent_name, notes)
         if len(tags) == TAGS_LIMIT and name not in tags:
             notes.append(Note("tags", f"only the first {TAGS_LIMIT} tags were kept"))
             break
-        value = _value(sent, name, DESCRIPTION_LIMIT if name == "description" else VALUE_LIMIT, notes) if name else None
+        limit = DESCRIPTION_LIMIT if name == "description" else VALUE_LIMIT
+        value = (sent if _is_plain(sent, limit) else _value(sent, name, limit, notes)) if name else None
         if value is None:
             continue
         if name in tags:
             notes.append(Note(name, "was sent twice; the last value was kept"))
         tags[name] = value
     return tags
+
+
+def _is_plain(sent: object, limit: int) -> TypeGuard[str]:
+    """Whether it is text that can be kept as it is. Most is, and a storm brings much of it: so this comes before all that is finer."""
+    return type(sent) is str and len(sent) <= limit and sent.isascii() and sent.isprintable() and sent.strip() == sent
 
 
 def _tag_name(sent: str, notes: list[Note]) -> str:

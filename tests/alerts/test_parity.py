@@ -141,7 +141,7 @@ STORIES: dict[str, Story] = {
     "an item's key before its batch's": plain(batch(one(app_key="OTHER_KEY"))),
     "alerts beside a status": plain(one(alerts=["not", "a batch"])),
     "a batch of a thousand": plain(batch(*(item(host=f"web-{number}") for number in range(1000)))),
-    "a batch too large for the lane": left(batch(*(item(host=f"web-{n}", text="x" * 400) for n in range(400)))),
+    "a batch too large for the lane": left(batch(*(item(host=f"web-{n}", text="x" * 400) for n in range(600)))),
     "a batch with rejects": left(batch(item(), item(status="on fire"), 7, None, {}, item(host="web-2"))),
     "a batch of rejects": left(batch({"status": "critical"}, item(status=""))),
     "a batch of a reject and a duplicate": Story(1, (Sent(one()), Sent(batch(item(), item(status="no"))))),
@@ -408,7 +408,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     for alert in Alert.objects.order_by("app_key", "identifier", "life").select_related("incident"):
         events = list(alert.events.order_by("pk"))
         receipts = {event.received_at: f"receipt of {place}" for place, event in reversed(list(enumerate(events)))}
-        incident = alert.incident and plain_row(alert.incident, "id", times=receipts)
+        incident = alert.incident and plain_row(alert.incident, "id", "first_alert", times=receipts)
         told["alerts"].append(plain_row(alert, "id", "incident", "decision", times=receipts) | {"incident": incident})
         told["events"] += [plain_row(event, "id", "alert", "received_at", times=receipts) for event in events]
     told["traffic"] = [plain_row(each, "id", "hour") for each in Traffic.objects.order_by("app_key")]
@@ -426,6 +426,7 @@ def plain_row(row: Model, *without: str, times: dict[datetime, str] | None = Non
             told[column.name] = (times or {}).get(value, value) if isinstance(value, datetime) else value
     if isinstance(row, Alert):
         told["notes"] = list(map(at_any_time, row.notes))
+        told["status_changes"] = len(row.status_changes)
     if isinstance(row, Repair):
         told["rule"] = at_any_time(row.rule)
     return told
@@ -476,7 +477,7 @@ async def lane_in_service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Coun
     try:
         yield door_1
     finally:
-        await asyncio.to_thread(lane.close)
+        await lane.close()
 
 
 def path_of(sent: Sent) -> str:

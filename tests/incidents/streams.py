@@ -13,9 +13,10 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from alerts.ingest import ingest
+from alerts.ingest import taking
 from alerts.models import Alert
 from alerts.sources import bigpanda
+from alerts.steps import carry_out
 from appkeys.models import AppKey
 from incidents import lifecycle
 from incidents.hands import Replayed
@@ -100,11 +101,7 @@ def store(app_keys: list[AppKey], batch: list[dict[str, Any]], place: int) -> No
     """Take a batch as the Alerts API does, and tell nobody that there is work."""
     now = datetime.now(UTC)
     app_key = app_keys[place % len(app_keys)]
-    ingest(
-        [(app_key, bigpanda.normalize(item, received_at=now)) for item in batch],
-        received_at=now,
-        announce=lambda: None,
-    )
+    carry_out(taking([(app_key, bigpanda.normalize(item, received_at=now)) for item in batch], received_at=now))
 
 
 def meddle(draw: random.Random, by: User) -> None:

@@ -1,0 +1,268 @@
+"""The rows of alerts and of their log, and the SQL that writes them as sets, on both databases.
+
+On PostgreSQL a whole write is one statement: one way to the server and back, and the commit with it. On SQLite it is one for each table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from typing import Any
+
+from django.db import connection
+
+from alerts.folding import Line
+from alerts.lives import Life
+from alerts.sets import as_json, quoted, recordset
+from alerts.steps import Row, Statement
+
+# fmt: off
+STATE = (
+    "status", "severity", "tags", "started_at", "changed_at", "ended_at", "last_event_at", "last_content",
+    "status_changes", "primary_property", "secondary_property", "notes", "is_current",
+)
+ALERT = ("id", "app_key_id", "identity", "identifier", "life", *STATE)
+LINE = (
+    "id", "alert_id", "kind", "status", "tags", "content", "occurred_at", "received_at", "undoes", "activity", "revision",
+)
+CHANGED = (*STATE, "id", "seen")
+NEW = (  # an alert and its first event
+    "id", "line_id", "app_key_id", "identity", "identifier", "life", "status", "tags", "content", "occurred_at", "received_at",
+    "primary_property", "secondary_property", "notes",
+)
+# fmt: on
+TYPES = {
+    **dict.fromkeys(("id", "line_id", "app_key_id", "alert_id", "undoes", "activity"), "bigint"),
+    **dict.fromkeys(("identity", "last_content", "content"), "uuid"),
+    **dict.fromkeys(("identifier", "primary_property", "secondary_property"), "text"),
+    **dict.fromkeys(("status", "severity", "kind"), "smallint"),
+    **dict.fromkeys(("tags", "notes", "status_changes"), "jsonb"),
+    **dict.fromkeys(
+        ("started_at", "changed_at", "ended_at", "last_event_at", "occurred_at", "received_at"), "timestamptz"
+    ),
+    **dict.fromkeys(("life", "seen", "revision"), "integer"),
+    "is_current": "boolean",
+}
+
+
+def is_postgresql() -> bool:
+    return connection.vendor == "postgresql"
+
+
+# --- read
+
+
+def values(row: Row, names: Sequence[str]) -> list[Any]:
+    """What the database sent, as the rules know it: identities in hexadecimal, JSON as text, times in UTC."""
+    return [
+        None if value is None else read(value)
+        for read, value in zip(_readers(names, is_postgresql()), row, strict=True)
+    ]
+
+
+@cache
+def _readers(names: Sequence[str], is_binary: bool) -> list[Callable[[Any], Any]]:
+    readers = _BINARY if is_binary else _PLAIN
+    return [readers[TYPES[name]] for name in names]
+
+
+def _integer(value: bytes) -> int:
+    return int.from_bytes(value, signed=True)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
+_BINARY: dict[str, Callable[[bytes], Any]] = {
+    **dict.fromkeys(("bigint", "integer", "smallint"), _integer),
+    "boolean": lambda value: value == b"\1",
+    "uuid": bytes.hex,
+    "text": bytes.decode,
+    "jsonb": lambda value: value[1:].decode(),  # after the version of its format
+    "timestamptz": lambda value: _EPOCH + timedelta(microseconds=_integer(value)),
+}
+_PLAIN: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("bigint", "integer", "smallint", "uuid", "text", "jsonb"), _same),
+    "boolean": bool,
+    "timestamptz": lambda value: value.replace(tzinfo=UTC),  # Django has its driver read them
+}
+
+
+# --- write
+
+
+def beginning(lives: Iterable[Life]) -> Statement:
+    """Write new alerts, all of them or, where one of their identities is known, none; returns rows in that case. PostgreSQL alone."""
+    return Statement(_BEGIN_UNKNOWN, (_new(lives),), writes=True)
+
+
+def writing(known: Sequence[Life], begun: Sequence[Life]) -> list[Statement]:
+    """Write known alerts in the revision they were read in, else Contested is raised; new ones; and the new lines of all."""
+    return [_at_once(known, begun)] if is_postgresql() else _one_by_one(known, begun)
+
+
+def is_plain(life: Life) -> bool:
+    """Whether it is new and all that is known of it is its first event."""
+    return not life.seen_revision and len(life.new_lines) == 1 and life.is_current
+
+
+def _new(lives: Iterable[Life]) -> str:
+    """Plain new lives as rows of NEW. Written out: this is most of what comes in a storm."""
+    return f"[{','.join([_new_row(life, life.new_lines[0]) for life in lives])}]"
+
+
+def _new_row(life: Life, line: Line) -> str:
+    return (
+        f'{{"id":{life.pk},"line_id":{line.pk},"app_key_id":{life.app_key_pk},"identity":"{life.identity}",'
+        f'"identifier":{quoted(life.identifier)},"life":{life.life},"status":{line.status},"tags":{line.tags},"content":"{line.content}",'
+        f'"occurred_at":"{_iso(line.occurred_at)}","received_at":"{_iso(line.received_at)}",'
+        f'"primary_property":{quoted(life.primary_property)},"secondary_property":{quoted(life.secondary_property)},"notes":{life.notes}}}'
+    )
+
+
+_iso = lru_cache(datetime.isoformat)
+
+
+def _alert_row(life: Life) -> Row:
+    return (life.pk, life.app_key_pk, life.identity, life.identifier, life.life, *_state(life))
+
+
+def _changed_row(life: Life) -> Row:
+    return (*_state(life), life.pk, life.seen_revision)
+
+
+def _state(life: Life) -> Row:
+    folded = life.folded
+    return (
+        folded.status,
+        folded.severity,
+        folded.tags,
+        folded.started_at,
+        folded.changed_at,
+        folded.ended_at,
+        folded.last_event_at,
+        folded.last_content,
+        folded.status_changes,
+        life.primary_property,
+        life.secondary_property,
+        life.notes,
+        life.is_current,
+    )
+
+
+def _line_rows(lives: Iterable[Life]) -> list[Row]:
+    return [
+        (
+            *(line.pk, life.pk, line.kind, line.status, line.tags, line.content, line.occurred_at, line.received_at),
+            *(line.undoes, line.activity, life.seen_revision + 1),
+        )
+        for life in lives
+        for line in life.new_lines
+    ]
+
+
+def _rows(names: Sequence[str], rows: Iterable[Row]) -> str:
+    return as_json(names, TYPES, rows)
+
+
+# --- PostgreSQL
+
+
+def _insert(table: str, columns: str, chosen: str, source: str) -> str:
+    return f"INSERT INTO {table} ({columns}) SELECT {chosen} FROM {source}"
+
+
+def _begin(source: str) -> tuple[str, str]:
+    """The two inserts of new alerts, from rows of NEW."""
+    alert = (
+        "id, app_key_id, identity, identifier, life, status, status, tags, occurred_at, occurred_at,"
+        " CASE WHEN status = 0 THEN occurred_at END, occurred_at, content, '[]'::jsonb, primary_property, secondary_property,"
+        " notes, true, 1, 0"
+    )
+    line = "line_id, id, 0, status, tags, content, occurred_at, received_at, NULL, NULL, 1"
+    return (
+        _insert("alerts_alert", f"{', '.join(ALERT)}, revision, correlated_revision", alert, source),
+        _insert("alerts_event", ", ".join(LINE), line, source),
+    )
+
+
+def _recordset(names: Sequence[str], place: int) -> str:
+    return recordset(names, TYPES, f"${place}")
+
+
+_UNKNOWN_ALERTS, _UNKNOWN_LINES = _begin("new WHERE NOT EXISTS (SELECT FROM known)")
+# A lateral look-up per identity can only be an index scan: a plan for a join is made for a small table and kept while the table grows.
+_BEGIN_UNKNOWN = (
+    f"WITH new AS MATERIALIZED (SELECT * FROM {_recordset(NEW, 1)}), known AS MATERIALIZED (SELECT FROM new CROSS JOIN LATERAL"
+    " (SELECT FROM alerts_alert a WHERE a.identity = new.identity AND a.is_current OFFSET 0) a),"
+    f" alerts AS ({_UNKNOWN_ALERTS}), lines AS ({_UNKNOWN_LINES}) SELECT 1 FROM known LIMIT 1"
+)
+
+
+def _at_once(known: Sequence[Life], begun: Sequence[Life]) -> Statement:
+    """The whole write as one statement.
+
+    Where an alert is no longer in the revision it was read in, the statement divides by zero, and nothing of it is done.
+    """
+    plain = [life for life in begun if is_plain(life)]
+    others = [life for life in begun if not is_plain(life)]
+    parts: list[str] = []
+    parameters: list[str] = []
+    result = "SELECT 1"
+    if plain:
+        parameters.append(_new(plain))
+        alerts, lines = _begin("new")
+        source = f"new AS MATERIALIZED (SELECT * FROM {_recordset(NEW, len(parameters))})"
+        parts += [source, f"new_alerts AS ({alerts})", f"new_lines AS ({lines})"]
+    if others:
+        parameters.append(_rows(ALERT, map(_alert_row, others)))
+        source = _recordset(ALERT, len(parameters))
+        columns = ", ".join(ALERT)
+        parts.append(
+            f"begun AS ({_insert('alerts_alert', f'{columns}, revision, correlated_revision', f'{columns}, 1, 0', source)})"
+        )
+    if known:
+        parameters += [_rows(CHANGED, map(_changed_row, known)), str(len(known))]
+        changes = ", ".join(f"{name} = r.{name}" for name in STATE)
+        source = _recordset(CHANGED, len(parameters) - 1)
+        parts.append(
+            f"changed AS (UPDATE alerts_alert a SET {changes}, revision = r.seen + 1 FROM {source}"
+            " WHERE a.id = r.id AND a.revision = r.seen RETURNING a.id)"
+        )
+        result = f"SELECT 1 / ((SELECT count(*) FROM changed) = ${len(parameters)}::bigint)::int"
+    if rows := _line_rows([*known, *others]):
+        parameters.append(_rows(LINE, rows))
+        columns = ", ".join(LINE)
+        parts.append(f"logged AS ({_insert('alerts_event', columns, columns, _recordset(LINE, len(parameters)))})")
+    return Statement(f"WITH {', '.join(parts)} {result}", tuple(parameters), writes=True)
+
+
+# --- SQLite
+
+
+def _one_by_one(known: Sequence[Life], begun: Sequence[Life]) -> list[Statement]:
+    """A statement for each table. One call each: the driver gives the interpreter away at every row of an `executemany`."""
+    statements = []
+    if known:
+        changes = ", ".join(f"{name} = r.{name}" for name in STATE)
+        sql = (
+            f"UPDATE alerts_alert SET {changes}, revision = r.seen + 1 FROM (SELECT {_extracted(CHANGED)} FROM json_each(?)) r"
+            " WHERE alerts_alert.id = r.id AND alerts_alert.revision = r.seen"
+        )
+        rows = _rows(CHANGED, map(_changed_row, known))
+        statements.append(Statement(sql, (rows,), writes=True, changes=len(known)))
+    if begun:
+        columns = f"{', '.join(ALERT)}, revision, correlated_revision"
+        sql = _insert("alerts_alert", columns, f"{_extracted(ALERT)}, 1, 0", "json_each(?)")
+        statements.append(Statement(sql, (_rows(ALERT, map(_alert_row, begun)),), writes=True))
+    if lines := _line_rows([*known, *begun]):
+        sql = _insert("alerts_event", ", ".join(LINE), _extracted(LINE), "json_each(?)")
+        statements.append(Statement(sql, (_rows(LINE, lines),), writes=True))
+    return statements
+
+
+def _extracted(names: Sequence[str]) -> str:
+    return ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
