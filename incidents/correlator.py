@@ -23,7 +23,7 @@ from appkeys.models import AppKey
 from incidents import domain, environments, live, rules, sequence
 from incidents.board import Board
 from incidents.correlation import Decision, judge, matches
-from incidents.gathering import ROLLED_UP, Gathering, Seen
+from incidents.gathering import HANDLED, ROLLED_UP, Gathering, Seen
 from incidents.models import Activity, Incident, Matcher
 
 logger = logging.getLogger(__name__)
@@ -174,7 +174,9 @@ class _Group:
     def write(self) -> None:
         touched = [self.board.gatherings[place] for place in sorted(self.touched)]
         begun = [gathering for gathering in touched if gathering.incident.pk is None]
-        sets.save([each.incident for each in touched if each.incident.pk is not None], ROLLED_UP)
+        known = [each for each in touched if each.incident.pk is not None]
+        sets.save([each.incident for each in known], ROLLED_UP)
+        sets.save([each.incident for each in known if each.handled_anew], HANDLED)
         Incident.objects.bulk_create([each.incident for each in begun])
         followers = [gathering for gathering in begun if gathering.follows]
         for gathering in followers:

@@ -33,6 +33,7 @@ ROLLED_UP = (
     "shared_tags", "started_at", "changed_at", "resolved_at", "resolved_by", "flapping", "flapping_until", "flapping_changes",
 )
 # fmt: on
+HANDLED = ("acknowledged_by", "acknowledged_at", "snoozed_by", "snoozed_until", "wakes_on_update")
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +108,8 @@ class Gathering:
     activities: list[Activity] = field(default_factory=list)
     joined: list[Seen] = field(default_factory=list)
     matchers_changed: bool = False
+    got_worse: bool = False
+    handled_anew: bool = False  # what a person had set ended by itself
 
     @classmethod
     def opened_by(cls, alert: Seen, decision: Decision, *, follows: Incident | None, at: datetime) -> Self:
@@ -189,7 +192,9 @@ class Gathering:
         alert.counted_status = alert.status
         incident.status_counts = counts
         incident.active_count = incident.alerts_count - counts[Status.OK]
-        incident.status = max(status for status in Status if counts[status])
+        status = max(status for status in Status if counts[status])
+        self.got_worse = self.got_worse or status > incident.status
+        incident.status = status
         # A status that came and went before it was looked at still was there.
         if incident.alerts_count == 1:
             incident.severity, incident.started_at, incident.shared_tags = (
@@ -227,6 +232,7 @@ class Gathering:
         for alert in alerts:
             alert.counted_status = None
             self._count_in(alert)
+        self.got_worse = False  # it is what it was, only with other alerts
         self.settle(max(alerts, key=lambda alert: alert.changed_at), at)
 
     def entitle(self, title: str) -> None:
@@ -253,7 +259,14 @@ class Gathering:
                 incident.resolved_at = max(incident.resolved_at or alert.changed_at, alert.changed_at)
         elif not incident.is_open:
             self.reopen()
-            self.note(Activity.Kind.REOPENED, at, alert=alert.pk, identifier=alert.identifier)
+            told = {"acknowledged": True} if incident.acknowledged_at else {}
+            self.note(Activity.Kind.REOPENED, at, alert=alert.pk, identifier=alert.identifier, **told)
+            self._wake("reopened", at)
+            self._unacknowledge()
+        if self.joined:
+            self._wake("alert", at)
+        elif self.got_worse:
+            self._wake("worse", at)
 
     def resolve(self, at: datetime, *, by: User | None = None) -> None:
         self.incident.resolved_at, self.incident.resolved_by = at, by
@@ -266,6 +279,21 @@ class Gathering:
         for matcher in self.matchers:
             matcher.open = matcher.valid
         self.matchers_changed = True
+
+    def _wake(self, why: str, at: datetime) -> None:
+        """End a snooze that was to last until something changes (bigpanda.md §4.2)."""
+        incident = self.incident
+        if incident.snoozed_until and incident.wakes_on_update:
+            incident.snoozed_until = incident.snoozed_by = None
+            incident.wakes_on_update = False
+            self.handled_anew = True
+            self.note(Activity.Kind.UNSNOOZED, at, why=why)
+
+    def _unacknowledge(self) -> None:
+        """What somebody has seen was the trouble before; this is another one."""
+        if self.incident.acknowledged_at:
+            self.incident.acknowledged_at = self.incident.acknowledged_by = None
+            self.handled_anew = True
 
     def _flap(self, alert: Seen, at: datetime) -> None:
         until = flaps_until(alert.status_changes)

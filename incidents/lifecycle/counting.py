@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from alerts import sets
 from incidents.correlator import write_matchers
-from incidents.gathering import ROLLED_UP, Gathering
+from incidents.gathering import HANDLED, ROLLED_UP, Gathering
 from incidents.models import Activity, Incident, Matcher
 
 
@@ -22,5 +22,6 @@ def gatherings_of(incidents: Iterable[Incident]) -> dict[int, Gathering]:
 
 def save(gatherings: Mapping[int, Gathering]) -> None:
     sets.save([each.incident for each in gatherings.values()], ROLLED_UP)
+    sets.save([each.incident for each in gatherings.values() if each.handled_anew], HANDLED)
     write_matchers(gatherings.values())
     Activity.objects.bulk_create(activity for each in gatherings.values() for activity in each.activities)

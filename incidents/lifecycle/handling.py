@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from django.db import transaction
@@ -115,7 +115,7 @@ class Snooze(Action):
         return TOO_LONG if self.until - now > LONGEST_SNOOZE else ""
 
     def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
-        incident.snoozed_by, incident.snoozed_until = by, self.until
+        incident.snoozed_by, incident.snoozed_until = by, self.until.astimezone(UTC)
         incident.wakes_on_update = self.wakes_on_update
         return {"until": self.until.isoformat(), "wakes_on_update": self.wakes_on_update}
 

@@ -122,6 +122,11 @@ def _resolved(activity: Activity) -> Text:
     return f"resolved the incident by hand{f', which ended {_alerts(ended)}' if ended else ''}"
 
 
+def _reopened(activity: Activity) -> Text:
+    ended = ", which ended its acknowledgement" if activity.details.get("acknowledged") else ""
+    return f"Reopened by {activity.details.get('identifier', '')}{ended}"
+
+
 def _assigned(activity: Activity) -> Text:
     to = activity.details.get("to", "")
     return "took the incident" if activity.by and activity.by.shown_name == to else f"assigned the incident to {to}"
@@ -229,7 +234,7 @@ _TOLD: dict[str, Callable[[Activity], Text]] = {
     Kind.RESOLVED_BY_ALERTS: lambda each: (
         f"Resolved: every alert is ok, the last was {each.details.get('identifier', '')}"
     ),
-    Kind.REOPENED: lambda each: f"Reopened by {each.details.get('identifier', '')}",
+    Kind.REOPENED: _reopened,
     Kind.ACKNOWLEDGED: lambda each: "acknowledged the incident",
     Kind.UNACKNOWLEDGED: lambda each: "took the acknowledgement back",
     Kind.ASSIGNED: _assigned,

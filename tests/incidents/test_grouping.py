@@ -1,0 +1,203 @@
+"""What people group by hand stays as they left it, can be undone, and every link leads on."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import SettingsWrapper
+
+from alerts.models import Alert
+from incidents import lifecycle
+from incidents.lifecycle import InvalidTransition
+from incidents.models import Activity, Incident
+from people.models import User
+from tests.conftest import PostEvent
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def acting(client: Client, responder: User) -> Client:
+    client.force_login(responder)
+    return client
+
+
+@pytest.fixture
+def pair(post_event: PostEvent) -> tuple[Incident, Incident]:
+    """Two alerts of db-1, three of web-1."""
+    for host, check in (("db-1", "cpu"), ("db-1", "disk"), ("web-1", "cpu"), ("web-1", "http"), ("web-1", "tls")):
+        post_event(host=host, check=check, rack="r1" if check == "cpu" else "r2")
+    return Incident.objects.get(title="db-1"), Incident.objects.get(title="web-1")
+
+
+def alerts_of(incident: Incident) -> list[str]:
+    return sorted(Alert.objects.filter(incident=incident).values_list("tags__check", flat=True))
+
+
+def test_merged_the_alerts_are_in_one_incident_and_the_other_link_leads_there(
+    acting: Client, pair: tuple[Incident, Incident]
+) -> None:
+    into, other = pair
+    acting.post(f"/incidents/{into.pk}/merge", {"numbers": f"#{other.pk}", "comment": "one switch"})
+    into.refresh_from_db()
+    assert into.alerts_count == 5
+    assert alerts_of(into) == ["cpu", "cpu", "disk", "http", "tls"]
+    assert acting.get(f"/incidents/{other.pk}").headers["Location"] == f"/incidents/{into.pk}"
+    history = acting.get(f"/incidents/{other.pk}/activity").content.decode()
+    assert f"merged this incident into <a href=\"/incidents/{into.pk}\">#{into.pk} db-1</a>" in history
+    assert [row.pk for row in acting.get("/").context["page"].rows] == [into.pk]
+    assert not acting.get("/?folder=resolved").context["page"].rows
+
+
+def test_further_alerts_of_either_come_to_the_merged_incident_and_stay_there(
+    pair: tuple[Incident, Incident], responder: User, post_event: PostEvent
+) -> None:
+    into, other = pair
+    lifecycle.merge(into, [other], by=responder)
+    for host in ("db-1", "web-1", "db-1"):
+        post_event(host=host, check=f"late {host}")
+    post_event(host="web-1", check="tls", status="ok")
+    post_event(host="web-1", check="tls")
+    assert Incident.objects.open().get() == into
+    assert Incident.objects.get(pk=into.pk).alerts_count == 7
+
+
+def test_a_merge_undone_leaves_two_incidents_with_their_links_and_their_alerts(
+    acting: Client, pair: tuple[Incident, Incident], responder: User, post_event: PostEvent
+) -> None:
+    into, other = pair
+    activity = lifecycle.merge(into, [other], by=responder)
+    acting.post(f"/incidents/{other.pk}/undo", {"activity": other.activities.first().pk})  # from either side
+    assert alerts_of(into) == ["cpu", "disk"]
+    assert alerts_of(other) == ["cpu", "http", "tls"]
+    assert acting.get(f"/incidents/{other.pk}").status_code == 200
+    post_event(host="web-1", check="dns")
+    assert alerts_of(other) == ["cpu", "dns", "http", "tls"]
+    with pytest.raises(InvalidTransition, match="undone already"):
+        lifecycle.undo(activity, by=responder)
+
+
+def test_a_merge_above_the_limit_is_refused_and_names_it(
+    acting: Client, pair: tuple[Incident, Incident], settings: SettingsWrapper
+) -> None:
+    settings.ALERTS_PER_INCIDENT = 4
+    into, other = pair
+    reply = acting.post(f"/incidents/{into.pk}/merge", {"numbers": str(other.pk)}, follow=True)
+    assert "Together they have 5 alerts; an incident can have 4" in reply.content.decode()
+    assert alerts_of(other) == ["cpu", "http", "tls"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ("", "Choose at least one other incident"),
+        ("99999", "There is no incident #99999."),
+        ("db-1", "Write up to 100 numbers"),
+        ("9" * 30, "There is no incident"),
+    ],
+)
+def test_what_cannot_be_merged_is_told_at_the_field(
+    acting: Client, pair: tuple[Incident, Incident], numbers: str, said: str
+) -> None:
+    reply = acting.post(f"/incidents/{pair[0].pk}/merge", {"numbers": numbers})
+    assert said in reply.content.decode()
+
+
+def test_selected_incidents_are_merged_into_the_one_that_is_chosen(
+    acting: Client, pair: tuple[Incident, Incident]
+) -> None:
+    chosen = [each.pk for each in pair]
+    asked = acting.post("/bulk", {"what": "merge", "incident": chosen}).content.decode()
+    assert "Merge 2 incidents into one" in asked
+    acting.post("/merge", {"incident": chosen, "into": chosen[1]})
+    assert alerts_of(pair[1]) == ["cpu", "cpu", "disk", "http", "tls"]
+
+
+def test_chosen_alerts_become_an_incident_of_their_own(acting: Client, pair: tuple[Incident, Incident]) -> None:
+    _, web = pair
+    tls = Alert.objects.get(tags__check="tls")
+    acting.post(f"/incidents/{web.pk}/split", {"how": "new", "alerts": [tls.pk]})
+    assert alerts_of(web) == ["cpu", "http"]
+    new = Incident.objects.get(pk=Alert.objects.get(pk=tls.pk).incident_id)
+    assert (new.title, new.subtitle, new.alerts_count) == ("web-1", "tls", 1)
+    assert f"#{web.pk} web-1" in acting.get(f"/incidents/{new.pk}/activity").content.decode()
+
+
+def test_a_split_undone_leaves_the_new_link_leading_to_the_old_incident(
+    acting: Client, pair: tuple[Incident, Incident], responder: User
+) -> None:
+    _, web = pair
+    activity = lifecycle.split(web, [Alert.objects.get(tags__check="tls").pk], by=responder)
+    new = activity.details["incidents"][0]["incident"]
+    acting.post("/undo")
+    assert alerts_of(web) == ["cpu", "http", "tls"]
+    assert acting.get(f"/incidents/{new}").headers["Location"] == f"/incidents/{web.pk}"
+
+
+def test_one_incident_per_value_of_a_tag_where_the_most_common_one_stays(
+    acting: Client, pair: tuple[Incident, Incident]
+) -> None:
+    _, web = pair
+    acting.post(f"/incidents/{web.pk}/split", {"how": "tag", "tag": "rack"})
+    assert alerts_of(web) == ["http", "tls"]
+    assert Activity.objects.get(kind=Activity.Kind.SPLIT_OFF).incident.alerts_count == 1
+
+
+def test_an_alert_is_moved_to_another_incident_and_back(acting: Client, pair: tuple[Incident, Incident]) -> None:
+    db, web = pair
+    cpu = Alert.objects.get(incident=web, tags__check="cpu")
+    acting.post(f"/incidents/{web.pk}/split", {"how": "other", "to": str(db.pk), "alerts": [cpu.pk]})
+    assert alerts_of(db) == ["cpu", "cpu", "disk"]
+    shown = acting.get(f"/incidents/{db.pk}/activity").content.decode()
+    assert "moved 1 alert here from" in shown
+    acting.post("/undo")
+    assert alerts_of(web) == ["cpu", "http", "tls"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"how": "new"}, "Choose at least one alert."),
+        ({"how": "new", "alerts": "all"}, "leave at least one"),
+        ({"how": "other", "alerts": "one"}, "Write the number of one incident."),
+        ({"how": "tag", "tag": "host"}, "Choose one of these tags."),
+    ],
+)
+def test_what_cannot_be_taken_out_is_told(
+    acting: Client, pair: tuple[Incident, Incident], fields: dict[str, object], said: str
+) -> None:
+    _, web = pair
+    alerts = list(Alert.objects.filter(incident=web).values_list("pk", flat=True))
+    chosen = {"all": alerts, "one": alerts[:1]}.get(str(fields.get("alerts")), [])
+    reply = acting.post(f"/incidents/{web.pk}/split", {**fields, "alerts": chosen}, follow=True)
+    assert said in reply.content.decode()
+    assert alerts_of(web) == ["cpu", "http", "tls"]
+
+
+def test_what_is_resolved_takes_part_in_nothing(pair: tuple[Incident, Incident], responder: User) -> None:
+    db, web = pair
+    lifecycle.resolve(db, by=responder)
+    with pytest.raises(InvalidTransition, match="is resolved. Reopen it first"):
+        lifecycle.merge(web, [db], by=responder)
+
+
+def test_who_merged_on_must_undo_that_first(
+    pair: tuple[Incident, Incident], responder: User, post_event: PostEvent
+) -> None:
+    db, web = pair
+    post_event(host="mail-1", check="queue")
+    mail = Incident.objects.get(title="mail-1")
+    first = lifecycle.merge(db, [web], by=responder)
+    second = lifecycle.merge(mail, [db], by=responder)
+    with pytest.raises(InvalidTransition, match="undo that first"):
+        lifecycle.undo(first, by=responder)
+    lifecycle.undo(second, by=responder)
+    lifecycle.undo(first, by=responder)
+    assert alerts_of(web) == ["cpu", "http", "tls"]
+
+
+def test_merged_away_it_is_acted_on_only_where_its_alerts_are(pair: tuple[Incident, Incident], responder: User) -> None:
+    into, other = pair
+    lifecycle.merge(into, [other], by=responder)
+    with pytest.raises(InvalidTransition, match=f"merged into #{into.pk}: act there"):
+        lifecycle.resolve(other, by=responder)
