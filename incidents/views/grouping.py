@@ -53,7 +53,7 @@ def merge_chosen(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         into = form.cleaned_data["into"]
         return _merge(request, into, [each for each in chosen if each != into], form.cleaned_data["comment"])
-    return _ask(request, "incidents/_merge_chosen.html", {"form": form, "chosen": chosen})
+    return _ask(request, "incidents/_merge_chosen.html", {"form": form, "incidents": chosen})
 
 
 def _merge(request: SignedInRequest, into: Incident, sources: list[Incident], comment: str) -> HttpResponse:
@@ -81,7 +81,7 @@ def split(request: SignedInRequest, pk: int) -> HttpResponse:
         return _split(request, incident, form.cleaned_data)
     chosen = set(form["alerts"].value() or ())
     context = {"incident": incident, "form": form, "alerts": alerts, "more": incident.alerts_count - len(alerts)}
-    return _ask(request, "incidents/_split.html", {**context, "chosen": chosen})
+    return _ask(request, "incidents/_split.html", {**context, "picked": chosen})
 
 
 def _split(request: SignedInRequest, incident: Incident, said: dict[str, Any]) -> HttpResponse:
