@@ -37,6 +37,27 @@ def save(objects: Sequence[Any], names: Iterable[str], *, model: type[models.Mod
             driver().executemany(f"UPDATE {meta.db_table} SET {changes} WHERE id = ?", map(plain, rows))
 
 
+def create(objects: Sequence[models.Model]) -> None:
+    """Write new objects, and give each its key: `bulk_create`, at a fraction of its cost where PostgreSQL counts the keys."""
+    if not objects:
+        return
+    model = type(objects[0])
+    if connection.vendor != "postgresql":
+        model._default_manager.bulk_create(objects)
+        return
+    meta = model._meta
+    fields = meta.local_concrete_fields
+    drawn = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
+    for each, (pk,) in zip(objects, run(drawn, [meta.db_table, len(objects)]).fetchall(), strict=True):
+        each.pk = pk
+        each._state.adding, each._state.db = False, connection.alias
+    rows = [tuple(_prepared(field, getattr(each, field.attname)) for field in fields) for each in objects]
+    types = {field.attname: _type(field) for field in fields}
+    columns = list(types)
+    sql = f"INSERT INTO {meta.db_table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {recordset(columns, types)}"
+    run(sql, [as_json(columns, types, rows)])
+
+
 def _prepared(field: Any, value: Any) -> Any:
     if isinstance(field, models.JSONField):
         return None if value is None else json.dumps(value)
@@ -45,7 +66,9 @@ def _prepared(field: Any, value: Any) -> Any:
 
 def _type(field: Any) -> str:
     kind: str = field.db_type(connection)
-    return "timestamptz" if kind.startswith("timestamp") else kind
+    if kind.startswith("timestamp"):
+        return "timestamptz"
+    return "text" if kind.startswith("varchar") else kind
 
 
 def driver() -> Any:

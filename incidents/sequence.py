@@ -23,16 +23,17 @@ def note_correlated(seen: Iterable[tuple[int, int, int]], patterns: Sequence[Pat
 def note_by_hand(incidents: Iterable[int], at: datetime) -> None:
     """A person ended alerts of these incidents, brought them back, or put them elsewhere; all of it is written already."""
     rows = Incident.objects.filter(pk__in=list(incidents)).order_by("pk")
+    columns = rows.values_list("pk", "first_alert", "resolved_at", "resolved_by", "changed_at")
     left = {
-        row.pk: Left(
-            incident=row.pk,
-            first_alert=row.first_alert,
+        pk: Left(
+            incident=pk,
+            first_alert=first_alert,
             seen=[],
-            resolved_at=row.resolved_at.isoformat() if row.resolved_at else None,
-            by_hand=row.resolved_by_id is not None,
-            changed_at=row.changed_at.isoformat(),
+            resolved_at=resolved_at.isoformat() if resolved_at else None,
+            by_hand=resolved_by is not None,
+            changed_at=changed_at.isoformat(),
         )
-        for row in rows
+        for pk, first_alert, resolved_at, resolved_by, changed_at in columns
     }
     alerts = Alert.objects.filter(incident__in=list(left)).order_by("pk")
     for pk, incident, counted, revision in alerts.values_list("pk", "incident", "correlated_revision", "revision"):

@@ -18,6 +18,9 @@ from incidents import domain, environments
 from incidents.models import Activity, BulkAction, Incident
 from people.models import User
 
+# What no action looks at, and would cost more to read than all it does.
+NOT_ASKED = ("title", "subtitle", "search_text", "sources", "names", "shared_tags")
+
 
 class InvalidTransition(Exception):
     """A change that the incident's state does not allow; the text says why, in words for a person."""
@@ -105,7 +108,7 @@ def perform_on(action: Action, pks: Iterable[int], *, by: User, bulk: BulkAction
     domain.hold()
     at = timezone.now()
     outcome, changed = Outcome(), []
-    for incident in locked(pks, *action.related):
+    for incident in locked(pks, *action.related, without=NOT_ASKED):
         if refusal := _merged_away(incident) or action.refusal(incident):
             outcome.refused[incident.pk] = refusal
             continue
@@ -117,7 +120,7 @@ def perform_on(action: Action, pks: Iterable[int], *, by: User, bulk: BulkAction
         changed.append(incident)
     if action.columns:
         sets.save(changed, action.columns)
-    Activity.objects.bulk_create(outcome.activities)
+    sets.create(outcome.activities)
     action.carry_out({activity.incident_id: activity for activity in outcome.activities}, at)
     environments.follow([incident.pk for incident in changed])
     return outcome
@@ -146,7 +149,7 @@ def undo_on(action: type[Action], activities: Iterable[int], *, by: User, bulk: 
         sets.save([incidents[pk] for pk in undone], action.columns)
     sets.save(list(undone.values()), ["undone_at"])
     outcome.activities = [tell_undone(activity, by=by, at=at, bulk=bulk) for activity in undone.values()]
-    Activity.objects.bulk_create(outcome.activities)
+    sets.create(outcome.activities)
     action.carry_back(undone, {pk: incidents[pk] for pk in undone}, at)
     environments.follow(list(undone))
     return outcome
@@ -159,10 +162,10 @@ def tell_undone(activity: Activity, *, by: User, at: datetime, bulk: BulkAction 
     )
 
 
-def locked(pks: Iterable[int], *related: str) -> list[Incident]:
-    """These incidents as they are now, which nobody else changes until the transaction ends."""
+def locked(pks: Iterable[int], *related: str, without: Iterable[str] = ()) -> list[Incident]:
+    """These incidents as they are now, which nobody else changes until the transaction ends; without some large columns."""
     rows = Incident.objects.select_for_update(of=("self",)).filter(pk__in=list(pks)).order_by("pk")
-    return list(rows.prefetch_related(*related))
+    return list(rows.defer(*without).prefetch_related(*related))
 
 
 def undo_one(action: type[Action], activity: Activity, *, by: User) -> Activity:

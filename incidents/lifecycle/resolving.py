@@ -60,12 +60,10 @@ class Resolve(Action):
         for life in lives:
             life.resolve(at, activity=done[incident_of[life.pk] or 0].pk)
         store.write(lives)
-        # They are counted as ended already; correlation has nothing left to do for those that it was up to date with.
-        alerts.exclude(counted_status=Status.OK).update(counted_status=Status.OK)
-        was_up_to_date = When(correlated_revision=F("revision") - 1, then=F("revision"))
-        Alert.objects.filter(pk__in=list(incident_of)).update(
-            correlated_revision=Case(was_up_to_date, default=F("correlated_revision"))
-        )
+        # They are counted as ended; correlation has nothing left to do for those that it was up to date with before this last line by hand.
+        was_up_to_date = When(correlated_revision=F("revision") - 1, last_content=None, then=F("revision"))
+        seen = Case(was_up_to_date, default=F("correlated_revision"))
+        alerts.exclude(counted_status=Status.OK).update(counted_status=Status.OK, correlated_revision=seen)
         Matcher.objects.filter(incident__in=list(done), open=True).update(open=False)
         sequence.note_by_hand(done, at)
 
@@ -195,7 +193,7 @@ def _bring_back(life: Life, ended: Line, at: datetime, *, activity: int | None) 
 def _follow(gatherings: Mapping[int, Gathering], lives: list[Life]) -> None:
     """Write alerts changed by hand, and count them into their incidents: correlation has nothing left to do for them."""
     store.write(lives)
-    alerts = list(Alert.objects.filter(pk__in=[life.pk for life in lives]))
+    alerts = list(Alert.objects.select_related("app_key").filter(pk__in=[life.pk for life in lives]))
     for alert in alerts:
         gatherings[alert.incident_id or 0].follow_row(alert)
     sets.save(alerts, ["correlated_revision", "counted_status"])
