@@ -65,9 +65,7 @@ def measure(incidents: int, alerts: int) -> None:
     ]
     for start in range(0, len(events), CHUNK):
         now = timezone.now()
-        ingest.ingest(
-            [(app_key, event) for event in events[start : start + CHUNK]], received_at=now, announce=lambda: None
-        )
+        ingest.ingest([(app_key, event) for event in events[start : start + CHUNK]], received_at=now)
     correlate_behind()
     count = Incident.objects.open().count()
     print(f"{count:,} open incidents, {len(events):,} alerts")
