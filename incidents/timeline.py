@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from alerts.events import Status
 from alerts.models import Alert, Event
-from incidents.models import Activity, Incident
+from incidents.models import Activity, Deployment, Incident
 
 LANES = 50  # a page
 CHANGES_LIMIT = 5000  # of a page's lanes; the oldest beyond that are left out, and said
@@ -59,6 +59,15 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """A deployment on the same hosts or tags, from its start to its end."""
+
+    deployment: Deployment
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """What is drawn. It ends now, or when the incident was resolved."""
 
@@ -67,6 +76,7 @@ class Timeline:
     lanes: tuple[Lane, ...]
     ticks: tuple[Tick, ...]
     markers: tuple[Marker, ...]
+    rollouts: tuple[Rollout, ...]
     is_cut: bool  # older changes are left out
 
     @property
@@ -87,8 +97,10 @@ class Timeline:
         return LANE_HEIGHT * len(self.lanes)
 
 
-def timeline(incident: Incident, alerts: Sequence[Alert], activities: Iterable[Activity]) -> Timeline:
-    """The timeline of these alerts of the incident, marked with what people did."""
+def timeline(
+    incident: Incident, alerts: Sequence[Alert], activities: Iterable[Activity], deployments: Sequence[Deployment]
+) -> Timeline:
+    """The timeline of these alerts of the incident, marked with what people did and with what was rolled out."""
     changes = _changes(alerts)
     is_cut = len(changes) > CHANGES_LIMIT
     by_alert: dict[int, list[Event]] = {alert.pk: [] for alert in alerts}
@@ -97,6 +109,7 @@ def timeline(incident: Incident, alerts: Sequence[Alert], activities: Iterable[A
     ends_at = timezone.now() if incident.is_open else incident.resolved_at or timezone.now()
     happened = [event.occurred_at for event in changes[:CHANGES_LIMIT]]
     starts_at = min([incident.started_at, *happened] if not is_cut else happened)
+    starts_at = min([starts_at, *(each.started_at for each in deployments)])
     ends_at = max([ends_at, *happened, starts_at + timedelta(minutes=1)])
 
     def x(at: datetime) -> float:
@@ -110,7 +123,11 @@ def timeline(incident: Incident, alerts: Sequence[Alert], activities: Iterable[A
         )
         lanes.append(Lane(alert, tuple(spans), LANE_HEIGHT * (place + 0.5)))
     markers = tuple(Marker(each, x(each.at)) for each in activities if starts_at <= each.at <= ends_at)
-    return Timeline(starts_at, ends_at, tuple(lanes), _ticks(starts_at, ends_at), markers, is_cut)
+    rollouts = tuple(
+        Rollout(each, x(each.started_at), x(min(each.ended_at or ends_at, ends_at)) - x(each.started_at))
+        for each in deployments
+    )
+    return Timeline(starts_at, ends_at, tuple(lanes), _ticks(starts_at, ends_at), markers, rollouts, is_cut)
 
 
 def _span(one: Event, other: Event | None, x: Callable[[datetime], float], until: float) -> Span:

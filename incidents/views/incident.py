@@ -16,7 +16,7 @@ from incidents import feed as the_feed
 from incidents import overview
 from incidents.alert_filter import STATUSES, AlertFilter, Order
 from incidents.filters import IncidentFilter
-from incidents.models import Incident
+from incidents.models import Deployment, Incident
 from incidents.timeline import LANES, timeline
 from incidents.views.feed import feed_context
 from incidents.why import explain
@@ -96,7 +96,7 @@ def _timeline(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
     deeds = incident.activities.filter(by__isnull=False).select_related("by").order_by("-at", "-pk")[:MARKERS]
     return {
         "alerts": alerts,
-        "timeline": timeline(incident, alerts.rows, deeds),
+        "timeline": timeline(incident, alerts.rows, deeds, list(Deployment.objects.beside(incident)[:MARKERS])),
         "status_counts": overview.status_counts(incident),
     }
 

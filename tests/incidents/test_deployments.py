@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from incidents.models import Deployment, Incident
+from people.models import User
 from tests.conftest import PostEvent
 
 SHOP = {"component": "shop", "version": "1.2", "hosts": ["web-1", "web-2"]}
@@ -130,3 +131,19 @@ def test_but_not_one_of_another_time(tell: Any, post_event: PostEvent) -> None:
         tell("end", version=version, timestamp=at + 60)
     post_event(host="web-1")
     assert beside() == ["shop recent"]
+
+
+def test_the_incidents_timeline_shows_it(client: Client, viewer: User, tell: Any, post_event: PostEvent) -> None:
+    tell("start", owner="Paul <i>", timestamp=int((timezone.now() - timedelta(minutes=30)).timestamp()))
+    tell("end", status="failure", errorMessage="disk full")
+    post_event(host="web-1")
+    client.force_login(viewer)
+    page = client.get(f"/incidents/{Incident.objects.get().pk}/timeline").content.decode()
+    for words in (
+        "Deployments on the same hosts or tags",
+        "shop 1.2",
+        "Failed: disk full",
+        "by Paul &lt;i&gt;",
+        'class="rollout"',
+    ):
+        assert words in page
