@@ -17,6 +17,10 @@ from bigpanda_site.logs import WithoutQueryStrings
             '"POST /data/v2/alerts?… HTTP/1.1" 201',
         ),
         ("Bad Request: /data/v2/alerts?app_key=5ec7e7", "Bad Request: /data/v2/alerts?…"),
+        (
+            "Not Found: /configurations/alerts/oim/5ec7e7/versions/9",
+            "Not Found: /configurations/alerts/oim/…/versions/9",
+        ),
         ("Is this so? Yes.", "Is this so? Yes."),
     ],
 )

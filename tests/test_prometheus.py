@@ -1,4 +1,7 @@
-"""A real Prometheus and a real Alertmanager fire and resolve through a real console, with the settings that its setup page gives."""
+"""A real Prometheus and a real Alertmanager fire and resolve through a real console, with the settings that its setup page gives.
+
+Alertmanager speaks to PagerDuty and Opsgenie, too: here the console stands in their place.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,12 @@ import pytest
 from appkeys import gallery
 from bigpanda_site.processes import free_port
 from tests.running_console import RunningConsole, eventually
-from tests.test_journey import incidents
 
+ALERTS = """
+import json
+from alerts.models import Alert
+print(json.dumps(sorted([alert.app_key.name, alert.secondary_value.split()[0], alert.is_active] for alert in Alert.objects.all())))
+"""
 PROGRAMS = ("prometheus", "prometheus-alertmanager")  # as Debian's packages name them
 
 
@@ -44,6 +51,12 @@ class Shop(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def alerts(console: RunningConsole) -> list[list[object]]:
+    """The App Key, the rule, and whether it is active, of each alert."""
+    told: list[list[object]] = json.loads(console.manage("shell", "--no-imports", "-c", ALERTS).splitlines()[-1])
+    return told
 
 
 @contextlib.contextmanager
@@ -75,7 +88,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_queue_that_grows_is_an_incident_and_one_that_drains_resolves_it(tmp_path: Path) -> None:
+def test_a_queue_that_grows_is_an_alert_and_one_that_drains_ends_it(tmp_path: Path) -> None:
     alertmanager, prometheus = free_port(), free_port()
     with RunningConsole(tmp_path / "console") as console, serving() as shop:
         token = console.manage("create_org_token", "Senders")
@@ -86,8 +99,15 @@ def test_a_queue_that_grows_is_an_incident_and_one_that_drains_resolves_it(tmp_p
             for part in gallery.setup("prometheus", url=url, app_key=app_key, token=token)
             if part.title == "alertmanager.yml"
         ]
+        pagerduty, opsgenie = (
+            f"{token}:{console.manage('create_app_key', name)}" for name in ("PagerDuty", "Opsgenie")
+        )
+        others = (
+            f"    pagerduty_configs: [{{routing_key: '{pagerduty}', url: '{console.url}/v2/enqueue'}}]\n"
+            f"    opsgenie_configs: [{{api_key: '{opsgenie}', api_url: '{console.url}/'}}]\nroute:"
+        )
         hasty = "  group_wait: 0s\n  group_interval: 1s\n  repeat_interval: 1h\n"
-        (tmp_path / "alertmanager.yml").write_text(f"{settings}\n{hasty}")
+        (tmp_path / "alertmanager.yml").write_text(settings.replace("route:", others) + f"\n{hasty}")
         rule = {
             "alert": "OrdersWait",
             "expr": "orders_waiting > 10",
@@ -125,7 +145,9 @@ def test_a_queue_that_grows_is_an_incident_and_one_that_drains_resolves_it(tmp_p
         ):
             eventually(lambda: answers(f"http://127.0.0.1:{alertmanager}/-/ready"), "Alertmanager was ready")
             Shop.length = 42
-            row = [f"127.0.0.1:{shop}", "OrdersWait", 1]
-            eventually(lambda: incidents(console) == [[*row, True]], "the alert was one open incident")
+            names = ("Opsgenie", "PagerDuty", "Prometheus")
+            fired = [[name, "OrdersWait", True] for name in names]
+            eventually(lambda: alerts(console) == fired, "the alert was there, by each of the three ways")
             Shop.length = 0
-            eventually(lambda: incidents(console) == [[*row, False]], "the incident resolved by itself")
+            ended = [[name, "OrdersWait", False] for name in names]
+            eventually(lambda: alerts(console) == ended, "it was over, by each of them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -115,3 +116,11 @@ def host_of(address: str) -> str:
     if address.startswith("["):
         return address[1:].partition("]")[0]
     return address.partition(":")[0] if address.count(":") == 1 else address
+
+
+_STATE = re.compile(r"^\[(?:firing|resolved|alerting|ok|triggered|recovered)[^\]]*\]\s*", re.IGNORECASE)
+
+
+def without_state(title: str) -> str:
+    """A title without the `[FIRING:1]` before it, so that it is the same when it is over."""
+    return _STATE.sub("", title).strip() or title

@@ -45,6 +45,7 @@ class Told(NamedTuple):
 TABLE = (
     Told("prometheus", "alertmanager-0.25-documented", "critical", "db-1.example.com:9100", "DiskWillFillIn4Hours",
          "alertmanager dashboard runbook source_url", alerts=2),
+    Told("prometheus", "alertmanager-0.25-captured", "critical", "db-9.example.com:9100", "DiskFull", "alertmanager runbook source_url"),
     Told("grafana", "unified-11.3-documented", "warning", "web-3", "High memory usage", "dashboard panel runbook silence source_url"),
     Told("grafana", "legacy-7.5-documented", "critical", "Web CPU", "", "image rule"),
     Told("nagios", "command-4.4-documented", "critical", "db-2", "PostgreSQL connections", "runbook"),
@@ -69,6 +70,9 @@ TABLE = (
     Told("healthchecks", "webhook-3.3-documented", "critical", "Backup of db-1", "Heartbeat", "source_url"),
     Told("pagerduty", "events-v2-documented", "critical", "srv01.example.com", "HTTP status", "runbook source_url"),
     Told("opsgenie", "alerts-v2-documented", "critical", "mq-1", "Queue of orders is long", "runbook"),
+    Told("pagerduty", "alertmanager-0.25-captured", "critical", "Alertmanager", "DiskFull sda1 db-9.example.com:9100 node critical", "source_url"),
+    Told("opsgenie", "alertmanager-0.25-captured", "critical", "db-9.example.com",
+         "DiskFull sda1 db-9.example.com:9100 node critical", "source_url"),
     Told("email", "pipe-rfc5322-documented", "critical", "vault-1", "Backup of vault", "report"),
 )  # fmt: skip
 
