@@ -273,6 +273,11 @@ class TagForm(ActionForm):
         field.queryset = IncidentTag.objects.filter(active=True)
 
     @property
+    def closed_lists(self) -> list[IncidentTag]:
+        field: Any = self.fields["tag"]
+        return [tag for tag in field.queryset if tag.has_choices]
+
+    @property
     def offers_tags(self) -> bool:
         field: Any = self.fields["tag"]
         return bool(field.queryset)

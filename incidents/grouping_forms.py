@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 
 from incidents.forms import comment_field
 from incidents.models import Incident
@@ -15,16 +16,18 @@ INCIDENTS_LIMIT = 100
 
 
 class IncidentNumbers(forms.CharField):
-    """Numbers of incidents, as "12, #15"."""
+    """Numbers of incidents, as "12, #15", among those that the form lets the person act on."""
+
+    among: QuerySet[Incident] = Incident.objects.none()
 
     def clean(self, value: Any) -> list[Incident]:
         text = super().clean(value)
         numbers = [int(number) for number in re.findall(r"\d{1,18}", text)]
         if re.sub(r"[\d\s,;#]", "", text) or len(numbers) > INCIDENTS_LIMIT:
             raise ValidationError(f"Write up to {INCIDENTS_LIMIT} numbers of incidents, as: 12, 15.")
-        found = Incident.objects.in_bulk(numbers)
+        found = self.among.in_bulk(numbers)
         if unknown := [number for number in numbers if number not in found]:
-            raise ValidationError(f"There is no incident #{unknown[0]}.")
+            raise ValidationError(f"There is no incident #{unknown[0]} that you may act on.")
         return [found[number] for number in dict.fromkeys(numbers)]
 
 
@@ -40,8 +43,10 @@ class MergeForm(forms.Form):
     )
     comment = comment_field()
 
-    def __init__(self, data: Any = None, *, candidates: list[Incident]) -> None:
+    def __init__(self, data: Any = None, *, candidates: list[Incident], among: QuerySet[Incident]) -> None:
         super().__init__(data)
+        numbers: Any = self.fields["numbers"]
+        numbers.among = among
         self.candidates = {str(each.pk): each for each in candidates}
         chosen: Any = self.fields["chosen"]
         chosen.choices = [(pk, each.title) for pk, each in self.candidates.items()]
@@ -94,9 +99,12 @@ class SplitForm(forms.Form):
     alerts = forms.TypedMultipleChoiceField(coerce=int, required=False)
     comment = comment_field()
 
-    def __init__(self, data: Any = None, *, tags: list[tuple[str, int]], alerts: list[int]) -> None:
+    def __init__(
+        self, data: Any = None, *, tags: list[tuple[str, int]], alerts: list[int], among: QuerySet[Incident]
+    ) -> None:
         super().__init__(data)
         fields: dict[str, Any] = self.fields
+        fields["to"].among = among
         fields["tag"].choices = [(name, f"{name}: {count} values") for name, count in tags]
         fields["alerts"].choices = [(pk, str(pk)) for pk in alerts]
 

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const STAYS = 30_000;
+  const AT_ONCE = 2; // older ones are in the history
   const toasts = document.getElementById("toasts");
 
   /* A result is told in the corner for half a minute, wherever the server put it. What is at work, or waits to be read, stays. */
@@ -12,6 +13,7 @@
       toast.dataset.goes = "soon";
       setTimeout(() => toast.remove(), STAYS);
     }
+    for (const old of [...document.querySelectorAll(".toast[data-goes]")].slice(0, -AT_ONCE)) old.remove();
   }
 
   function closeMenus(except) {

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from alerts.events import Status
 from incidents import live
-from incidents.lifecycle.action import Action, InvalidTransition, perform_on, undo_on
+from incidents.lifecycle.action import Action, InvalidTransition, Outcome, perform_on, undo_on
 from incidents.lifecycle.commenting import Comment
 from incidents.lifecycle.grouping import merge, move, split, split_by_tag
 from incidents.lifecycle.handling import Acknowledge, Assign, Prioritise, Snooze, Unacknowledge, Unassign, Unsnooze
@@ -24,6 +26,7 @@ from people.models import User
 
 SET = 1000  # incidents done in one transaction; others have their turn after each
 SNAPSHOT_LIMIT = 100_000
+FORGOTTEN_AFTER = timedelta(days=1)
 LARGE = 2000  # alerts; merging, splitting or moving in an incident of more is done in the background
 ACTIONS: dict[str, type[Action]] = {
     "resolve": Resolve,
@@ -96,10 +99,10 @@ def run(pk: int) -> None:
 
 
 def run_those_at_work() -> int:
-    """What a lost message or a killed worker left half-way."""
-    pks = list(
-        BulkAction.objects.filter(state__in=[State.WAITING, State.RUNNING, State.UNDOING]).values_list("pk", flat=True)
-    )
+    """What a lost message or a killed worker left half-way. Questions that nobody answered are forgotten after a day."""
+    BulkAction.objects.filter(state=State.ASKED, created_at__lt=timezone.now() - FORGOTTEN_AFTER).delete()
+    at_work = BulkAction.objects.filter(state__in=[State.WAITING, State.RUNNING, State.UNDOING])
+    pks = list(at_work.values_list("pk", flat=True))
     for pk in pks:
         run(pk)
     return len(pks)
@@ -121,7 +124,7 @@ def _step(pk: int) -> bool:
         _add_reasons(bulk.kept, _undo_set(bulk, chosen, bulk.by))
     else:
         bulk.state = State.RUNNING
-        outcome = perform_on(ACTIONS[bulk.what].of(bulk.arguments), chosen, by=bulk.by, bulk=bulk)
+        outcome = _do_set(bulk, chosen, bulk.by)
         bulk.done += len(outcome.activities)
         _add_reasons(bulk.skipped, outcome.refused)
     bulk.position += len(chosen)
@@ -131,6 +134,14 @@ def _step(pk: int) -> bool:
         update_fields=["state", "position", "done", "skipped", "kept", "finished_at", "undone_at", "announced_at"]
     )
     return not is_over
+
+
+def _do_set(bulk: BulkAction, chosen: list[int], by: User) -> Outcome:
+    try:
+        action = ACTIONS[bulk.what].of(bulk.arguments)
+    except ObjectDoesNotExist:  # the tag was deleted meanwhile, or the person
+        return Outcome(refused=dict.fromkeys(chosen, "What it was to be set to is not there any more."))
+    return perform_on(action, chosen, by=by, bulk=bulk)
 
 
 def _undo_set(bulk: BulkAction, chosen: list[int], by: User) -> Mapping[int, str]:

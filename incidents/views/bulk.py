@@ -15,6 +15,7 @@ from incidents.filters import IncidentFilter
 from incidents.forms import FORMS, ActionForm
 from incidents.lifecycle import InvalidTransition, bulk
 from incidents.models import BulkAction, Incident
+from incidents.querysets import IncidentQuerySet
 from incidents.views.actions import AT_ONCE, begin_undo, there
 from incidents.views.grouping import merge_chosen
 from people.access import SignedInRequest, responders_only
@@ -72,7 +73,8 @@ def undo(request: SignedInRequest, pk: int) -> HttpResponse:
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """How far it is, and what came of it; its changing part alone where that is asked for."""
     shown = get_object_or_404(BulkAction.objects.select_related("by"), pk=pk)
-    context = {"bulk": shown, "skipped": _reasons(shown.skipped), "kept": _reasons(shown.kept)}
+    visible = Incident.objects.visible_to(request.user)
+    context = {"bulk": shown, "skipped": _reasons(shown.skipped, visible), "kept": _reasons(shown.kept, visible)}
     if not shown.is_at_work and shown.by == request.user:
         BulkAction.objects.filter(pk=pk, announced_at=None).update(announced_at=timezone.now())
     return render(request, "incidents/_bulk.html" if request.htmx else "incidents/bulk.html", context)
@@ -118,8 +120,8 @@ def _leave(request: SignedInRequest, otherwise: str = "/") -> HttpResponse:
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
 
-def _reasons(reasons: dict[str, list[int]]) -> list[tuple[str, int, list[Incident]]]:
+def _reasons(reasons: dict[str, list[int]], visible: IncidentQuerySet) -> list[tuple[str, int, list[Incident]]]:
     return [
-        (reason, len(pks), list(Incident.objects.filter(pk__in=pks[:SHOWN_SKIPPED]).order_by("pk")))
+        (reason, len(pks), list(visible.filter(pk__in=pks[:SHOWN_SKIPPED]).order_by("pk")))
         for reason, pks in reasons.items()
     ]

@@ -31,10 +31,9 @@ OFFERED_ALERTS = 1000
 def merge(request: SignedInRequest, pk: int) -> HttpResponse:
     """Which other incidents to merge into this one."""
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
-    candidates = list(
-        Incident.objects.changeable_by(request.user).open().exclude(pk=pk).order_by("-changed_at")[:CANDIDATES]
-    )
-    form = MergeForm(request.POST if request.method == "POST" else None, candidates=candidates)
+    among = Incident.objects.changeable_by(request.user)
+    candidates = list(among.open().exclude(pk=pk).order_by("-changed_at")[:CANDIDATES])
+    form = MergeForm(request.POST if request.method == "POST" else None, candidates=candidates, among=among)
     if request.method == "POST" and form.is_valid():
         return _merge(request, incident, form.cleaned_data["sources"], form.cleaned_data["comment"])
     return _ask(request, "incidents/_merge.html", {"incident": incident, "form": form})
@@ -76,7 +75,12 @@ def split(request: SignedInRequest, pk: int) -> HttpResponse:
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
     alerts = list(incident.alerts.select_related("app_key").order_by("-status", "-changed_at", "-pk")[:OFFERED_ALERTS])
     offered = [alert.pk for alert in alerts]
-    form = SplitForm(request.POST if request.method == "POST" else None, tags=_tags_that_differ(alerts), alerts=offered)
+    form = SplitForm(
+        request.POST if request.method == "POST" else None,
+        tags=_tags_that_differ(alerts),
+        alerts=offered,
+        among=Incident.objects.changeable_by(request.user),
+    )
     if request.method == "POST" and form.is_valid():
         return _split(request, incident, form.cleaned_data)
     chosen = set(form["alerts"].value() or ())

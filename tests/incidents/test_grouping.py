@@ -94,7 +94,7 @@ def test_a_merge_above_the_limit_is_refused_and_names_it(
     ("numbers", "said"),
     [
         ("", "Choose at least one other incident"),
-        ("99999", "There is no incident #99999."),
+        ("99999", "There is no incident #99999 that you may act on."),
         ("db-1", "Write up to 100 numbers"),
         ("9" * 30, "There is no incident"),
     ],
