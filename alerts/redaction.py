@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
+from contextlib import suppress
 from typing import Any
 
 from alerts.sources.bigpanda import NOT_TEXT
 from people.audit import SECRET
 
 LIMIT = 16 * 1024  # characters
+GZIP = b"\x1f\x8b"
 HIDDEN = "[REDACTED]"
 _NAMES = re.compile(
-    rf"{SECRET.pattern}|(^|[_-])(routing|service|genie|pass|pwd|cookie|signature|private)[_-]?(key|word)?$",
+    rf"{SECRET.pattern}|(^|_)(routing|service|genie|pass|pwd|cookie|signature|private)_?(key|wd)?$",
     re.IGNORECASE,
 )
 _IN_TEXT = re.compile(
@@ -24,6 +27,9 @@ _IN_TEXT = re.compile(
 
 def redacted(body: bytes) -> str:
     """The body as people may see it: JSON with indents where it is JSON."""
+    if body.startswith(GZIP):
+        with suppress(zlib.error):
+            body = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, 8 * LIMIT)
     try:
         text = json.dumps(_without(json.loads(body)), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
@@ -36,7 +42,7 @@ def _without(value: Any) -> Any:
     match value:
         case dict():
             return {
-                name: HIDDEN if _NAMES.search(name) and each is not None else _without(each)
+                name: HIDDEN if _NAMES.search(name.replace("-", "_")) and each is not None else _without(each)
                 for name, each in value.items()
             }
         case list():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from alerts import care, inbox, tasks
 from alerts.models import Alert, Health, Refusal, TailLine, Traffic
+from alerts.redaction import redacted
 from people.models import AuditEntry, User
 from tests.conftest import PostEvent, Send
 
@@ -53,6 +55,26 @@ def test_a_reject_is_shown_with_its_reason_and_a_sample_without_secrets(
     for secret in (app_key.secret, "hunter2", "geheim", "abc123"):
         assert secret not in shown
     assert "[REDACTED]" in shown
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'{"Authorization": "Bearer abcdefgh12345", "x": 1}', '"[REDACTED]"'),
+        (b'{"routing_key": "geheim", "n": [{"api-key": "geheim"}]}', '"[REDACTED]"'),
+        (b"status=burning&access_token=geheim&host=a", "status=burning&access_token=[REDACTED]&host=a"),
+        (b"https://ada:geheim@example.com/", "https://ada:[REDACTED]@example.com/"),
+        (gzip.compress(b'{"password": "geheim"}'), '"[REDACTED]"'),
+        (b"\x1f\x8bgeheim is no gzip: password=geheim", "password=[REDACTED]"),
+        (b'{"text": "\\ud800\\u0000"}', "\ufffd"),
+    ],
+)
+def test_a_sample_holds_no_secret_and_only_text(body: bytes, shown: str) -> None:
+    sample = redacted(body)
+    assert shown in sample
+    assert "geheim" not in sample.replace("geheim is", "")
+    assert "abcdefgh12345" not in sample
+    sample.encode()
 
 
 def test_rejects_are_bounded_in_number_and_size_and_forgotten(
@@ -155,6 +177,7 @@ def test_a_test_alert_is_resolved_again_by_itself(client: Client, page: Any, app
     alert = Alert.objects.get()
     assert (alert.primary_value, alert.secondary_value, alert.is_active) == ("Nagios", "Test alert", True)
     assert "The test alert runs" in page()
+    assert "Nothing was received yet" in page(), "a test of ours is no word of the tool"
     assert tasks.end_tests() == 0
     Health.objects.update(test_ends_at=timezone.now())
     assert tasks.end_tests() == 1

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from alerts.events import EventRejected
 from alerts.sources import SOURCES, bigpanda
+from alerts.sources.reading import severity
 
 PAYLOADS = Path(__file__).parent / "payloads"
 EXAMPLES = int(os.environ.get("SOURCE_EXAMPLES", "60"))  # for each source
@@ -94,6 +95,27 @@ def test_a_source_leaves_what_it_reads_as_it_was(tool: str) -> None:
         first, again = SOURCES[tool].normalize(payload), SOURCES[tool].normalize(payload)
         assert first == again
         assert payload == before
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("Page", "critical"),
+        (" P1 ", "critical"),
+        ("high", "critical"),
+        ("average", "warning"),
+        ("INFO", "warning"),
+        ("resolved", "ok"),
+        ("No Data", "unknown"),
+        ("ack", "acknowledged"),
+        ("whatever", "critical"),
+        ("", "critical"),
+        (None, "critical"),
+        (7, "critical"),
+    ],
+)
+def test_a_tools_word_for_a_severity_is_a_status_and_one_not_known_is_critical(word: object, status: str) -> None:
+    assert severity(word) == status
 
 
 @pytest.mark.parametrize(
