@@ -28,6 +28,46 @@ class TestAlert:
     def ok(self) -> str:
         return self._command("ok")
 
+    @property
+    def bash(self) -> str:
+        """The same by the Bash wrapper."""
+        return "\n".join(
+            (
+                f"curl -sSO {shlex.quote(self.download('bigpanda-alert'))} && chmod +x bigpanda-alert",
+                *self._exports(),
+                "./bigpanda-alert crit production-database-1 'CPU overloaded' -d 'Test alert' -e team=databases",
+                "./bigpanda-alert ok production-database-1 'CPU overloaded'",
+            )
+        )
+
+    @property
+    def python(self) -> str:
+        """The same by the Python module."""
+        client = f"bigpanda.Client(os.environ['BP_API_TOKEN'], os.environ['BP_APP_KEY'], {self.server!r})"
+        code = "\n".join(
+            (
+                "import bigpanda, os",
+                f"console = {client}",
+                "console.alert('crit', 'production-database-1', 'CPU overloaded', team='databases').send()",
+                "console.alert('ok', 'production-database-1', 'CPU overloaded').send()",
+            )
+        )
+        download = (
+            f"pip install {shlex.quote(self.download('bigpanda-3.0.tar.gz'))}  # or save {self.download('bigpanda.py')}"
+        )
+        return "\n".join((download, *self._exports(), f"python3 - <<'END'\n{code}\nEND"))
+
+    @property
+    def server(self) -> str:
+        return self.url.removesuffix("/data/v2/alerts")
+
+    def download(self, name: str) -> str:
+        return f"{self.server}/download/{name}"
+
+    def _exports(self) -> tuple[str, str]:
+        token, app_key = self.token or '"$TOKEN"', self.app_key or '"$APP_KEY"'
+        return f"export BP_API_TOKEN={token} BP_APP_KEY={app_key}", f"export BP_BASE_URL={shlex.quote(self.server)}"
+
     def _command(self, status: str) -> str:
         authorization = f"Authorization: Bearer {self.token or '$TOKEN'}"
         parts = (

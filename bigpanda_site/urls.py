@@ -7,6 +7,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from alerts.api import NoSuchRoute
+from appkeys.views.downloads import wrapper
 from incidents import pattern_urls
 from incidents.deployments import Deployments
 from people.views import sign_in
@@ -25,6 +26,7 @@ urlpatterns = [
     path("patterns", include("incidents.pattern_urls")),
     path("integrations/", include("appkeys.urls")),
     path("integrations", RedirectView.as_view(pattern_name="appkeys:list")),
+    path("download/<str:name>", wrapper, name="download"),
     path("login", sign_in.SignIn.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("welcome/<str:secret>", welcome, name="welcome"),
