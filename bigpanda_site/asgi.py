@@ -35,11 +35,12 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 async def _live(receive: Any, send: Any) -> None:
     """What runs beside the requests, from the server's start to its end."""
     await receive()
-    listener = asyncio.create_task(streams.listen())
+    live = [asyncio.create_task(streams.listen()), asyncio.create_task(streams.watchers.run())]
     gc.collect()
     gc.freeze()  # the program itself is no garbage: looking through all of it now and then would hold up a hundred requests
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    listener.cancel()
+    for task in live:
+        task.cancel()
     await _express_lane.close()
     await send({"type": "lifespan.shutdown.complete"})

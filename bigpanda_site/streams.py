@@ -1,14 +1,17 @@
-"""Live updates: one subscription per web process, one open stream per page (ecosystem §3).
+"""Live updates: one subscription per web process, one open stream per browser, each view of the feed made once for all who watch it.
 
-A stream carries no data, only "something changed"; the page then fetches what its user may see. So a stream needs no
-database and no session of its own beyond the check at its start.
+Somebody who watches is told what has changed in the views they may see, in the order it changed; nobody has to ask. A stream needs no thread and no
+database of its own: views are made in one thread, for as long as somebody watches them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import redis.asyncio
@@ -16,66 +19,185 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import close_old_connections
-from django.http import HttpRequest, parse_cookie
+from django.db import Error, close_old_connections
+from django.http import Http404, HttpRequest, QueryDict, parse_cookie
 
 from incidents.live import CHANNEL
+from incidents.watched import WatchedView, shared_by
+from people.models import User
 
 logger = logging.getLogger(__name__)
 PATH = "/live"
 PING_SECONDS = 15
-THROTTLE_SECONDS = 0.25  # a storm nudges a page four times a second at most
+RECHECK_SECONDS = 60  # a person who was signed out or given another role is noticed this soon
+LEAST_REST = 0.25  # seconds between two rounds
+REST = 4  # times as long as a round took: making views takes a fifth of one core at most
+VIEWS_AT_MOST = 12  # of one stream
+BEHIND_AT_MOST = 100  # messages that a browser has not taken; it begins anew then
 
-_pages: set[asyncio.Event] = set()
+Key = tuple[str, ...]
+
+
+@dataclass(eq=False)
+class Page:
+    """An open stream: what it watches, and what it has still to be told."""
+
+    views: set[Key]
+    incidents: set[str]
+    waiting: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(BEHIND_AT_MOST))
+    is_lost: bool = False
+
+    def tell(self, message: bytes) -> None:
+        try:
+            self.waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            self.is_lost = True
+
+
+class Watchers:
+    """All pages of this process, and the views they watch."""
+
+    def __init__(self) -> None:
+        self.pages: set[Page] = set()
+        self.views: dict[Key, WatchedView] = {}
+        self.nudged = asyncio.Event()
+        self.changed: set[str] = set()  # keys of incidents since the last round; empty text for anything
+        self.making = asyncio.Lock()
+
+    def nudge(self, incidents: str) -> None:
+        self.changed |= set(incidents.split(",")) if incidents else {""}
+        self.nudged.set()
+
+    async def run(self) -> None:
+        """Round by round, tell pages what has changed."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.nudged.wait(), PING_SECONDS)  # time alone changes views too: snoozes end
+            self.nudged.clear()
+            began = monotonic()
+            changed, self.changed = self.changed, set()
+            async with self.making:
+                for key in list(self.views):
+                    await self._refresh(key)
+            for page in self.pages:
+                self._tell_incidents(page, changed)
+            await asyncio.sleep(max(LEAST_REST, REST * (monotonic() - began)))
+
+    async def _refresh(self, key: Key) -> None:
+        watchers = [page for page in self.pages if key in page.views]
+        if not watchers:
+            self.views.pop(key, None)
+            return
+        message = await _made(self.views[key], whole=False)
+        if message is None:
+            self.views.pop(key, None)
+        for page in watchers:
+            if message:
+                page.tell(message)
+
+    @staticmethod
+    def _tell_incidents(page: Page, changed: set[str]) -> None:
+        for incident in page.incidents & changed if "" not in changed else page.incidents:
+            page.tell(f"event: incident\ndata: {incident}\n\n".encode())
+        if changed:
+            page.tell(b"event: changed\ndata:\n\n")
+
+    async def join(self, page: Page, wanted: dict[Key, WatchedView]) -> None:
+        """Let a page begin with all of its views, as they are now."""
+        async with self.making:
+            for key, view in wanted.items():
+                shared = self.views.setdefault(key, view)
+                # What has changed since the last round goes to those who watch already.
+                if shared is view:
+                    await _made(shared, whole=False)
+                else:
+                    await self._refresh(key)
+                if message := await _made(shared, whole=True):
+                    page.tell(message)
+            self.pages.add(page)
+
+
+watchers = Watchers()
+
+
+async def _made(view: WatchedView, *, whole: bool) -> bytes | None:
+    """The message about a view: empty where nothing has changed, None where the view is gone."""
+
+    def make() -> bytes | None:
+        try:
+            told = view.whole() if whole else view.refresh()
+        except Http404:
+            return f"event: gone\ndata: {json.dumps(view.query)}\n\n".encode() if whole else None
+        finally:
+            close_old_connections()
+        return f"event: feed\ndata: {json.dumps({'query': view.query, **told})}\n\n".encode() if told else b""
+
+    try:
+        return await asyncio.to_thread(make)
+    except Error as error:
+        logger.warning("live: a view was not made, the next round tries again: %s", error)
+        return b""
 
 
 async def listen() -> None:
-    """Wake every open page when the channel speaks; connect again when the broker was gone, and wake them then too."""
+    """Pass on what the channel says; connect again when the broker was gone, and look at everything then too."""
     while settings.REDIS_URL:
         try:
             async with redis.asyncio.from_url(settings.REDIS_URL) as connection, connection.pubsub() as channel:
                 await channel.subscribe(CHANNEL)
-                async for _ in channel.listen():
-                    for page in _pages:
-                        page.set()
+                async for message in channel.listen():
+                    data = message.get("data")
+                    watchers.nudge(data.decode() if isinstance(data, bytes) else "")
         except (redis.RedisError, OSError) as error:
             logger.warning("live: the broker is away, pages poll: %s", error)
             await asyncio.sleep(1)
 
 
 async def stream(scope: Any, receive: Any, send: Any) -> None:
-    """Server-sent events for one signed-in page: `changed` at each change, a comment every 15 s.
+    """Server-sent events for one signed-in browser: `feed` for each `view` it names, `incident` for each `incident`, `changed` at anything.
 
-    Where there is no broker, 204 ends the page's attempts.
+    Where there is no broker, 204 ends the browser's attempts.
     """
-    signed_in = await sync_to_async(_is_signed_in)(scope)
-    if not signed_in or not settings.REDIS_URL:
-        await send({"type": "http.response.start", "status": 204 if signed_in else 403, "headers": []})
+    user = await sync_to_async(_person)(scope)
+    if user is None or not settings.REDIS_URL:
+        await send({"type": "http.response.start", "status": 204 if user else 403, "headers": []})
         await send({"type": "http.response.body", "body": b""})
         return
     headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    page = asyncio.Event()
-    _pages.add(page)
+    asked = QueryDict(scope["query_string"])
+    wanted = {shared_by(query, user): WatchedView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
+    page = Page(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]))
     gone = asyncio.create_task(_gone(receive))
     try:
-        await _write(send, b"retry: 1000\nevent: changed\ndata:\n\n")
-        while not gone.done():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(_either(page, gone), PING_SECONDS)
-            changed = page.is_set()
-            page.clear()
-            await _write(send, b"event: changed\ndata:\n\n" if changed else b": still here\n\n")
-            await asyncio.sleep(THROTTLE_SECONDS)
+        await _write(send, b"retry: 1000\nevent: ping\ndata:\n\n")
+        await watchers.join(page, wanted)
+        await _tell(page, gone, send, scope, user)
     finally:
-        _pages.discard(page)
+        watchers.pages.discard(page)
         gone.cancel()
 
 
-async def _either(page: asyncio.Event, gone: asyncio.Task[None]) -> None:
-    waiter = asyncio.ensure_future(page.wait())
+async def _tell(page: Page, gone: asyncio.Task[None], send: Any, scope: Any, user: User) -> None:
+    checked = monotonic()
+    while not gone.done() and not page.is_lost:
+        message = await _next(page, gone)
+        await _write(send, message or b"event: ping\ndata:\n\n")
+        if monotonic() - checked > RECHECK_SECONDS:
+            checked = monotonic()
+            now = await sync_to_async(_person)(scope)
+            if now is None or now.role_id != user.role_id:
+                return
+
+
+async def _next(page: Page, gone: asyncio.Task[None]) -> bytes:
+    """The next message, or nothing when there was none for a while or the browser has gone."""
+    if not page.waiting.empty():
+        return page.waiting.get_nowait()
+    waiter = asyncio.ensure_future(page.waiting.get())
     try:
-        await asyncio.wait({waiter, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiter, gone}, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        return waiter.result() if waiter.done() else b""
     finally:
         waiter.cancel()
 
@@ -89,12 +211,13 @@ async def _write(send: Any, chunk: bytes) -> None:
     await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
-def _is_signed_in(scope: Any) -> bool:
-    """Whether the stream's cookie belongs to a person who may sign in. Its connection goes back at once: a stream lasts for hours."""
+def _person(scope: Any) -> User | None:
+    """Whom the stream's cookie belongs to. Its connection goes back at once: a stream lasts for hours."""
     cookies = parse_cookie(dict(scope["headers"]).get(b"cookie", b"").decode("latin-1"))
     request = HttpRequest()
     request.session = SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
     try:
-        return bool(get_user(request).is_authenticated)
+        user = get_user(request)
+        return user if isinstance(user, User) else None
     finally:
         close_old_connections()

@@ -20,7 +20,7 @@ from alerts import sets
 from alerts.events import shown
 from alerts.models import Alert, Event, moment_of
 from appkeys.models import AppKey
-from incidents import domain, environments, live, rules, sequence
+from incidents import domain, environments, rules, sequence
 from incidents.board import Board
 from incidents.correlation import Decision, judge, matches
 from incidents.gathering import HANDLED, ROLLED_UP, Gathering, Seen
@@ -61,7 +61,6 @@ def _catch_up() -> int:
     began = time.monotonic()
     while count := _correlate_group():
         total += count
-        live.announce()
         if count == GROUP:
             time.sleep(min(PAUSE_SECONDS, _pause(time.monotonic() - began)))
         began = time.monotonic()
@@ -192,7 +191,7 @@ class _Group:
         )
         sequence.note_correlated(seen, self.patterns, self.now)
         self._write_alerts()
-        environments.place([gathering.incident.pk for gathering in touched])
+        environments.follow([gathering.incident.pk for gathering in touched])
 
     def _write_alerts(self) -> None:
         for alert in self.alerts:
@@ -221,8 +220,7 @@ def calm_down() -> int:
         calmed = [gathering for gathering in gatherings if gathering.calm_down(now)]
         sets.save([gathering.incident for gathering in calmed], ["flapping", "flapping_until", "flapping_changes"])
         Activity.objects.bulk_create(activity for gathering in calmed for activity in gathering.activities)
-        environments.place([gathering.incident.pk for gathering in calmed])
-    live.announce()
+        environments.follow([gathering.incident.pk for gathering in calmed])
     return len(calmed)
 
 

@@ -44,7 +44,7 @@ def place(incidents: Collection[int]) -> None:
 def follow(incidents: Collection[int]) -> None:
     """Let environments and open pages follow a change of these incidents. To be called in the transaction that makes it, with the domain held."""
     place(incidents)
-    transaction.on_commit(live.announce)
+    transaction.on_commit(lambda: live.announce(incidents))
 
 
 def _asked(incidents: Collection[int], environments: list[Environment]) -> list[tuple[int, ...]]:
@@ -89,5 +89,4 @@ def place_all() -> None:
 def _place_chunk(incidents: list[int]) -> None:
     with transaction.atomic():
         domain.hold()
-        place(incidents)
-    live.announce()
+        follow(incidents)

@@ -25,6 +25,7 @@ urlpatterns = [
     path("environments/<int:pk>/delete", environments.delete, name="environment_delete"),
     path("environments/<int:pk>/restore", environments.restore, name="environment_restore"),
     path("environments/<int:pk>/star", environments.star, name="environment_star"),
+    path("live/state", feed.state, name="state"),
     path("panes", panes.remember, name="panes"),
     path("suggestions", suggest.suggest, name="suggest"),
     path("incidents/<int:pk>/comments/<int:activity>", actions.edit_comment, name="edit-comment"),

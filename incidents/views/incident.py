@@ -15,10 +15,10 @@ from django.views.decorators.vary import vary_on_headers
 from incidents import feed as the_feed
 from incidents import overview
 from incidents.alert_filter import STATUSES, AlertFilter, Order
+from incidents.feed_page import feed_context
 from incidents.filters import IncidentFilter
 from incidents.models import Deployment, Incident
 from incidents.timeline import LANES, timeline
-from incidents.views.feed import feed_context
 from incidents.why import explain
 from people.access import SignedInRequest
 from people.keyset import page_after

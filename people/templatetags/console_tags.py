@@ -31,6 +31,7 @@ ICONS = (
     "circle-check",
     "circle-question-mark",
     "clock",
+    "cloud-lightning",
     "copy",
     "download",
     "ellipsis",

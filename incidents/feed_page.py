@@ -1,0 +1,54 @@
+"""What the feed's page shows, for the page itself and for those who watch it live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models.functions import Lower
+
+from appkeys.models import AppKey
+from incidents import feed, storm
+from incidents.feed import Counts
+from incidents.filters import STATUSES, IncidentFilter, Sort
+from incidents.rail import Rail
+from people.keyset import page_after
+from people.models import User
+
+
+def feed_context(asked: IncidentFilter) -> dict[str, Any]:
+    """Beside an open incident, or without one."""
+    counts = Counts.now(asked.visible, asked.environment)
+    return {
+        "rail": Rail.of(asked, counts),
+        "sources": AppKey.objects.order_by(Lower("name")).values_list("name", flat=True),
+        "people": User.objects.filter(is_active=True).order_by(Lower("username")),
+        **rows_context(asked, counts),
+    }
+
+
+def rows_context(asked: IncidentFilter, counts: Counts) -> dict[str, Any]:
+    """The part of it that follows what happens: the same for everybody who has the same rights."""
+    here = counts.by_status(asked.folder, asked.environment)
+    worst = counts.worst(asked.environment)
+    page = page_after(feed.rows(asked.qs), asked.data.get("after", ""), size=feed.ROWS)
+    last_event_at = feed.last_event_at()
+    context = {
+        "filter": asked,
+        "view_query": asked.query(),
+        "pills": [(status, here.get(status, 0), name in asked.statuses) for name, status in STATUSES.items()],
+        "sorts": list(Sort),
+        "worst": worst,
+        "of_worst": counts.by_status(feed.Folder.ACTIVE, asked.environment).get(worst, 0),
+        "matching_count": counts.of(asked.folder, asked.environment) if not asked.is_narrowed else None,
+        "page": page,
+        "last_event_at": last_event_at,
+        "storm": storm.now(asked.user),
+    }
+    if not page.rows:
+        context["emptiness"] = feed.emptiness(
+            asked.folder, counts, asked.environment, last_event_at=last_event_at, is_filtered=asked.is_narrowed
+        )
+        context["hidden_count"] = counts.shown(asked.folder, asked.environment)
+        context["last_incident"] = feed.last_incident(asked.visible)
+        context["newest_app_key"] = feed.newest_app_key()
+    return context

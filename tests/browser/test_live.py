@@ -1,0 +1,175 @@
+"""The feed in several real browsers at once: news come by themselves, wait while somebody reads, and a broken connection is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.test_main_job import post, sign_in
+from tests.running_console import RunningConsole
+
+pytest.importorskip("playwright")
+Say = Callable[..., None]
+
+
+@pytest.fixture
+def say(console: RunningConsole) -> Say:
+    """Sends an alert of a host."""
+    token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+
+    def say(host: str, status: str = "critical", **tags: str) -> None:
+        post(console, token, {"app_key": app_key, "status": status, "host": host, **tags})
+
+    return say
+
+
+@pytest.fixture
+def page(browser: Any, console: RunningConsole) -> Iterator[Any]:
+    page = sign_in(browser, console)
+    yield page
+    page.context.close()
+
+
+def row(page: Any, host: str) -> Any:
+    return page.locator("#rows tbody tr[id]", has_text=host)
+
+
+def is_live(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    expect(page.locator("#live-words")).to_have_text("Live")
+
+
+def test_what_one_person_does_the_other_sees_and_can_take_back(
+    browser: Any, console: RunningConsole, page: Any, say: Say
+) -> None:
+    from playwright.sync_api import expect
+
+    rosa = sign_in(browser, console, "rosa", console.manage("create_user", "rosa", "--role", "responder"))
+    is_live(page)
+    is_live(rosa)
+    say("db-1")
+    say("web-1")
+    expect(row(page, "db-1")).to_be_visible()
+    expect(row(rosa, "db-1")).to_be_visible()
+    expect(page.locator('[data-count="0-active"]').first).to_have_text("2")
+    row(rosa, "db-1").get_by_role("link").click()
+    rosa.locator("#resolve").click()
+    rosa.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+    gone = page.locator(".row-gone")
+    expect(gone).to_contain_text("resolved by rosa")
+    expect(page).to_have_title("(1) Critical · Incident console")
+    gone.get_by_role("button", name="Undo").click()
+    expect(row(page, "db-1")).to_be_visible()
+    expect(row(rosa, "db-1")).to_be_visible()
+    rosa.context.close()
+
+
+def test_rows_do_not_move_under_the_pointer_and_new_ones_wait(page: Any, say: Say) -> None:
+    from playwright.sync_api import expect
+
+    for number in range(3):
+        say(f"warn-{number}", "warning")
+    is_live(page)
+    target = row(page, "warn-1")
+    expect(target).to_be_visible()
+    box = target.bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 10)
+    page.mouse.move(box["x"] + 210, box["y"] + 12)
+    say("crit-1")  # belongs at the top
+    say("warn-2", "ok")  # leaves
+    expect(page.locator("#show-waiting")).to_have_text("1 new – show")
+    assert target.bounding_box() == box
+    expect(row(page, "crit-1")).to_have_count(0)
+    page.locator("#show-waiting").click()
+    expect(page.locator("#rows tbody tr").first).to_contain_text("crit-1")
+
+
+def test_a_selection_keeps_the_rows_and_pause_says_how_many_wait(page: Any, say: Say) -> None:
+    from playwright.sync_api import expect
+
+    say("db-1")
+    is_live(page)
+    expect(row(page, "db-1")).to_be_visible()
+    page.keyboard.press("p")
+    say("db-2")
+    expect(page.locator("#live-words")).to_have_text("Paused, 1 new")
+    expect(row(page, "db-2")).to_have_count(0)
+    page.keyboard.press("p")
+    expect(row(page, "db-2")).to_be_visible()
+    row(page, "db-1").get_by_role("checkbox").check()
+    say("db-3")
+    expect(page.locator("#show-waiting")).to_be_visible()
+    expect(row(page, "db-3")).to_have_count(0)
+    row(page, "db-1").get_by_role("checkbox").uncheck()
+    page.mouse.move(5, 5)
+    page.locator("#show-waiting").click()
+    expect(row(page, "db-3")).to_be_visible()
+
+
+def test_a_broken_connection_is_told_and_what_was_missed_comes_after_it(page: Any, say: Say) -> None:
+    from playwright.sync_api import expect
+
+    say("db-1")
+    is_live(page)
+    page.context.set_offline(True)
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    expect(page.locator("#live-words")).to_contain_text("Reconnecting, data", timeout=60_000)
+    say("db-2")
+    page.context.set_offline(False)
+    expect(row(page, "db-2")).to_be_visible(timeout=30_000)
+    is_live(page)
+
+
+def test_many_tabs_share_one_stream(browser: Any, console: RunningConsole, page: Any, say: Say) -> None:
+    from playwright.sync_api import expect
+
+    others = [page.context.new_page() for _ in range(6)]
+    for number, other in enumerate(others):
+        other.goto("/" if number else "/?folder=unhandled")
+    say("db-1")
+    for each in [page, *others]:
+        expect(row(each, "db-1")).to_be_visible(timeout=10_000)
+        each.bring_to_front()
+        is_live(each)
+
+
+def test_the_width_of_a_pane_is_remembered(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    separator = page.get_by_role("separator", name="Width of the environments")
+    before = page.locator("#rail").bounding_box()["width"]
+    separator.focus()
+    with page.expect_response("**/panes"):
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+    page.reload()
+    expect(page.locator("#rail")).to_be_visible()
+    assert page.locator("#rail").bounding_box()["width"] == before + 48
+
+
+def test_a_query_is_written_with_suggestions_by_the_keyboard(page: Any, say: Say) -> None:
+    from playwright.sync_api import expect
+
+    say("db-1", team="payments")
+    say("web-1", team="shop")
+    page.reload()
+    box = page.get_by_role("combobox", name="Search by words or BPQL")
+    page.keyboard.press("/")
+    page.keyboard.type("tea")
+    expect(page.get_by_role("option").first).to_contain_text("team")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.type("= pay")
+    expect(page.get_by_role("option").first).to_contain_text("payments")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("team = payments ")
+    page.keyboard.press("Enter")
+    expect(row(page, "db-1")).to_be_visible()
+    expect(row(page, "web-1")).to_have_count(0)
+    box.fill("team = (")
+    page.keyboard.press("Enter")
+    expect(page.locator("#q-error")).to_be_visible()
