@@ -9,7 +9,7 @@ from django import forms
 from incidents.bpql import BpqlError
 from incidents.environments import found_by
 from incidents.models import Environment
-from people.models import Role
+from people.models import Role, User
 
 
 class EnvironmentForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -55,3 +55,23 @@ class EnvironmentForm(forms.ModelForm):  # type: ignore[type-arg]
         except BpqlError as error:
             raise forms.ValidationError(str(error)) from None
         return query
+
+
+class WallboardForm(forms.Form):
+    """What a screen on a wall shows, and how it draws attention."""
+
+    name = forms.CharField(
+        max_length=80,
+        error_messages={
+            "required": "Give the wallboard a name.",
+            "max_length": "A name can have 80 characters; this one has %(show_value)d.",
+        },
+    )
+    environment = forms.ModelChoiceField(Environment.objects.none(), required=False, empty_label="Everything")
+    sound = forms.BooleanField(required=False)
+    flash = forms.BooleanField(required=False)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        seen = [each.pk for each in Environment.objects.kept() if each.may_be_seen_by(user)]
+        self.fields["environment"].queryset = Environment.objects.filter(pk__in=seen)  # type: ignore[attr-defined]

@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.urls import path
 
 from incidents.forms import FORMS
-from incidents.views import actions, bulk, environments, feed, grouping, incident, panes, suggest, tags, why
+from incidents.views import (
+    actions,
+    bulk,
+    environments,
+    feed,
+    grouping,
+    incident,
+    panes,
+    suggest,
+    tags,
+    wallboards,
+    why,
+)
 
 ACTIONS = [name for name in FORMS if name != "comment"]  # a comment has its place under the incident
 
@@ -19,6 +31,9 @@ urlpatterns = [
     path("incidents/<int:pk>/why", incident.detail, {"tab": "why"}, name="why"),
     *(path(f"incidents/<int:pk>/{name}", actions.act, {"name": name}, name=name) for name in ACTIONS),
     path("incidents/<int:pk>/comment", actions.comment, name="comment"),
+    path("wallboards", wallboards.boards, name="wallboards"),
+    path("wallboards/<int:pk>/revoke", wallboards.revoke, name="wallboard_revoke"),
+    path("wall/<str:secret>", wallboards.wall, name="wall"),
     path("environments/new", environments.new, name="environment_new"),
     path("environments/preview", environments.preview, name="environment_preview"),
     path("environments/<int:pk>", environments.edit, name="environment_edit"),

@@ -11,6 +11,7 @@ from incidents.models.pattern import CorrelationPattern, Matcher, PatternVersion
 from incidents.models.replay import LogRun, ReplayRun, Shadow, SuggestionRun
 from incidents.models.tag import IncidentTag, IncidentTagValue
 from incidents.models.turn import Turn
+from incidents.models.wallboard import Wallboard
 
 __all__ = [
     "Activity",
@@ -30,6 +31,7 @@ __all__ = [
     "Shadow",
     "SuggestionRun",
     "Turn",
+    "Wallboard",
     "no_counts",
     "no_names",
 ]
