@@ -77,23 +77,20 @@ class Watchers:
             began = monotonic()
             changed, self.changed = self.changed, set()
             async with self.making:
-                for key in list(self.views):
+                watched = {key for page in self.pages for key in page.views}
+                self.views = {key: view for key, view in self.views.items() if key in watched}
+                for key in self.views:
                     await self._refresh(key)
             for page in self.pages:
                 self._tell_incidents(page, changed)
             await asyncio.sleep(max(LEAST_REST, REST * (monotonic() - began)))
 
     async def _refresh(self, key: Key) -> None:
-        watchers = [page for page in self.pages if key in page.views]
-        if not watchers:
-            self.views.pop(key, None)
-            return
-        message = await _made(self.views[key], whole=False)
-        if message is None:
-            self.views.pop(key, None)
-        for page in watchers:
-            if message:
-                page.tell(message)
+        """Make a view anew, and tell what has changed to those who watch it."""
+        if message := await _made(self.views[key], whole=False):
+            for page in self.pages:
+                if key in page.views:
+                    page.tell(message)
 
     @staticmethod
     def _tell_incidents(page: Page, changed: set[str]) -> None:
@@ -106,28 +103,23 @@ class Watchers:
         """Let a page begin with all of its views, as they are now."""
         async with self.making:
             for key, view in wanted.items():
-                shared = self.views.setdefault(key, view)
-                # What has changed since the last round goes to those who watch already.
-                if shared is view:
-                    await _made(shared, whole=False)
-                else:
-                    await self._refresh(key)
-                if message := await _made(shared, whole=True):
-                    page.tell(message)
+                self.views.setdefault(key, view)
+                await self._refresh(key)
+                page.tell(await _made(self.views[key], whole=True))
             self.pages.add(page)
 
 
 watchers = Watchers()
 
 
-async def _made(view: WatchedView, *, whole: bool) -> bytes | None:
-    """The message about a view: empty where nothing has changed, None where the view is gone."""
+async def _made(view: WatchedView, *, whole: bool) -> bytes:
+    """The message about a view; empty where nothing has changed."""
 
-    def make() -> bytes | None:
+    def make() -> bytes:
         try:
             told = view.whole() if whole else view.refresh()
-        except Http404:
-            return f"event: gone\ndata: {json.dumps(view.query)}\n\n".encode() if whole else None
+        except Http404:  # its environment was deleted, or is kept for others now
+            return f"event: gone\ndata: {json.dumps(view.query)}\n\n".encode()
         finally:
             close_old_connections()
         return f"event: feed\ndata: {json.dumps({'query': view.query, **told})}\n\n".encode() if told else b""
