@@ -1,4 +1,4 @@
-"""The page that tells senders' owners how to speak to the Alerts API, and its document; both for people who are signed in."""
+"""The page that tells senders' owners how to speak to the Alerts API; for people who are signed in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -19,11 +19,6 @@ from alerts.openapi import Example, JSONDict
 from people.access import SignedInRequest
 
 WORDS = {"string": "text", "integer": "number", "number": "number", "boolean": "true or false", "array": "list"}
-
-
-@require_safe
-def document(request: SignedInRequest) -> HttpResponse:
-    return JsonResponse(openapi.document(_server(request)), json_dumps_params={"indent": 2})
 
 
 @require_safe

@@ -34,6 +34,5 @@ pages = [
     path("integrations/<int:pk>/doctor/test", doctor_views.test, name="doctor_test"),
     path("integrations/<int:pk>/doctor/quiet", doctor_views.quiet, name="doctor_quiet"),
     path("api", docs.page, name="api"),
-    path("api/openapi.json", docs.document, name="openapi"),
 ]
 urlpatterns = [*wire, *pages]

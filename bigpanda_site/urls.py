@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from alerts.api import NoSuchRoute
 from appkeys.views.downloads import wrapper
+from bigpanda_site import openapi
 from incidents import pattern_urls
 from incidents.deployments import Deployments
 from people.views import sign_in
@@ -19,6 +20,7 @@ urlpatterns = [
         path(f"data/events/deployments/{moment}", Deployments.as_view(), {"moment": moment})
         for moment in ("start", "end")
     ),
+    path("api/openapi.json", openapi.view, name="openapi"),
     path("", include("alerts.urls")),
     path("", include("incidents.urls")),
     path("", include("people.urls")),

@@ -333,12 +333,30 @@ def read_wildcard(text: str) -> Term:
     return sequence_of(*parts, Edge(is_begin=False))
 
 
+def longest_literal(term: Term) -> str:
+    """The longest text that is in whatever the term finds; empty where none can be told."""
+    runs = [""]
+    for part in term.parts if isinstance(term, Sequence) else (term,):
+        if (
+            isinstance(part, Characters)
+            and not part.negated
+            and len(part.ranges) == 1
+            and len(set(part.ranges[0])) == 1
+        ):
+            runs[-1] += part.ranges[0][0]
+        elif not isinstance(part, Edge):
+            runs.append("")
+    return max(runs, key=len)
+
+
 # --- for PostgreSQL
 
 
 def within_search_text(name: str | None, term: Term) -> str:
     """As a regular expression of PostgreSQL on an alert's search text: this tag, or any, has a value in which the term is found."""
     begin = f"{SEPARATOR}{_escaped(name)}{SIGN}" if name is not None else SIGN
+    if isinstance(term, Sequence) and term.parts[0] == Edge(is_begin=True):
+        return begin + _translated(Sequence(term.parts[1:]), f"(?<={SIGN})", f"(?={SEPARATOR})")
     return f"{begin}[^{SEPARATOR}]*{_translated(term, f'(?<={SIGN})', f'(?={SEPARATOR})')}"
 
 

@@ -7,35 +7,47 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, F, Func, Q
+from django.db.models import Value as Literal
 
 from alerts.events import Tags
 from incidents.bpql import automaton
 from incidents.bpql.automaton import SEPARATOR, SIGN
-from incidents.bpql.terms import Kind, Value, fold
+from incidents.bpql.terms import Kind, Value, fold, fold_name
 
 
 def search_text(tags: Tags) -> str:
-    """An alert's tags as the one text that queries look at: folded here, since databases do not agree on letters' cases."""
+    """An alert's tags as the one text that queries look at: folded here, since databases do not agree on letters' cases.
+
+    Names stand in capitals, so that no word that is looked for in values is found in them.
+    """
     parts = [SEPARATOR]
     for name, value in tags.items():
-        folded = fold(name)
+        folded = fold_name(name)
         for each in [value] if isinstance(value, str) else value:
             parts += folded, SIGN, fold(each), SEPARATOR
     return "".join(parts)
 
 
-def tag_is(name: str, value: Value, *, column: str = "search_text") -> Q:
+def tag_is(name: str, value: Value) -> Q:
     """An alert's tag, under its folded name, has this value."""
+    begin = f"{SEPARATOR}{name}{SIGN}"
     if value.kind is Kind.PLAIN:
-        return Q(**{f"{column}__contains": f"{SEPARATOR}{name}{SIGN}{value.folded}{SEPARATOR}"})
-    return Q(_TagFinds(F(column), value, name))
+        return Q(_Has(f"{begin}{value.folded}{SEPARATOR}"))
+    if value.prefix is not None:
+        return Q(_Has(begin + value.prefix))
+    return _narrowed(value, Q(_TagFinds(value, name)))
 
 
 def any_tag_has(value: Value) -> Q:
     """A value of any tag of an alert has this in it."""
-    found = Q(_TagFinds(F("search_text"), value, None))
-    # Said twice, since the plain text is looked for much faster, and few alerts are left for the expression.
-    return Q(search_text__contains=value.folded) & found if value.kind is Kind.PLAIN else found
+    if value.kind is Kind.PLAIN and value.folded.upper() != value.folded:
+        return Q(_Has(value.folded))
+    return _narrowed(value, Q(_TagFinds(value, None)))
+
+
+def _narrowed(value: Value, found: Q) -> Q:
+    """A plain text is looked for much faster, and leaves few alerts for the expression."""
+    return Q(_Has(value.longest_piece)) & found if value.longest_piece else found
 
 
 def text_has(column: str, value: Value) -> Q:
@@ -43,11 +55,27 @@ def text_has(column: str, value: Value) -> Q:
     return Q(_TextFinds(F(column), value))
 
 
+class _Has(Func):
+    """Whether a text is in an alert's search text, its cases as they are."""
+
+    output_field = BooleanField()
+    template = "(%(function)s(%(expressions)s) > 0)"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(F("search_text"), Literal(text))
+
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        return super().as_sql(compiler, connection, function="strpos", **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return super().as_sql(compiler, connection, function="instr", **context)
+
+
 class _TagFinds(Func):
     output_field = BooleanField()
 
-    def __init__(self, text: F, value: Value, name: str | None) -> None:
-        super().__init__(text)
+    def __init__(self, value: Value, name: str | None) -> None:
+        super().__init__(F("search_text"))
         self.value, self.name = value, name
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:

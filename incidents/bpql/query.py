@@ -31,12 +31,14 @@ from incidents.bpql.terms import (
     as_object,
     conditions,
     fold,
+    fold_name,
     joined,
 )
 from people.models import User
 
-SOURCE = ("source", "source_system")
-INCIDENTS_OWN = ("comment", "assignee")
+SOURCE = ("SOURCE", "SOURCE_SYSTEM")
+INCIDENTS_OWN = ("COMMENT", "ASSIGNEE")
+INCIDENT_TAG = "INCIDENT_TAG."
 NOBODY: Q = Q(pk__in=[])
 
 
@@ -112,7 +114,7 @@ def _is_about_incidents(condition: Condition) -> bool:
 
 
 def _is_incidents_own(condition: Condition) -> bool:
-    return condition.folded_name in INCIDENTS_OWN or condition.folded_name.startswith("incident_tag.")
+    return condition.folded_name in INCIDENTS_OWN or condition.folded_name.startswith(INCIDENT_TAG)
 
 
 # --- one alert
@@ -137,11 +139,11 @@ def _test(expression: Expression) -> Callable[[Subject], bool]:
 
 
 def _folded_values_of(subject: Subject, name: str) -> Iterable[str]:
-    if name == "status":
+    if name == "STATUS":
         return (Status(subject.status).label,)
     if name in SOURCE:
         return (fold(subject.source),)
-    return _folded_values({tag: value for tag, value in subject.tags.items() if fold(tag) == name})
+    return _folded_values({tag: value for tag, value in subject.tags.items() if fold_name(tag) == name})
 
 
 def _folded_values(tags: Tags) -> Iterable[str]:
@@ -165,7 +167,7 @@ def _for_alerts(expression: Expression) -> Q:
 
 
 def _alert_is(name: str, value: Value) -> Q:
-    if name == "status":
+    if name == "STATUS":
         return Q(status__in=[status.value for status in Status if value.equals(status.label)])
     if name in SOURCE:
         return Q(app_key__in=_app_keys(value.equals))
@@ -219,21 +221,23 @@ def _has_comment(value: Value) -> Q:
 
 
 def _incident_is(condition: Condition, value: Value) -> Q:
-    if condition.folded_name == "comment":
+    if condition.folded_name == "COMMENT":
         return _has_comment(value)
-    if condition.folded_name == "assignee":
+    if condition.folded_name == "ASSIGNEE":
         people = [each.pk for each in User.objects.all() if any(map(value.equals, _names(each)))]
         return Q(assignee__in=people)
-    return _has_incident_tag(condition.folded_name.removeprefix("incident_tag."), value)
+    return _has_incident_tag(condition.folded_name.removeprefix(INCIDENT_TAG), value)
 
 
 def _has_incident_tag(name: str, value: Value) -> Q:
     """A tag that people set on the incident, also its priority."""
-    if name == "priority":
+    if name == "PRIORITY":
         choices = apps.get_model("incidents", "Incident")._meta.get_field("priority").flatchoices
         return Q(priority__in=[number for number, label in choices if value.equals(fold(str(label)))])
     held = apps.get_model("incidents", "IncidentTagValue").objects
-    tags = [tag for tag, shown in held.values_list("tag", "tag__name").distinct().order_by() if fold(shown) == name]
+    tags = [
+        tag for tag, shown in held.values_list("tag", "tag__name").distinct().order_by() if fold_name(shown) == name
+    ]
     # Compared here, since databases do not agree on letters' cases: of the lists that are held, most are held often.
     lists = held.filter(tag__in=tags).order_by().values_list("values", flat=True).distinct()
     found = [each for each in lists if any(value.equals(fold(text)) for text in each)]

@@ -24,6 +24,11 @@ def fold(text: str) -> str:
     return folded if folded.isprintable() else folded.translate(_CONTROL)
 
 
+def fold_name(text: str) -> str:
+    """A tag's name as it is compared: in capitals, which no folded value has."""
+    return fold(text).upper()
+
+
 class Operator(StrEnum):
     EQUAL = "="
     NOT_EQUAL = "!="
@@ -65,6 +70,18 @@ class Value:
         return fold(self.text)
 
     @cached_property
+    def prefix(self) -> str | None:
+        """What comes before the only wildcard, at the end; None where it is written otherwise."""
+        if self.kind is not Kind.WILDCARD or not self.text.endswith("*") or {"*", "\\"} & set(self.text[:-1]):
+            return None
+        return fold(self.text[:-1])
+
+    @cached_property
+    def longest_piece(self) -> str:
+        """The longest text that is in whatever this finds; empty where none can be told."""
+        return automaton.longest_literal(self.term)
+
+    @cached_property
     def term(self) -> automaton.Term:
         """As an expression to be searched for. Raises BpqlError."""
         if self.kind is Kind.REGEX:
@@ -94,7 +111,7 @@ class Condition:
 
     @cached_property
     def folded_name(self) -> str:
-        return fold(self.name)
+        return fold_name(self.name)
 
     def __str__(self) -> str:
         shown = f"[{', '.join(map(str, self.values))}]" if self.operator.takes_list else str(self.values[0])

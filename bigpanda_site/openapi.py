@@ -1,0 +1,32 @@
+"""The one OpenAPI document of the console: the Alerts API, and what each room adds to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from alerts import openapi as alerts
+from incidents import openapi as incidents
+from people.access import SignedInRequest
+
+
+def document(server: str = "/") -> dict[str, Any]:
+    """`server` is the address that this console is reached at."""
+    whole = alerts.document(server)
+    whole["tags"] += incidents.TAGS
+    whole["paths"] |= incidents.paths()
+    components = whole["components"]
+    components["schemas"] |= incidents.schemas()
+    components["securitySchemes"]["api_key"] = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A personal API key in a header: `Authorization: Bearer BPU…`. Make one on your own page.",
+    }
+    return whole
+
+
+@require_safe
+def view(request: SignedInRequest) -> HttpResponse:
+    return JsonResponse(document(request.build_absolute_uri("/").rstrip("/")), json_dumps_params={"indent": 2})
