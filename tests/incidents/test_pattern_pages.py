@@ -263,3 +263,11 @@ def test_texts_from_outside_stay_texts(page: Client, post_event: Any) -> None:
         assert "<script>alert" not in raw
         assert "<i>x</i>" not in raw
         assert "<b>tag" not in raw
+
+
+def test_a_new_console_has_a_first_set_of_patterns_each_explained(client: Client, viewer: User) -> None:
+    client.force_login(viewer)
+    text = said(client.get("/patterns"))
+    for rule in ("host", "cluster and check", "device", "application", "service"):
+        assert rule in text
+    assert all(pattern.note and pattern.versions.exists() for pattern in CorrelationPattern.objects.all())
