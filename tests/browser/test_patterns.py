@@ -73,7 +73,7 @@ def test_a_pattern_is_written_tried_and_enabled(page: Any, console: RunningConso
     # Moved, deleted and restored, without a word lost.
     page.get_by_role("button", name="Ask same rack within 1 hour earlier").click()
     expect(page.get_by_text("The order was set by hand.")).to_be_visible()
-    page.get_by_role("link", name="rack").click()
+    page.get_by_role("link", name="rack", exact=True).click()
     page.get_by_role("link", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.get_by_text("Deleted, 1").click()
