@@ -127,5 +127,5 @@ def post_batch(send: Send, app_key: Any) -> PostBatch:
 def starting_patterns(transactional_db: None) -> None:
     """The patterns of the first migration, which tests that empty the whole database take away with the rest."""
     CorrelationPattern.objects.all().delete()
-    for migration in ("0002_starting_patterns", "0013_more_starting_patterns"):
+    for migration in ("0002_starting_patterns", "0014_more_starting_patterns"):
         import_module(f"incidents.migrations.{migration}").install(apps, None)

@@ -41,6 +41,6 @@ def install(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("incidents", "0012_deployments")]
+    dependencies = [("incidents", "0013_wallboards")]
 
     operations = [migrations.RunPython(install, migrations.RunPython.noop)]
