@@ -19,13 +19,6 @@ from tests.conftest import PostEvent, Send
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _forget_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test is a process of its own to what is kept in memory."""
-    monkeypatch.setattr(inbox, "_kept_at", {})
-    monkeypatch.setattr(inbox, "_watched_read_at", 0.0)
-
-
 @pytest.fixture
 def client(admin: User) -> Client:
     client = Client()
