@@ -34,5 +34,6 @@ urlpatterns = [
     path("welcome/<str:secret>", welcome, name="welcome"),
     path("theme", sign_in.theme, name="theme"),
     path("resources/", include(pattern_urls.resources)),
+    path("resources/", include("incidents.resource_urls")),
     re_path(r"^resources(/.*)?$", NoSuchRoute.as_view()),
 ]

@@ -21,7 +21,7 @@ from incidents.lifecycle.handling import (
     Unsnooze,
     wake_those_due,
 )
-from incidents.lifecycle.resolving import Reopen, Resolve
+from incidents.lifecycle.resolving import Reopen, Resolve, resolve_alerts
 from incidents.lifecycle.tagging import RemoveTag, SetTag
 from incidents.lifecycle.undoing import is_undoable, last_of, undo
 from incidents.models import Activity, Incident, IncidentTag, Priority
@@ -107,6 +107,7 @@ __all__ = [
     "remove_tag",
     "reopen",
     "resolve",
+    "resolve_alerts",
     "set_tag",
     "snooze",
     "split",

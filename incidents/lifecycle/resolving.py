@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, F, When
+from django.db.models import Case, F, Q, When
 
 from alerts import sets, store
 from alerts.events import Status
@@ -16,7 +16,7 @@ from alerts.lives import Life
 from alerts.models import Alert, Event, time_ordered_key
 from incidents import sequence
 from incidents.gathering import Gathering
-from incidents.lifecycle.action import Action
+from incidents.lifecycle.action import Action, Outcome, perform_on
 from incidents.lifecycle.counting import gatherings_of, save
 from incidents.models import Activity, Incident, Matcher
 from people.models import User
@@ -74,13 +74,7 @@ class Resolve(Action):
 
     @classmethod
     def carry_back(cls, undone: Mapping[int, Activity], incidents: Mapping[int, Incident], at: datetime) -> None:
-        resolves = {activity.pk for activity in undone.values()}
-        lives = []
-        for life, _ in _lives_with_logs(incidents):
-            ended = next((line for line in _standing_resolves(life) if line.activity in resolves), None)
-            if ended:
-                _bring_back(life, ended, at, activity=ended.activity)
-                lives.append(life)
+        lives = _brought_back({activity.pk for activity in undone.values()}, incidents, at)
         gatherings = gatherings_of(incidents.values())
         _follow(gatherings, lives)
         for pk, gathering in gatherings.items():
@@ -154,6 +148,74 @@ class Reopen(Action):
                 gathering.resolve(gathering.incident.resolved_at or at, by=gathering.incident.resolved_by)
         save(gatherings)
         sequence.note_by_hand(gatherings, at)
+
+
+@dataclass(frozen=True)
+class ResolveAlerts(Action):
+    """End some alerts by hand and leave the others; an incident of which none is left active resolves with them (bigpanda.md §7.1, batch-resolve)."""
+
+    alerts: tuple[int, ...]
+    comment: str = ""
+
+    kind = Activity.Kind.ALERTS_RESOLVED
+
+    @property
+    def said(self) -> str:
+        return self.comment
+
+    def refusal(self, incident: Incident) -> str:
+        return "" if incident.is_open else "The incident is resolved already."
+
+    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+        return {"ended": Alert.objects.filter(self._ended(), incident=incident).count()}
+
+    def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
+        rows = (
+            Alert.objects.filter(self._ended(), incident__in=list(done)).select_for_update(of=("self",)).order_by("pk")
+        )
+        incident_of = dict(rows.values_list("pk", "incident_id"))
+        lives = store.read(list(incident_of))
+        for life in lives:
+            life.resolve(at, activity=done[incident_of[life.pk] or 0].pk)
+        _settle(Incident.objects.filter(pk__in=list(done)), lives, at)
+
+    def _ended(self) -> Q:
+        return Q(pk__in=self.alerts) & ~Q(status=Status.OK)
+
+    @classmethod
+    def carry_back(cls, undone: Mapping[int, Activity], incidents: Mapping[int, Incident], at: datetime) -> None:
+        _settle(incidents.values(), _brought_back({each.pk for each in undone.values()}, incidents, at), at)
+
+
+def resolve_alerts(alerts: Iterable[int], *, by: User, comment: str = "") -> Outcome:
+    """End those of these alerts that are active, wherever they are."""
+    pks = tuple(alerts)
+    active = Alert.objects.filter(pk__in=pks, incident__isnull=False).exclude(status=Status.OK)
+    return perform_on(ResolveAlerts(pks, comment), set(active.values_list("incident", flat=True)), by=by)
+
+
+def _settle(incidents: Iterable[Incident], lives: list[Life], at: datetime) -> None:
+    """Count changed alerts, and let their incidents resolve or reopen by what came of it."""
+    gatherings = gatherings_of(incidents)
+    _follow(gatherings, lives)
+    for gathering in gatherings.values():
+        if gathering.incident.active_count and not gathering.incident.is_open:
+            gathering.reopen()
+        elif gathering.incident.active_count == 0 and gathering.incident.is_open:
+            gathering.resolve(at)
+    save(gatherings)
+    sequence.note_by_hand(gatherings, at)
+
+
+def _brought_back(activities: set[int], incidents: Iterable[int], at: datetime) -> list[Life]:
+    """The alerts that these activities ended, as their senders say again."""
+    lives = []
+    for life, _ in _lives_with_logs(incidents):
+        ended = next((line for line in _standing_resolves(life) if line.activity in activities), None)
+        if ended:
+            _bring_back(life, ended, at, activity=ended.activity)
+            lives.append(life)
+    return lives
 
 
 def _lives_with_logs(incidents: Iterable[int]) -> list[tuple[Life, int]]:

@@ -8,7 +8,7 @@ from incidents.lifecycle import grouping
 from incidents.lifecycle.action import Action, InvalidTransition, undo_one
 from incidents.lifecycle.commenting import Comment, DeleteComment, EditComment
 from incidents.lifecycle.handling import Acknowledge, Assign, Prioritise, Snooze, Unacknowledge, Unassign, Unsnooze
-from incidents.lifecycle.resolving import Reopen, Resolve
+from incidents.lifecycle.resolving import Reopen, Resolve, ResolveAlerts
 from incidents.lifecycle.tagging import RemoveTag, SetTag
 from incidents.models import Activity
 from people.models import User
@@ -16,6 +16,7 @@ from people.models import User
 Kind = Activity.Kind
 _ACTIONS: tuple[type[Action], ...] = (
     Resolve,
+    ResolveAlerts,
     Reopen,
     Acknowledge,
     Unacknowledge,

@@ -27,6 +27,7 @@ class Activity(models.Model):
         REOPENED = "incident_reopen", "Reopened"
         RESOLVED_BY_ALERTS = "incident_resolved_by_alerts", "Resolved: every alert is ok"
         RESOLVED_BY_HAND = "incident_resolved_ui_manually", "Resolved by hand"
+        ALERTS_RESOLVED = "incident_alerts_resolved", "Alerts resolved by hand"
         REOPENED_BY_HAND = "incident_reopened_by_hand", "Reopened by hand"
         ACKNOWLEDGED = "incident_acknowledged", "Acknowledged"
         UNACKNOWLEDGED = "incident_unacknowledged", "No longer acknowledged"

@@ -230,6 +230,7 @@ _TOLD: dict[str, Callable[[Activity], Text]] = {
     Kind.CREATED: lambda each: f"The first alert opened the incident: {each.details.get('identifier', '')}",
     Kind.ALERTS_JOINED: _joined,
     Kind.RESOLVED_BY_HAND: _resolved,
+    Kind.ALERTS_RESOLVED: lambda each: f"resolved {_alerts(each.details['ended'])} by hand",
     Kind.REOPENED_BY_HAND: lambda each: "reopened the incident",
     Kind.RESOLVED_BY_ALERTS: lambda each: (
         f"Resolved: every alert is ok, the last was {each.details.get('identifier', '')}"
@@ -262,6 +263,7 @@ _ICONS: dict[str, str] = {
     Kind.REOPENED_BY_HAND: "repeat",
     Kind.RESOLVED_BY_ALERTS: "check",
     Kind.RESOLVED_BY_HAND: "hand",
+    Kind.ALERTS_RESOLVED: "hand",
     Kind.ACKNOWLEDGED: "eye",
     Kind.UNACKNOWLEDGED: "eye-off",
     Kind.ASSIGNED: "user-plus",

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from incidents import tag_definitions
 from incidents.models import IncidentTag, Priority
 from incidents.tag_forms import TagDefinitionForm
-from people import audit
 from people.access import SignedInRequest, administrators_only
-
-PROPERTIES = ("name", "description", "kind", "choices", "active")
 
 
 @administrators_only
@@ -23,9 +20,7 @@ def definitions(request: SignedInRequest) -> HttpResponse:
     """All of them, and a form for one more."""
     form = TagDefinitionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            tag = form.save()
-            audit.record(request.user, tag, audit.Change.CREATED, new=audit.properties(tag, *PROPERTIES))
+        tag = tag_definitions.save(form, by=request.user)
         messages.success(request, f"{tag.name} can be set on incidents now.")
         return redirect("incidents:tags")
     tags = IncidentTag.objects.annotate(used=Count("values"))
@@ -36,12 +31,9 @@ def definitions(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: SignedInRequest, pk: int) -> HttpResponse:
     tag = get_object_or_404(IncidentTag, pk=pk)
-    old = audit.properties(tag, *PROPERTIES)
     form = TagDefinitionForm(request.POST if request.method == "POST" else None, instance=tag)
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            form.save()
-            audit.record(request.user, tag, audit.Change.CHANGED, old=old, new=audit.properties(tag, *PROPERTIES))
+        tag_definitions.save(form, by=request.user)
         messages.success(request, f"{tag.name} is changed.")
         return redirect("incidents:tags")
     return render(request, "incidents/tag.html", {"tag": tag, "form": form, "used": tag.values.count()})
@@ -52,8 +44,6 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
 def delete(request: SignedInRequest, pk: int) -> HttpResponse:
     """With its values on all incidents; who wants to keep those switches it off instead."""
     tag = get_object_or_404(IncidentTag, pk=pk)
-    with transaction.atomic():
-        audit.record(request.user, tag, audit.Change.DELETED, old=audit.properties(tag, *PROPERTIES))
-        tag.delete()
+    tag_definitions.delete(tag, by=request.user)
     messages.success(request, f"{tag.name} is deleted, with its values.")
     return redirect("incidents:tags")

@@ -1,0 +1,327 @@
+"""Incidents under /resources/v2.0/environments/{env}/incidents, for BigPanda's clients (bigpanda.md §7.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.core.exceptions import ValidationError as InvalidValue
+from django.db import transaction
+from django.db.models import Q
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from alerts.api import error_response
+from alerts.models import Alert
+from incidents import bpql, lifecycle, tag_definitions
+from incidents.api import incident_data as data
+from incidents.feed import Folder
+from incidents.lifecycle import InvalidTransition
+from incidents.models import Environment, Incident, IncidentTag, Priority
+from incidents.querysets import IncidentQuerySet
+from incidents.tag_forms import TagDefinitionForm
+from people.api import number
+from people.authentication import ApiKeyAuthentication
+from people.models import Area, User
+from people.permissions import permits
+
+EVERYTHING = "all"  # the environment that holds every incident
+SORTS = {"last_change": "-changed_at", "status": "-status", "start": "-started_at", "alerts": "-alerts_count"}
+LAST_RESULT = 10_000
+LARGEST_PAGE, LARGEST_EXPANDED_PAGE = 100, 10
+BATCH_LIMIT, BATCH_COMMENT_LIMIT, COMMENT_LIMIT = 500, 1000, 10_000
+FOLDERS = {"shared", "maintenance"}  # BigPanda's, which nothing is in here
+NOTHING = HTTPStatus.NO_CONTENT
+
+
+class _Resource(APIView):
+    authentication_classes = (ApiKeyAuthentication,)
+    permission_classes = (permits(Area.INCIDENTS),)
+
+    @property
+    def person(self) -> User:
+        return cast(User, self.request.user)
+
+    def sent(self) -> Mapping[str, Any]:
+        body: Any = self.request.data
+        if not body:
+            return {}
+        if not isinstance(body, dict):
+            raise ValidationError(["The body must be a JSON object."])
+        return body
+
+    def text(self, name: str, *, required: bool = False, limit: int = COMMENT_LIMIT) -> str:
+        """A text of the body; clients send null where they have none."""
+        said = self.sent().get(name) or ""
+        if not isinstance(said, str) or len(said) > limit:
+            raise ValidationError({name: [f"must be text of {limit:,} characters at most."]})
+        if required and not said.strip():
+            raise ValidationError({name: ["must say something."]})
+        return said
+
+    def keys(self, name: str) -> list[int]:
+        sent = self.sent().get(name)
+        if not isinstance(sent, list) or not sent or not all(_is_key(each) for each in sent):
+            raise ValidationError({name: ["must be a list of ids."]})
+        return [int(each) for each in sent]
+
+    def within(self, env: str, *, to_act: bool = False) -> IncidentQuerySet:
+        incidents: IncidentQuerySet = Incident.objects.all()
+        mine = incidents.changeable_by(self.person) if to_act else incidents.visible_to(self.person)
+        if env == EVERYTHING:
+            return mine
+        named = Q(pk=int(env)) if _is_key(env) else Q(name__iexact=env)
+        environment = Environment.objects.kept().filter(named).first()
+        if environment is None or not environment.may_be_seen_by(self.person):
+            raise NotFound(f"There is no environment {env}. “{EVERYTHING}” holds every incident.")
+        return mine.in_environment(environment)
+
+    def find(self, env: str, pk: int, *, to_act: bool = True) -> Incident:
+        incident = self.within(env, to_act=to_act).select_related(*data.RELATED).filter(pk=pk).first()
+        if incident is None:
+            raise NotFound(f"There is no incident {pk} in this environment.")
+        return incident
+
+
+class Incidents(_Resource):
+    """Search: by BPQL, folder, and whether active at any point of a time; nothing past the 10,000th result."""
+
+    def get(self, request: Request, env: str) -> Response:
+        found = self._found(env)
+        expands = request.query_params.get("expand") == "alerts"
+        size = number(request, "page_size", 10, LARGEST_EXPANDED_PAGE if expands else LARGEST_PAGE)
+        start = (number(request, "page", 1, LAST_RESULT) - 1) * size
+        total = found.order_by()[:LAST_RESULT].count()
+        page = found[start : min(start + size, LAST_RESULT)] if start < LAST_RESULT else found.none()
+        rows = list(page.select_related(*data.RELATED).prefetch_related("tag_values__tag", "matchers__pattern"))
+        return Response({"total": total, "items": data.incidents_as_data(rows, with_alerts=expands)})
+
+    def _found(self, env: str) -> IncidentQuerySet:
+        asked = self.request.query_params
+        found = self.within(env).filter(merged_into=None)
+        query = asked.get("query", "*").strip()
+        if query not in ("", "*"):
+            try:
+                found = found.filter(bpql.parse(query).for_incidents())
+            except bpql.BpqlError as error:
+                raise ValidationError({"query": [str(error)]}) from None
+        folder = asked.get("folder", "").lower()
+        if folder in Folder.values:
+            found = Folder(folder).of(found)
+        elif folder == "assigned":
+            found = found.open().exclude(assignee=None)
+        elif folder in FOLDERS:
+            found = found.none()
+        elif folder:
+            raise ValidationError({"folder": [f"must be one of {', '.join(Folder.values)}, assigned."]})
+        if until := _moment(asked, "to"):
+            found = found.filter(started_at__lte=until)
+        if since := _moment(asked, "from"):
+            found = found.filter(Q(resolved_at=None) | Q(resolved_at__gte=since))
+        sort = asked.get("sort_by", "last_change")
+        if sort not in SORTS:
+            raise ValidationError({"sort_by": [f"must be one of {', '.join(SORTS)}."]})
+        return found.order_by(SORTS[sort], "-pk")
+
+
+class One(_Resource):
+    def get(self, request: Request, env: str, pk: int) -> Response:
+        incident = self.find(env, pk, to_act=False)
+        return Response(
+            data.incidents_as_data([incident], with_alerts=request.query_params.get("expand") == "alerts")[0]
+        )
+
+
+class Resolve(_Resource):
+    def post(self, request: Request, env: str, pk: int) -> Response:
+        incident, comment = self.find(env, pk), self.text("comments")
+        return _done(lambda: lifecycle.resolve(incident, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+
+
+class Comments(_Resource):
+    def post(self, request: Request, env: str, pk: int) -> Response:
+        incident, text = self.find(env, pk), self.text("comment", required=True)
+        return _done(lambda: lifecycle.comment(incident, by=self.person, text=text))
+
+
+class Assignment(_Resource):
+    def put(self, request: Request, env: str, pk: int) -> Response:
+        incident, sent = self.find(env, pk), self.sent().get("assignee")
+        person = User.objects.filter(pk=int(str(sent)), is_active=True).first() if _is_key(sent) else None
+        if person is None or not person.may_act:
+            raise ValidationError({"assignee": ["must be the id of a person who may act on incidents."]})
+        return _done(lambda: lifecycle.assign(incident, to=person, by=self.person))
+
+    def delete(self, request: Request, env: str, pk: int) -> Response:
+        incident = self.find(env, pk)
+        return _done(lambda: lifecycle.unassign(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
+
+
+class Snooze(_Resource):
+    def put(self, request: Request, env: str, pk: int) -> Response:
+        incident, sent, comment = self.find(env, pk), self.sent(), self.text("comment")
+        until, wakes = _moment(sent, "end_time"), sent.get("cancel_on_incident_updates", False)
+        if until is None:
+            raise ValidationError({"end_time": ["is required, in seconds since 1970."]})
+        if not isinstance(wakes, bool):
+            raise ValidationError({"cancel_on_incident_updates": ["must be true or false."]})
+        by = self.person
+        return _done(
+            lambda: lifecycle.snooze(incident, until=until, by=by, wakes_on_update=wakes, comment=comment),
+            refused=HTTPStatus.BAD_REQUEST,
+        )
+
+    def delete(self, request: Request, env: str, pk: int) -> Response:
+        incident = self.find(env, pk)
+        return _done(lambda: lifecycle.unsnooze(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
+
+
+class Merge(_Resource):
+    def post(self, request: Request, env: str, pk: int) -> Response:
+        incident, pks, comment = self.find(env, pk), self.keys("source_incidents"), self.text("comment")
+        sources = list(self.within(env, to_act=True).filter(pk__in=pks))
+        if missing := set(pks) - {each.pk for each in sources}:
+            raise ValidationError({"source_incidents": [f"There is no incident {min(missing)} in this environment."]})
+        return _done(lambda: lifecycle.merge(incident, sources, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+
+
+class Split(_Resource):
+    def post(self, request: Request, env: str, pk: int) -> Response:
+        incident, alerts, comment = self.find(env, pk), self.keys("alerts"), self.text("comment")
+        return _done(lambda: lifecycle.split(incident, alerts, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+
+
+class Tags(_Resource):
+    def get(self, request: Request, env: str, pk: int) -> Response:
+        return Response(data.tags_as_data(self.find(env, pk, to_act=False)))
+
+    def post(self, request: Request, env: str, pk: int) -> Response:
+        """Sets each of the tags that are sent, or none of them."""
+        incident, sent = self.find(env, pk), request.data
+        if not isinstance(sent, list) or not all(isinstance(each, dict) and "tag_id" in each for each in sent):
+            raise ValidationError(["The body must be a list of {tag_id, tag_value}."])
+        sets = [_setting(incident, str(each["tag_id"]), each.get("tag_value"), self.person) for each in sent]
+        return _done(lambda: [each() for each in sets])
+
+    def delete(self, request: Request, env: str, pk: int) -> Response:
+        incident = self.find(env, pk)
+        present = [each["tag_id"] for each in data.tags_as_data(incident)]
+        removals = [_setting(incident, each, None, self.person) for each in present]
+        return _done(lambda: [each() for each in removals])
+
+
+class OneTag(_Resource):
+    def get(self, request: Request, env: str, pk: int, tag: str) -> Response:
+        for each in data.tags_as_data(self.find(env, pk, to_act=False)):
+            if each["tag_id"] == tag:
+                return Response(each)
+        raise NotFound(f"The incident has no tag {tag}.")
+
+    def post(self, request: Request, env: str, pk: int, tag: str) -> Response:
+        return _done(_setting(self.find(env, pk), tag, self.sent().get("tag_value"), self.person))
+
+    def delete(self, request: Request, env: str, pk: int, tag: str) -> Response:
+        return _done(_setting(self.find(env, pk), tag, None, self.person), refused=HTTPStatus.NOT_FOUND)
+
+
+class BatchResolve(_Resource):
+    """Ends up to 500 alerts; keys that are none, or none that this person may act on, are ignored."""
+
+    def post(self, request: Request, env: str) -> Response:
+        pks, comment = self.keys("ids"), self.text("comments", limit=BATCH_COMMENT_LIMIT)
+        if len(pks) > BATCH_LIMIT:
+            raise ValidationError({"ids": [f"can be {BATCH_LIMIT} at most."]})
+        mine = Alert.objects.filter(pk__in=pks, incident__in=self.within(env, to_act=True))
+        lifecycle.resolve_alerts(mine.values_list("pk", flat=True), by=self.person, comment=comment)
+        return Response(status=HTTPStatus.ACCEPTED)
+
+
+class Activities(_Resource):
+    def get(self, request: Request, pk: int) -> Response:
+        found = self.find(EVERYTHING, pk, to_act=False).activities.order_by("-at", "-pk")
+        if types := [each for each in request.query_params.get("types", "").split(",") if each]:
+            found = found.filter(kind__in=types)
+        page, size = number(request, "page", 1, 10_000), number(request, "per_page", 20, 100)
+        return Response({"items": [data.activity(each) for each in found[(page - 1) * size : page * size]]})
+
+
+class Definitions(_Resource):
+    def get(self, request: Request) -> Response:
+        return Response([data.priority_definition(), *map(data.definition, IncidentTag.objects.all())])
+
+    def post(self, request: Request) -> Response:
+        tag_definitions.save(self._form(None), by=self.person)
+        return Response(status=NOTHING)
+
+    def _form(self, tag: IncidentTag | None) -> TagDefinitionForm:
+        if not self.person.is_administrator:
+            raise PermissionDenied("Only an administrator defines incident tags.")
+        form = TagDefinitionForm(data.as_form(self.sent(), tag), instance=tag)
+        if not form.is_valid():
+            names = {"kind": "type", "choices": "config"}
+            raise ValidationError(
+                {names.get(name, name): [str(each) for each in told] for name, told in form.errors.items()}
+            )
+        return form
+
+
+class OneDefinition(Definitions):
+    def get(self, request: Request, tag: str = "") -> Response:
+        return Response(data.priority_definition() if tag == data.PRIORITY else data.definition(_tag(tag)))
+
+    def put(self, request: Request, tag: str) -> Response:
+        return Response(data.definition(tag_definitions.save(self._form(_tag(tag)), by=self.person)))
+
+
+def _setting(incident: Incident, tag_id: str, value: Any, by: User) -> Callable[[], object]:
+    """Setting one tag, or removing it where there is no value. Raises ValidationError where the tag does not take it."""
+    if tag_id == data.PRIORITY:
+        if value is not None and value not in Priority.labels:
+            raise ValidationError({"tag_value": [f"must be one of {', '.join(Priority.labels)}."]})
+        priority = Priority[value] if value else None
+        return lambda: lifecycle.prioritise(incident, priority, by=by)
+    tag = _tag(tag_id)
+    if value is None:
+        return lambda: lifecycle.remove_tag(incident, tag, by=by)
+    said = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    try:
+        values = tag.read(said)
+    except InvalidValue as error:
+        raise ValidationError({"tag_value": error.messages}) from None
+    return lambda: lifecycle.set_tag(incident, tag, values, by=by)
+
+
+def _tag(tag_id: str) -> IncidentTag:
+    tag = IncidentTag.objects.filter(pk=int(tag_id)).first() if _is_key(tag_id) else None
+    if tag is None:
+        raise NotFound(f"There is no incident tag {tag_id}.")
+    return tag
+
+
+def _done(
+    do: Callable[[], object], status: HTTPStatus = NOTHING, *, refused: HTTPStatus = HTTPStatus.CONFLICT
+) -> Response:
+    try:
+        with transaction.atomic():
+            do()
+    except InvalidTransition as refusal:
+        return error_response(refused, [str(refusal)])
+    return Response(status=status)
+
+
+def _is_key(value: object) -> bool:
+    return str(value).isdecimal() and len(str(value)) <= 18 + 1 and int(str(value)) < 2**63
+
+
+def _moment(sent: Mapping[str, Any], name: str) -> datetime | None:
+    value = sent.get(name)
+    if value in (None, ""):
+        return None
+    try:
+        return datetime.fromtimestamp(int(str(value)), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValidationError({name: ["must be a time in seconds since 1970."]}) from None
