@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.http import Http404, QueryDict
+from django.urls import reverse
 
 from alerts.events import Status
 from alerts.models import Alert
@@ -171,6 +172,11 @@ class IncidentFilter:
     @property
     def without_text(self) -> str:
         return self.query(q="")
+
+    @property
+    def active(self) -> str:
+        """The address of what is active here."""
+        return reverse("incidents:feed") + self.query(folder=Folder.ACTIVE.value)
 
     @property
     def cleared(self) -> str:
