@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
@@ -18,6 +18,10 @@ EVENTS_PER_PAGE = 100
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     alert = get_object_or_404(Alert.objects.select_related("app_key", "incident"), pk=pk)
+    incident = alert.incident
+    # Who may see it is the incidents' own rule.
+    if incident and not type(incident).objects.visible_to(request.user).filter(pk=incident.pk).exists():
+        raise Http404("There is no such alert, or it is not for your role.")
     events = alert.events.order_by("-occurred_at", "-pk")
     page = page_after(events, request.GET.get("after", ""), size=EVENTS_PER_PAGE + 1)
     lines = list(history(page.rows, is_complete=not page.next_key))

@@ -150,7 +150,14 @@ def test_what_is_kept_for_a_role_is_nowhere_for_others(
     assert titles(inside, f"/?env={vault.pk}") == {"vault-1"}
     assert titles(outside, "/") == {"web-1"}
     assert outside.get("/").context["rail"].everything.active.count == "1"
-    for path in (f"/?env={vault.pk}", f"/incidents/{secret.pk}", f"/incidents/{secret.pk}/activity"):
+    (alert,) = secret.alerts.all()
+    for path in (
+        f"/?env={vault.pk}",
+        f"/live/state?env={vault.pk}",
+        f"/incidents/{secret.pk}",
+        f"/incidents/{secret.pk}/activity",
+        f"/alerts/{alert.pk}",
+    ):
         assert outside.get(path).status_code == 404
     for action in ("resolve", "assign", "comment"):
         assert outside.post(f"/incidents/{secret.pk}/{action}").status_code == 404
