@@ -126,7 +126,7 @@ class Incident(models.Model):
     def correlation_matchers_log(self) -> list[list[dict[str, Any]]]:
         """The patterns that all its alerts matched, one set after another as alerts narrowed them, the present one last (bigpanda.md §3.2).
 
-        Reads `matchers`, which a list of incidents had better prefetch.
+        Reads `matchers` and their patterns, which a list of incidents had better prefetch.
         """
         matchers = sorted(self.matchers.all(), key=lambda matcher: matcher.pk)
         steps = sorted({0, *(matcher.narrowed_at for matcher in matchers if matcher.narrowed_at)})

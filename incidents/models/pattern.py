@@ -139,7 +139,7 @@ class Matcher(models.Model):
     def as_data(self) -> dict[str, Any]:
         """As in `correlation_matchers_log`, where the window is in seconds (bigpanda.md §3.2)."""
         return {
-            "correlation_id": str(self.pattern_id),
+            "correlation_id": str(self.pattern.uuid),
             "time_window": self.time_window * 60,
             "tags": [{"name": name, "value": value} for name, value in self.values],
             "source_system": self.source_system or "*",

@@ -185,3 +185,15 @@ def test_who_may_not_is_told_so(script: Script, viewer: User, org_token: Any) ->
     assert by_org_token.status_code == 401
     assert "personal API key" in by_org_token.json()["error"]
     assert by_org_token.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_an_incidents_log_names_its_pattern_as_the_api_does(script: Script, post_batch: Any) -> None:
+    made = create(script, tags=["team"])
+    post_batch(*({"status": "critical", "host": f"web-{n}", "team": "shop"} for n in range(2)))
+    told = {
+        "correlation_id": made["id"],
+        "time_window": 3600,
+        "tags": [{"name": "team", "value": "shop"}],
+        "source_system": "*",
+    }
+    assert Incident.objects.get().correlation_matchers_log == [[told]]
