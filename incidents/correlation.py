@@ -139,7 +139,12 @@ def judge(subject: Subject, patterns: Iterable[Pattern]) -> Judged:
     judged: list[Match | Considered] = []
     tags = subject.tags
     for pattern in patterns:
-        if missing := next((tag for tag in pattern.tags if not tags.get(tag)), ""):
+        missing = ""
+        for tag in pattern.tags:
+            if not tags.get(tag):
+                missing = tag
+                break
+        if missing:
             if pattern.active:
                 judged.append(_passed_over(pattern.pk, pattern.version, "missing_tag", missing))
         elif pattern.filter and not pattern.filter(subject):

@@ -154,9 +154,8 @@ class _Group:
         leading = Matcher.objects.filter(key__in=keys, valid=True)
         found = list(leading.filter(Q(open=True) | in_reach, open_then).values_list("key", "incident"))
         missing = keys - {key for key, _ in found}
-        closed = (
-            Matcher.objects.filter(in_reach, key__in=missing, valid=True).values("key").annotate(latest=Max("incident"))
-        )
+        unmatched = Matcher.objects.filter(in_reach, key__in=missing, valid=True)
+        closed = unmatched.values("key").annotate(latest=Max("incident"))
         return {incident for _, incident in found} | {row["latest"] for row in closed}
 
     def take(self, alert: Seen) -> None:

@@ -278,6 +278,30 @@ def test_a_group_of_alerts_costs_the_same_number_of_queries_whatever_its_size(
         correlate_behind()
 
 
+def test_windows_move_with_the_late_start_of_the_first_alert(post_event: PostEvent) -> None:
+    post_event(check="cpu", timestamp=NOW - 600)
+    post_event(check="cpu", status="warning", timestamp=NOW - 3000)  # late: that is when it began
+    post_event(check="disk", timestamp=NOW - 6500)  # within an hour of that, not of the start known before
+    post_event(check="net", timestamp=NOW)
+    assert Incident.objects.count() == 1
+    post_event(check="swap", timestamp=NOW + 700)
+    assert Incident.objects.count() == 2
+
+
+def test_the_log_of_matchers_tells_the_patterns_step_by_step(post_event: PostEvent) -> None:
+    post_event(host="web-1", cluster="shop", check="http")
+    post_event(host="web-2", cluster="shop", check="http")
+    by_host, by_check = Incident.objects.get().correlation_matchers_log[0]
+    assert by_host["tags"] == [{"name": "host", "value": "web-1"}]
+    assert (by_check["time_window"], by_check["source_system"]) == (3600, "*")
+    assert Incident.objects.get().correlation_matchers_log == [[by_host, by_check], [by_check]]
+
+
+def test_the_log_of_matchers_is_empty_where_no_pattern_matched(post_event: PostEvent) -> None:
+    post_event(service="checkout")
+    assert Incident.objects.get().correlation_matchers_log == [[]]
+
+
 # --- decide() alone
 
 HOST = Pattern(1, 1, ("host",), timedelta(minutes=60))

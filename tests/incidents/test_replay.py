@@ -7,14 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
+from alerts.models import Alert
 from appkeys.models import AppKey
 from incidents import correlator, tasks
-from incidents.models import Incident, ReplayRun
+from incidents.models import Incident, ReplayRun, Turn
 from people.models import User
 from tests.conftest import PostBatch
+from tests.incidents import worker
 from tests.incidents.streams import Stream, differences, install_patterns, live, meddle, replayed, store
+from tests.running_console import eventually
 
 
 @pytest.fixture
@@ -38,6 +43,52 @@ def test_a_replay_comes_to_the_same_incidents_as_one_worker(
             meddle(draw, responder)
     correlator.correlate_behind()
     assert differences(replayed(), live()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_replay_comes_to_the_same_incidents_as_four_workers_one_of_which_is_killed(
+    app_keys: list[AppKey], responder: User
+) -> None:
+    install_patterns()
+    draw = random.Random(4)
+    workers = [worker.start() for _ in range(4)]
+    batches = list(Stream(4))
+    for place, batch in enumerate(batches):
+        store(app_keys, batch, place)
+        if place == len(batches) // 2:
+            eventually(lambda: Turn.objects.exists(), "a worker was at work")
+            workers[0].kill()
+        if draw.random() < 0.05:
+            meddle(draw, responder)
+    eventually(lambda: not Alert.objects.filter(revision__gt=F("correlated_revision")).exists(), "all was correlated")
+    for each in workers:
+        each.communicate()
+    assert differences(replayed(), live()) == []
+
+
+@pytest.mark.django_db
+def test_a_worker_that_was_killed_and_told_twice_leaves_what_one_in_order_would(
+    app_keys: list[AppKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several hundred alerts behind; groups break off and are rolled back, as a kill does."""
+    install_patterns()
+    monkeypatch.setattr(correlator, "PAUSE_SECONDS", 0)
+    for place, batch in enumerate(Stream(5)):
+        store(app_keys, batch, place)
+    with transaction.atomic():
+        correlator.correlate_behind()
+        in_order = live()
+        transaction.set_rollback(True)
+    for group in (7, 31, 100):
+        monkeypatch.setattr(correlator, "GROUP", group)
+        with transaction.atomic():
+            correlator._correlate_group()  # it was killed before its commit
+            transaction.set_rollback(True)
+        correlator._correlate_group()
+        correlator._correlate_group()
+    correlator.correlate_behind()
+    correlator.correlate_behind()
+    assert differences(live(), in_order) == []
 
 
 # --- trying rules on the past

@@ -1,0 +1,84 @@
+"""Kills processes of a console under load, round after round, and counts what became of the alerts: nothing lost, nothing twice.
+
+    python -m bench.nothing_lost [--rounds 100] [--postgresql]
+
+Each round kills -9 a worker, the web process or the broker, in turn, while alerts are posted; a sender without an answer tries again. At the
+end: events answered with 2xx = alerts, each with one event and in one incident.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+import threading
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+from tests import postgres
+from tests.running_console import RunningConsole, eventually
+from tests.test_nothing_lost import kill, post, stored
+
+VICTIMS = {"worker": "bigpanda_site worker", "web": "uvicorn", "broker": "valkey-server"}
+SENDERS = 8
+ROUND_SECONDS = 1.5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--postgresql", action="store_true", help="instead of the embedded SQLite")
+    options = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-nothing-lost-")))
+        settings = {}
+        if options.postgresql:
+            settings["DATABASE_URL"] = stack.enter_context(postgres.running(extra=()))
+        console = stack.enter_context(RunningConsole(data, settings=settings))
+        token, app_key = console.manage("create_org_token", "kill"), console.manage("create_app_key", "kill")
+        answered: Counter[int] = Counter()
+        is_over = threading.Event()
+
+        def send(place: int) -> None:
+            number = 0
+            while not is_over.is_set():
+                alert = {"app_key": app_key, "status": "critical", "host": f"host-{place}-{number}", "check": "c"}
+                while not (status := post(console, token, alert)):
+                    answered[0] += 1
+                    time.sleep(0.05)
+                answered[status] += 1
+                number += 1
+                time.sleep(0.01)
+
+        senders = [threading.Thread(target=send, args=(place,)) for place in range(SENDERS)]
+        for sender in senders:
+            sender.start()
+        killed: Counter[str] = Counter()
+        for number in range(options.rounds):
+            name = list(VICTIMS)[number % len(VICTIMS)]
+            eventually(partial(console.process_of, VICTIMS[name]), f"{name} was back")
+            time.sleep(ROUND_SECONDS)
+            with contextlib.suppress(AssertionError, ProcessLookupError):
+                kill(console, VICTIMS[name])
+                killed[name] += 1
+        is_over.set()
+        for sender in senders:
+            sender.join()
+        eventually(lambda: console.status("/login") == 200, "the web process was back")
+        eventually(lambda: all(is_correlated for *_, is_correlated in stored(console)), "all alerts were correlated")
+        rows = stored(console)
+    accepted = answered[201] + answered[204]
+    print(f"killed: {', '.join(f'{name} {times} times' for name, times in killed.items())}")
+    print(f"answers: {dict(answered)} (0: none; the sender tried again)")
+    print(f"answered with 2xx {accepted:,} = alerts {len(rows):,}: {accepted == len(rows)}")
+    print(f"with other than one event: {sum(events != 1 for _, events, *_ in rows)}")
+    print(f"without an incident: {sum(incident is None for _, _, incident, _ in rows)}")
+    print(
+        f"incidents {len({incident for _, _, incident, _ in rows}):,}, of one host each: {len({host for host, *_ in rows}) == len(rows)}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""An incident flaps while the status of one of its alerts changes too often (bigpanda.md §2.7)."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from incidents import tasks
+from incidents.models import Activity, Incident
+from tests.conftest import PostEvent
+
+pytestmark = pytest.mark.django_db
+
+
+def change(post_event: PostEvent, times: int, *, apart: int = 60) -> None:
+    """One alert opens and then changes its status so many times, the last time now."""
+    now = int(time.time())
+    for number in range(times + 1):
+        post_event(status=("critical", "warning")[number % 2], timestamp=now - apart * (times - number))
+
+
+def kinds() -> list[str]:
+    flapping = (Activity.Kind.BEGAN_TO_FLAP, Activity.Kind.STOPPED_FLAPPING)
+    return list(Activity.objects.filter(kind__in=flapping).order_by("pk").values_list("kind", flat=True))
+
+
+def test_four_changes_in_an_hour_are_none_too_many_and_five_are(post_event: PostEvent) -> None:
+    change(post_event, 4)
+    assert not Incident.objects.get().flapping
+    post_event(status="ok")
+    incident = Incident.objects.get()
+    assert (incident.flapping, incident.flapping_changes) == (True, 5)
+    assert kinds() == ["incident_become_flapping"]
+
+
+def test_changes_that_lie_further_apart_are_none_too_many(post_event: PostEvent) -> None:
+    change(post_event, 8, apart=1000)
+    assert not Incident.objects.get().flapping
+
+
+def test_a_backlog_of_yesterday_does_not_flap_today(post_event: PostEvent) -> None:
+    yesterday = int(time.time()) - 86400
+    for number in range(9):
+        post_event(status=("critical", "warning")[number % 2], timestamp=yesterday + number)
+    assert not Incident.objects.get().flapping
+
+
+def test_how_often_and_within_what_time_are_settings(post_event: PostEvent, settings: Any) -> None:
+    settings.FLAPPING_CHANGES, settings.FLAPPING_WINDOW = 1, timedelta(minutes=5)
+    change(post_event, 2, apart=400)
+    assert not Incident.objects.get().flapping
+    post_event(status="warning")
+    assert Incident.objects.get().flapping
+
+
+def test_it_ends_by_itself_and_says_when(post_event: PostEvent) -> None:
+    change(post_event, 6)
+    until = Incident.objects.get().flapping_until
+    assert until
+    assert tasks.calm_down() == 0
+    with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
+        assert tasks.calm_down() == 1
+    incident = Incident.objects.get()
+    assert (incident.flapping, incident.flapping_until, incident.flapping_changes) == (False, None, 0)
+    assert kinds() == ["incident_become_flapping", "incident_stopped_flapping"]
+    assert Activity.objects.get(kind=Activity.Kind.STOPPED_FLAPPING).at == until
