@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from people.models import Area, Preferences, User
+from people.models import Preferences
 
 register = template.Library()
 
@@ -144,12 +144,6 @@ def theme(context: RequestContext) -> str:
         return Preferences.Theme.SYSTEM
     chosen = getattr(getattr(request, "user", None), "theme", "") or request.COOKIES.get("theme", "")
     return chosen if chosen in Preferences.Theme.values else Preferences.Theme.SYSTEM
-
-
-@register.filter
-def sees(user: User, area: str) -> bool:
-    """Whether a person's role shows them a part of the console."""
-    return user.may_see(Area(area))
 
 
 @register.simple_tag

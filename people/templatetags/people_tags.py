@@ -25,11 +25,13 @@ def people_page(context: RequestContext) -> str:
 
 @register.filter
 def may_see(user: User, area: str) -> bool:
+    """Whether a person's role shows them a part of the console."""
     return user.may_see(Area(area))
 
 
 @register.filter
 def may_change(user: User, area: str) -> bool:
+    """Whether it lets them change that part."""
     return user.may_change(Area(area))
 
 

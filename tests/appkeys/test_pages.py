@@ -35,7 +35,7 @@ def test_the_first_integration_comes_with_a_token(administering: Client) -> None
     assert OrgToken.objects.count() == 1
     assert find_app_key(reply.context["secret"]) == AppKey.objects.get(name="Nagios Frankfurt")
     shown = reply.content.decode()
-    assert shown.count(reply.context["token"]) == 3  # by itself, and in both commands
+    assert shown.count(reply.context["token"]) == 5  # by itself, in both commands, and for both wrappers
     assert "never shown again" in shown
     assert "no-store" in reply.headers["Cache-Control"]
 
