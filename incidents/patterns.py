@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from incidents.bpql import BpqlError, parse
 from incidents.models import CorrelationPattern, PatternVersion
-from incidents.models.pattern import window_in_words
+from incidents.models.pattern import rule_in_words
 from people import audit
 from people.models import AuditEntry, User
 
@@ -74,7 +74,7 @@ class Draft:
         return asdict(self) | {"tags": list(self.tags)}
 
     def __str__(self) -> str:
-        return f"same {' and '.join(self.tags)} within {window_in_words(self.time_window)}"
+        return rule_in_words(self.tags, self.time_window)
 
 
 def read(data: Mapping[str, Any], base: Draft | None = None) -> Draft:

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
 from alerts.events import shown
 from alerts.models import Alert
 from incidents import rules
-from incidents.correlation import Candidate, Considered, Match, Pattern, decide, judge, matches, reasons
+from incidents.correlation import Candidate, Considered, Pattern, decide, judge, matches, reasons
 from incidents.gathering import Gathering, Seen
 from incidents.models import Incident, Matcher
 from incidents.why import Reason, Rules, in_words
@@ -98,7 +99,7 @@ def _answer(alert: Alert, incident: Incident) -> Answer:
     subject = Seen.of(alert).subject
     judged = judge(subject, asked)
     candidates = {
-        key: _candidates(gathering, match, key, alert)
+        key: _candidates(gathering, key, alert)
         for match in matches(judged)
         for key in (match.key, match.any_source_key)
         if key
@@ -122,7 +123,7 @@ def _patterns(alert: Alert) -> Sequence[Pattern]:
     return [*then, *(pattern for pattern in rules.in_force() if pattern.pk not in known)]
 
 
-def _candidates(gathering: Gathering, match: Match, key: Any, alert: Alert) -> list[Candidate]:
+def _candidates(gathering: Gathering, key: UUID, alert: Alert) -> list[Candidate]:
     leading = gathering.leading(key)
     if leading is None:
         return []

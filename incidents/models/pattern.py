@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 from uuid import uuid4
 
@@ -86,7 +87,7 @@ class PatternVersion(models.Model):
         return rule_in_words(self.tags, self.time_window)
 
 
-def rule_in_words(tags: list[str], time_window: int) -> str:
+def rule_in_words(tags: Sequence[str], time_window: int) -> str:
     return f"same {' and '.join(tags)} within {window_in_words(time_window)}"
 
 
