@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.db import transaction
-from django.db.models import BooleanField, ExpressionWrapper, Max, Q
+from django.db.models import Max, Q
 
 from alerts import sets
 from incidents import bpql, domain, live
 from incidents.models import Environment, Incident, Membership
 
-QUERIES_AT_ONCE = 50  # in one statement
 CHUNK = 1000  # incidents in one transaction of placing them all
 
 
@@ -30,9 +29,10 @@ def place(incidents: Collection[int]) -> None:
         return
     rows = {incident.pk: incident for incident in Incident.objects.filter(pk__in=incidents).only("membership")}
     homes: dict[int, list[int]] = {pk: [] for pk in rows}
-    for start in range(0, len(environments), QUERIES_AT_ONCE):
-        for pk, *found in _asked(rows, environments[start : start + QUERIES_AT_ONCE]):
-            homes[pk] += found
+    for environment in environments:
+        # Asked one by one: in one statement for all of them PostgreSQL reads every alert there is for each, instead of those of these incidents.
+        for pk in Incident.objects.filter(found_by(environment.query), pk__in=rows).values_list("pk", flat=True):
+            homes[pk].append(environment.pk)
     keys = {pk: Membership.key_of(found) for pk, found in homes.items()}
     memberships = _memberships(set(keys.values()))
     moved = [incident for pk, incident in rows.items() if incident.membership_id != memberships[keys[pk]]]
@@ -45,17 +45,6 @@ def follow(incidents: Collection[int]) -> None:
     """Let environments and open pages follow a change of these incidents. To be called in the transaction that makes it, with the domain held."""
     place(incidents)
     transaction.on_commit(lambda: live.announce(incidents))
-
-
-def _asked(incidents: Collection[int], environments: list[Environment]) -> list[tuple[int, ...]]:
-    """Of each incident its key, then those of the environments that it is in."""
-    asked = {
-        f"is_in_{each.pk}": ExpressionWrapper(found_by(each.query), BooleanField())
-        for each in environments
-        if each.query
-    }
-    answers = Incident.objects.filter(pk__in=incidents).annotate(**asked).values("pk", *asked)
-    return [(row["pk"], *(each.pk for each in environments if row.get(f"is_in_{each.pk}", True))) for row in answers]
 
 
 def _memberships(keys: set[str]) -> dict[str, int]:
