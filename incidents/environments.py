@@ -13,8 +13,9 @@ from django.db.models import Max, Q
 from alerts import sets
 from incidents import bpql, domain, live
 from incidents.models import Environment, Incident, Membership
+from incidents.querysets import IncidentQuerySet
 
-CHUNK = 1000  # incidents in one transaction of placing them all
+CHUNK = 1000  # keys of incidents in one transaction of placing them all
 
 
 def found_by(query: str) -> Q:
@@ -22,16 +23,16 @@ def found_by(query: str) -> Q:
     return bpql.parse(query).for_incidents()
 
 
-def place(incidents: Collection[int]) -> None:
-    """Put incidents, by their keys, into the environments whose queries find them now. To be called with the domain held."""
+def place(incidents: IncidentQuerySet) -> None:
+    """Put incidents into the environments whose queries find them now. To be called with the domain held."""
     environments = list(Environment.objects.kept())
-    if not environments or not incidents:
+    if not environments:
         return
-    rows = {incident.pk: incident for incident in Incident.objects.filter(pk__in=incidents).only("membership")}
+    rows = {incident.pk: incident for incident in incidents.only("membership")}
     homes: dict[int, list[int]] = {pk: [] for pk in rows}
     for environment in environments:
         # Asked one by one: in one statement for all of them PostgreSQL reads every alert there is for each, instead of those of these incidents.
-        for pk in Incident.objects.filter(found_by(environment.query), pk__in=rows).values_list("pk", flat=True):
+        for pk in incidents.filter(found_by(environment.query)).values_list("pk", flat=True):
             homes[pk].append(environment.pk)
     keys = {pk: Membership.key_of(found) for pk, found in homes.items()}
     memberships = _memberships(set(keys.values()))
@@ -43,7 +44,8 @@ def place(incidents: Collection[int]) -> None:
 
 def follow(incidents: Collection[int]) -> None:
     """Let environments and open pages follow a change of these incidents. To be called in the transaction that makes it, with the domain held."""
-    place(incidents)
+    if incidents:
+        place(Incident.objects.filter(pk__in=incidents))
     transaction.on_commit(lambda: live.announce(incidents))
 
 
@@ -62,20 +64,19 @@ def begin_placing(environment: Environment) -> None:
 
 
 def place_all() -> None:
-    """Place every incident that a new query has not seen, the open ones first, then the newest first. It can stop anywhere and go on later."""
-    if not Environment.objects.kept().filter(unplaced_below__isnull=False).exists():
-        return
-    open_ones = list(Incident.objects.open().order_by("-pk").values_list("pk", flat=True))
-    for start in range(0, len(open_ones), CHUNK):
-        _place_chunk(open_ones[start : start + CHUNK])
-    while (below := Environment.objects.kept().aggregate(top=Max("unplaced_below"))["top"]) is not None:
-        chunk = list(Incident.objects.filter(pk__lt=below).order_by("-pk").values_list("pk", flat=True)[:CHUNK])
-        _place_chunk(chunk)
-        behind = Environment.objects.filter(unplaced_below__gte=below)
-        behind.update(unplaced_below=chunk[-1] if len(chunk) == CHUNK else None)
+    """Place every incident that a new query has not seen, the newest first. It can stop anywhere and go on later; several at it share the work."""
+    while _place_chunk():
+        live.announce()
 
 
-def _place_chunk(incidents: list[int]) -> None:
-    with transaction.atomic():
-        domain.hold()
-        follow(incidents)
+@transaction.atomic
+def _place_chunk() -> bool:
+    """Place the next CHUNK of incidents and note it; False when there are none left."""
+    domain.hold()
+    below = Environment.objects.kept().aggregate(top=Max("unplaced_below"))["top"]
+    if below is None:
+        return False
+    first = below - CHUNK
+    place(Incident.objects.filter(pk__gte=first, pk__lt=below))
+    Environment.objects.filter(unplaced_below__gte=below).update(unplaced_below=first if first > 0 else None)
+    return True
