@@ -19,6 +19,7 @@ from psycopg import pq
 from alerts.steps import RACES, Contested, Row, Statement, Steps, rows_of
 
 T = TypeVar("T")
+NAME = "express lane"  # as the server lists it
 LOCK_SECONDS = 20.0  # how long a write waits for SQLite's one lock
 LOOK_SECONDS = 0.002  # how often it asks for it
 CHECKPOINT_PAGES = 10_000  # those who have threads of their own come to it long before
@@ -60,6 +61,7 @@ class PostgreSQL:
     def __init__(self) -> None:
         self._link: psycopg.Connection[Any] | None = None  # kept, since it closes what it opened
         self._libpq: Any = None
+        self._socket = -1
         self._prepared: dict[str, bytes] = {}
         self._answer: asyncio.Future[Any] | None = None
         self._results: list[Any] = []
@@ -82,7 +84,7 @@ class PostgreSQL:
 
     def close(self) -> None:
         if self._link is not None:
-            asyncio.get_running_loop().remove_reader(self._libpq.socket)
+            asyncio.get_running_loop().remove_reader(self._socket)
             with suppress(psycopg.Error):
                 self._link.close()
             self._link = None
@@ -91,7 +93,8 @@ class PostgreSQL:
         self._link = await asyncio.to_thread(_connect)
         self._libpq, self._prepared = self._link.pgconn, {}
         self._libpq.nonblocking = 1
-        asyncio.get_running_loop().add_reader(self._libpq.socket, self._read)
+        self._socket = self._libpq.socket  # kept, since a connection that is lost does not say any more
+        asyncio.get_running_loop().add_reader(self._socket, self._read)
 
     async def _run(self, statement: Statement) -> list[Row]:
         name = self._prepared.get(statement.sql)
@@ -109,7 +112,7 @@ class PostgreSQL:
         try:
             getattr(self._libpq, kind)(*arguments)
             while self._libpq.flush():  # more than the socket takes at once
-                await _writable(self._libpq.socket)
+                await _writable(self._socket)
         except psycopg.OperationalError as error:
             self._lose(error)
         result = await self._answer
@@ -160,7 +163,7 @@ def _connect() -> psycopg.Connection[Any]:
     parameters = djangos.get_connection_params()
     for name in ("context", "cursor_factory", "prepare_threshold"):
         parameters.pop(name, None)
-    return psycopg.connect(**parameters, autocommit=True)
+    return psycopg.connect(**{"application_name": NAME, **parameters}, autocommit=True)
 
 
 class SQLite:

@@ -65,7 +65,9 @@ class KnownCredentials:
             return
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
-            self._reading.add_done_callback(asyncio.Future.exception)  # who waits is told, and otherwise the next
+            self._reading.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # the next to wait is told
         if age > FRESH_SECONDS:
             await asyncio.shield(self._reading)
 

@@ -31,6 +31,10 @@ class Waiting:
     future: asyncio.Future[list[Outcome] | Exception]
 
 
+class Closed(Exception):
+    """Nothing is taken any more; who comes now asks door 1."""
+
+
 class GroupCommit:
     """One writer, with a connection of its own. Events of one identity are stored in the order they were handed over."""
 
@@ -40,10 +44,13 @@ class GroupCommit:
         self._bell = Bell()
         self._waiting: list[Waiting] = []
         self._writer: asyncio.Task[None] | None = None
+        self._is_closed = False
         self._are_new = True  # whether the last group was new as a whole; the next one is probably like it
 
     async def store(self, sent: list[tuple[AppKey, IncomingEvent]]) -> list[Outcome]:
         """Returns when the events are committed. Raises what kept them from it."""
+        if self._is_closed:
+            raise Closed
         waiting = Waiting(sent, self._loop.create_future())
         self._waiting.append(waiting)
         if self._writer is None:
@@ -54,7 +61,8 @@ class GroupCommit:
         return outcome
 
     async def close(self) -> None:
-        """Store what was handed over, say so, and let the connection go. Nothing may be handed over after this."""
+        """Store what was handed over, say so, and let the connection go. Nothing is taken after this."""
+        self._is_closed = True
         if self._writer:
             await self._writer
         self._connection.close()

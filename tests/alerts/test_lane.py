@@ -1,0 +1,147 @@
+"""The express lane when things go wrong under it: what is answered 2xx is in the database, and it comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from alerts.connections import NAME
+from alerts.models import Alert, Event
+from bigpanda_site import asgi
+from tests.alerts.test_parity import Secrets, Sent, ask_asgi, batch, in_thread, item, lane_in_service, one, secrets
+
+__all__ = ["secrets"]  # the fixture
+SQLITE = connection.vendor == "sqlite"
+
+
+async def ask(secrets: Secrets, *bodies: dict[str, Any], at: Any = asgi.application) -> list[int]:
+    """Sent at once; the statuses."""
+    replies = await asyncio.gather(*(ask_asgi(at, Sent(body), secrets) for body in bodies))
+    return [reply.status for reply in replies]
+
+
+async def is_there(ask_for: Callable[[], Any]) -> Any:
+    while not (found := ask_for()):
+        await asyncio.sleep(0)
+    return found
+
+
+async def in_database(deed: Any) -> None:
+    await asyncio.to_thread(in_thread, deed)
+
+
+def hosts() -> Counter[str]:
+    return Counter(str(event.alert.tags["host"]) for event in Event.objects.select_related("alert"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_under_way_when_it_closes_are_stored_and_answered(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> list[int]:
+        async with lane_in_service(monkeypatch):
+            await ask(secrets, one())
+            await ask(secrets, one(status="ok"))
+            asked = [asyncio.create_task(ask(secrets, one(host=f"late-{number}"))) for number in range(20)]
+            group = await is_there(lambda: asgi._express_lane._group)
+            await is_there(lambda: group._writer)
+        return [status for each in asked for status in await each]
+
+    assert asyncio.run(play()) == [HTTPStatus.CREATED] * 20
+    assert Alert.objects.filter(identifier__startswith="host=late-").count() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_new_known_and_changed_alerts_may_come_together(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> tuple[list[int], list[int]]:
+        async with lane_in_service(monkeypatch) as door_1:
+            await ask(secrets, one())
+            before = door_1.asked
+            first = await ask(secrets, *(one(host=f"h-{number}") for number in range(4)))
+            mixed = await ask(
+                secrets,
+                *(one(host="h-0"), one(host="h-1", status="ok"), one(host="h-9"), one(host="h-2", owner="x")),
+                *(one(host="h-9"), one(host="h-1"), batch(item(host="h-9"), item(host="h-0"))),
+            )
+            assert door_1.asked == before
+            return first, mixed
+
+    first, mixed = asyncio.run(play())
+    assert first == [201] * 4
+    assert mixed == [204, 201, 201, 201, 204, 201, 204]
+    stored = hosts()
+    assert (stored["h-0"], stored["h-1"], stored["h-2"], stored["h-9"]) == (1, 3, 2, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_another_writer_between_look_up_and_write_costs_nothing(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second web process stores the same new alert, and changes a known one, while this one believes otherwise."""
+
+    async def play() -> list[int]:
+        async with lane_in_service(monkeypatch) as door_1:
+            await ask(secrets, one(host="known"))
+            await ask(secrets, one(host="known", status="ok"))
+            before = door_1.asked
+            statuses = []
+            for number in range(6):
+                here = ask(secrets, one(host=f"both-{number}"), one(host="known", step=f"here {number}"))
+                there = ask(
+                    secrets, one(host=f"both-{number}"), one(host="known", step=f"there {number}"), at=asgi._pages
+                )
+                mine, others = await asyncio.gather(here, there)
+                statuses.append(sorted([mine[0], others[0]]))
+                assert [mine[1], others[1]] == [201, 201]
+            assert door_1.asked == before
+            return [status for each in statuses for status in each]
+
+    assert asyncio.run(play()) == [201, 204] * 6
+    stored = hosts()
+    assert [stored[f"both-{number}"] for number in range(6)] == [1] * 6
+    assert stored["known"] == 2 + 12
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(SQLITE, reason="a file has no server whose connections could be cut")
+def test_a_cut_connection_costs_no_event_and_comes_back_by_itself(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+
+    def cut_it() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(cut, [NAME])
+            assert cursor.fetchall() == [(True,)]
+
+    async def play() -> list[int]:
+        async with lane_in_service(monkeypatch) as door_1:
+            await ask(secrets, one())
+            await ask(secrets, one(host="a"))
+            statuses = []
+            for number in range(5):
+                asked = asyncio.create_task(ask(secrets, *(one(host=f"cut-{number}-{place}") for place in range(10))))
+                if number % 2:
+                    await asyncio.sleep(0)
+                await in_database(cut_it)
+                statuses += await asked
+                # It may meet the connection while that dies.
+                assert await ask(secrets, one(host=f"afterwards-{number}")) == [201]
+                before = door_1.asked
+                assert await ask(secrets, one(host=f"back-{number}")) == [201]
+                assert door_1.asked == before, "the lane is back"
+            return statuses
+
+    statuses = asyncio.run(play())
+    stored = hosts()
+    for place, status in enumerate(statuses):
+        assert status in (201, 204, 503)
+        if status != 503:
+            assert stored[f"cut-{place // 10}-{place % 10}"] == 1
+    assert max(stored.values()) == 1
