@@ -46,8 +46,11 @@ def any_tag_has(value: Value) -> Q:
 
 
 def _narrowed(value: Value, found: Q) -> Q:
-    """A plain text is looked for much faster, and leaves few alerts for the expression."""
-    return Q(_Has(value.longest_piece)) & found if value.longest_piece else found
+    """A plain text is looked for much faster, and leaves few alerts for the expression.
+
+    By LIKE, since PostgreSQL would hold `strpos() > 0`, two operators, for dearer than the expression, and ask that first.
+    """
+    return Q(search_text__contains=value.longest_piece) & found if value.longest_piece else found
 
 
 def text_has(column: str, value: Value) -> Q:
