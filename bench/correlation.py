@@ -306,9 +306,11 @@ def measure_replay(options: argparse.Namespace) -> None:
     """A week of alerts with five events each, ten per host and hour, as correlation would have recorded it."""
     from django.db import connection
 
+    from appkeys.models import AppKey
     from incidents import runs
     from incidents.models import CorrelationPattern, ReplayRun
 
+    AppKey.issue(name="replay")
     install_patterns(3)
     pattern = CorrelationPattern.objects.filter(active=True).first()
     assert pattern
@@ -343,10 +345,6 @@ def measure_replay(options: argparse.Namespace) -> None:
 
 # Alert n begins n steps into the week; its events follow ten minutes apart. One turn sees what came in one minute.
 REPLAYED = [
-    """
-    INSERT INTO appkeys_appkey (name, digest, suffix, created_at, source_system)
-    SELECT 'replay', 'replay', 'play', now(), 'api.replay' WHERE NOT EXISTS (SELECT 1 FROM appkeys_appkey)
-    """,
     """
     CREATE TEMP TABLE made AS SELECT n, %(since)s::timestamptz + n * %(step)s * interval '1 second' AS at,
       ((extract(epoch FROM %(since)s::timestamptz) + n * %(step)s) * 1e6)::bigint << 9 AS key,
