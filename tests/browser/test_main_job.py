@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.running_console import RunningConsole
+from tests.running_console import RunningConsole, eventually
 
 pytest.importorskip("playwright")
 PICTURES = Path(__file__).parent / "pictures"
@@ -160,6 +160,7 @@ def test_the_feed_reads_with_scripts_off(browser: Any, console: RunningConsole) 
     token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
     post(console, token, {"app_key": app_key, "status": "critical", "host": "web-1"})
     page = sign_in(browser, console, java_script_enabled=False)
+    eventually(lambda: page.reload() and page.get_by_role("link", name="web-1").count(), "the incident is in the feed")
     page.get_by_role("link", name="web-1").click()
     page.locator("#resolve").click()
     page.get_by_role("button", name="Resolve").click()
