@@ -4,8 +4,11 @@
 
 A workload is mode:alerts per request:connections; distinct = every alert is new, dup = 64 alerts the same again, flip = 64 alerts open and resolve in
 turn. Each database begins with 100,000 alerts that were never analysed, and correlation runs beside. Needs wrk (Debian: apt install wrk).
-`alerts/s` counts alerts of requests answered 201 or 204; CPU and memory (PSS) are those of all processes of the console, and of PostgreSQL.
-Compare rows of one run only: machines differ, and so do their neighbours.
+`alerts/s` counts alerts of requests answered 201 or 204; CPU, in all and in microseconds an alert, and memory (PSS) are those of all processes of the
+console, and of PostgreSQL. Compare rows of one run only: machines differ, and so do their neighbours; the CPU an alert costs says most on a busy one.
+
+`--serve postgresql` only starts and fills that console, says how to reach it (address, token, App Key, processes), and stays until Ctrl-C: for a
+benchmark from outside to put its own load on it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import contextlib
 import json
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -101,7 +105,9 @@ class Subject:
         assert found, printed
         row = json.loads(found[1])
         rate = (row["requests"] - row["bad"]) * n / (row["us"] / 1e6)
-        return {"rate": rate, "p50": row["p50"] / 1e3, "p99": row["p99"] / 1e3, "bad": row["bad"], **meter.end()}
+        used = meter.end()
+        cost = used["cpu"] * 1e6 / rate if rate else 0.0
+        return {"rate": rate, "p50": row["p50"] / 1e3, "p99": row["p99"] / 1e3, "bad": row["bad"], "cost": cost, **used}
 
 
 @contextlib.contextmanager
@@ -122,9 +128,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", default="sqlite,postgresql")
     parser.add_argument("--workloads", default=WORKLOADS)
+    parser.add_argument("--serve", choices=("sqlite", "postgresql"))
     options = parser.parse_args()
     if not shutil.which("wrk"):
         raise SystemExit("wrk is needed to make the load (Debian: apt install wrk).")
+    if options.serve:
+        serve(options.serve)
+        return
     rows: dict[tuple[str, str], list[dict[str, float]]] = {}
     names = options.only.split(",")
     with tempfile.TemporaryDirectory(prefix="bench-ingest-") as data, contextlib.ExitStack() as stack:
@@ -141,10 +151,21 @@ def main() -> None:
     show(options.workloads.split(","), names, rows)
 
 
+def serve(name: str) -> None:
+    """A filled console for somebody else's load."""
+    with tempfile.TemporaryDirectory(prefix="bench-ingest-") as data, subject(name, Path(data)) as console:
+        console.fill()
+        processes = " ".join(f"--target-pid {pid}" for pid in console.roots)
+        print(
+            f"--target {console.console.url} --token {console.token} --app-key {console.app_key} {processes}",
+            flush=True,
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
 def show(workloads: list[str], names: list[str], rows: dict[tuple[str, str], list[dict[str, float]]]) -> None:
-    columns = (
-        f"{'alerts/s':>9} {'min-max':>15} {'p50 ms':>8} {'p99 ms':>8} {'CPUs':>5} {'other':>5} {'MiB':>5} {'bad':>4}"
-    )
+    columns = f"{'alerts/s':>9} {'min-max':>15} {'p50 ms':>8} {'p99 ms':>8} {'CPUs':>5} {'us/alert':>8} {'other':>5} {'MiB':>5} {'bad':>4}"
     print(f"{'workload':16} {'database':11} {columns}  / {names[-1]}")
     for workload in workloads:
         base = statistics.median(row["rate"] for row in rows[workload, names[-1]])
@@ -152,10 +173,11 @@ def show(workloads: list[str], names: list[str], rows: dict[tuple[str, str], lis
             runs = rows[workload, name]
             middle = {column: statistics.median(run[column] for run in runs) for column in runs[0]}
             span = f"{min(run['rate'] for run in runs):.0f}-{max(run['rate'] for run in runs):.0f}"
-            figures = f"{middle['p50']:8.2f} {middle['p99']:8.2f} {middle['cpu']:5.2f} {middle['other']:5.2f} {middle['mib']:5.0f}"
+            times = f"{middle['p50']:8.2f} {middle['p99']:8.2f}"
+            used = f"{middle['cpu']:5.2f} {middle['cost']:8.1f} {middle['other']:5.2f} {middle['mib']:5.0f}"
             ratio = middle["rate"] / base if base else 0
             print(
-                f"{workload:16} {name:11} {middle['rate']:9.0f} {span:>15} {figures} {sum(run['bad'] for run in runs):4.0f}  {ratio:.2f}"
+                f"{workload:16} {name:11} {middle['rate']:9.0f} {span:>15} {times} {used} {sum(run['bad'] for run in runs):4.0f}  {ratio:.2f}"
             )
 
 
