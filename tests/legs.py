@@ -1,4 +1,4 @@
-"""`./console test`: every check there is, one leg after another, and at the end which of them ran.
+"""`./console test`: every check there is, and at the end which of them ran. PostgreSQL's leg runs beside the others.
 
 | leg      | what it runs                                                     | what it needs                      |
 |----------|------------------------------------------------------------------|------------------------------------|
@@ -19,8 +19,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
 CODE = Path(__file__).resolve().parent.parent
@@ -40,6 +42,10 @@ LINT = [
     [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     [str(TOOLS / "djlint"), "templates", "--check", "--quiet"],
 ]
+
+
+BESIDE = ("postgres",)  # what runs beside the others from the start, and is shown in its turn
+RUNNING: list[subprocess.Popen[bytes]] = []  # every pytest that was started
 
 
 class CannotRun(Exception):
@@ -64,6 +70,7 @@ class Legs:
     scratch: Path
     pytest_arguments: list[str]
     require_all: bool = False  # what a test lacks on this machine fails it, too
+    output: IO[bytes] | None = None  # where tests write to; this terminal where it is none
 
     def environment(self, leg: str, **settings: str) -> dict[str, str]:
         """Nothing of a console that is set up in this shell reaches the tests."""
@@ -116,7 +123,9 @@ class Legs:
     def pytest(self, leg: str, marks: str, environment: dict[str, str]) -> Outcome:
         report = self.scratch / f"{leg}.xml"
         command = [PYTHON, "-m", "pytest", "-m", marks, f"--junitxml={report}", *self.pytest_arguments]
-        code = subprocess.run(command, cwd=CODE, env=environment).returncode
+        running = subprocess.Popen(command, cwd=CODE, env=environment, stdout=self.output, stderr=self.output)
+        RUNNING.append(running)
+        code = running.wait()
         if code == 5:  # pytest's word for: no test was selected
             raise CannotRun("no test of this leg was selected")
         if not report.exists():
@@ -154,17 +163,33 @@ def main() -> int:
         parser.error(f"no leg is called {', '.join(sorted(unknown))}; there are {', '.join(legs)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
-    outcomes = []
-    with tempfile.TemporaryDirectory(prefix="console-test-") as scratch:
-        for name in chosen:
-            print(f"\n===== {name}", flush=True)
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory(prefix="console-test-") as folder, ThreadPoolExecutor() as threads:
+        scratch = Path(folder)
+
+        def run(name: str, output: IO[bytes] | None = None) -> Outcome:
             began = time.monotonic()
             try:
-                outcome = legs[name](Legs(Path(scratch), pytest_arguments, options.require_all))
+                outcome = legs[name](Legs(scratch, pytest_arguments, options.require_all, output))
             except CannotRun as reason:
                 outcome = Outcome(name, "skipped", str(reason))
             outcome.note = f"{time.monotonic() - began:5.1f} s  {outcome.note}"
-            outcomes.append(outcome)
+            return outcome
+
+        def run_beside(name: str) -> Outcome:
+            with (scratch / f"{name}.log").open("wb") as output:
+                return run(name, output)
+
+        beside = {name: threads.submit(run_beside, name) for name in chosen if name in BESIDE and len(chosen) > 1}
+        try:
+            for name in chosen:
+                print(f"\n===== {name}", flush=True)
+                outcomes.append(beside[name].result() if name in beside else run(name))
+                if name in beside:
+                    print((scratch / f"{name}.log").read_text(errors="replace"), flush=True)
+        finally:
+            for pytest in RUNNING:  # where this was ended before them
+                pytest.terminate()
 
     print("\n===== legs")
     for outcome in outcomes:
