@@ -5,9 +5,12 @@ from __future__ import annotations
 from django.urls import path
 
 from incidents.api import incidents as api
+from incidents.api import incidents_v1 as v1
 
 _ONE = "v2.0/environments/<str:env>/incidents/<int:pk>"
 urlpatterns = [
+    path("v1.0/incidents/<int:pk>", v1.One.as_view()),
+    path("v1.0/incidents/<int:pk>/alerts/", v1.Alerts.as_view()),
     path("v2.0/environments/<str:env>/incidents", api.Incidents.as_view()),
     path(_ONE, api.One.as_view()),
     path(f"{_ONE}/resolve", api.Resolve.as_view()),

@@ -38,10 +38,10 @@ def _incident(incident: Incident, alerts: list[Any]) -> dict[str, Any]:
         "alerts": alerts,
         "assignee": _person(incident.assignee),
         "assigner": _person(incident.assigned_by),
-        "start": _seconds(incident.started_at),
-        "end": _seconds(incident.resolved_at),
-        "changed_at": _seconds(incident.changed_at),
-        "updated_at": _seconds(incident.changed_at),
+        "start": seconds(incident.started_at),
+        "end": seconds(incident.resolved_at),
+        "changed_at": seconds(incident.changed_at),
+        "updated_at": seconds(incident.changed_at),
         "environments": [str(pk) for pk in incident.membership.environments] if incident.membership else [],
         "folders": folders_of(incident),
         "flapping": incident.flapping,
@@ -113,14 +113,14 @@ def as_form(sent: Mapping[str, Any], tag: IncidentTag | None) -> dict[str, Any]:
 def activity(each: Activity) -> dict[str, Any]:
     params = {**each.details, **({"comment": each.comment} if each.comment and not each.undone_at else {})}
     by = str(each.by_id) if each.by_id else None
-    return {"id": str(each.pk), "type": each.kind, "timestamp": _seconds(each.at), "created_by": by, "params": params}
+    return {"id": str(each.pk), "type": each.kind, "timestamp": seconds(each.at), "created_by": by, "params": params}
 
 
 def _snooze(incident: Incident) -> dict[str, Any]:
     if not incident.is_snoozed:
         return {"snoozed": False}
     wakes = incident.wakes_on_update
-    return {"snoozed": True, "end_time": _seconds(incident.snoozed_until), "cancel_on_incident_updates": wakes}
+    return {"snoozed": True, "end_time": seconds(incident.snoozed_until), "cancel_on_incident_updates": wakes}
 
 
 def _alert(alert: Alert) -> dict[str, Any]:
@@ -131,9 +131,9 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "incident_identifier": alert.identifier,
         "primary_property": alert.primary_property,
         "secondary_property": alert.secondary_property or None,
-        "start": _seconds(alert.started_at),
-        "end": _seconds(alert.ended_at),
-        "changed_at": _seconds(alert.changed_at),
+        "start": seconds(alert.started_at),
+        "end": seconds(alert.ended_at),
+        "changed_at": seconds(alert.changed_at),
         "tags": [{"name": name, "value": value} for name, value in alert.tags.items()],
     }
 
@@ -142,5 +142,6 @@ def _person(user: User | None) -> dict[str, Any] | None:
     return {"user_id": str(user.pk), "name": user.shown_name, "email": user.email} if user else None
 
 
-def _seconds(at: datetime | None) -> int | None:
+def seconds(at: datetime | None) -> int | None:
+    """Since 1970."""
     return int(at.timestamp()) if at else None

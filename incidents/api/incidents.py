@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError as InvalidValue
-from django.db import transaction
 from django.db.models import Q
 from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from alerts.api import error_response
 from alerts.models import Alert
 from incidents import bpql, lifecycle, tag_definitions
 from incidents.api import incident_data as data
+from incidents.api.resource import NOTHING, Resource, done, is_key, moment
 from incidents.feed import Folder
-from incidents.lifecycle import InvalidTransition
 from incidents.models import Environment, Incident, IncidentTag, Priority
 from incidents.querysets import IncidentQuerySet
 from incidents.tag_forms import TagDefinitionForm
@@ -33,12 +29,11 @@ EVERYTHING = "all"  # the environment that holds every incident
 SORTS = {"last_change": "-changed_at", "status": "-status", "start": "-started_at", "alerts": "-alerts_count"}
 LAST_RESULT = 10_000
 LARGEST_PAGE, LARGEST_EXPANDED_PAGE = 100, 10
-BATCH_LIMIT, BATCH_COMMENT_LIMIT, COMMENT_LIMIT = 500, 1000, 10_000
+BATCH_LIMIT, BATCH_COMMENT_LIMIT = 500, 1000
 FOLDERS = {"shared", "maintenance"}  # BigPanda's, which nothing is in here
-NOTHING = HTTPStatus.NO_CONTENT
 
 
-class _Resource(APIView):
+class _Resource(Resource):
     authentication_classes = (ApiKeyAuthentication,)
     permission_classes = (permits(Area.INCIDENTS),)
 
@@ -46,26 +41,9 @@ class _Resource(APIView):
     def person(self) -> User:
         return cast(User, self.request.user)
 
-    def sent(self) -> Mapping[str, Any]:
-        body: Any = self.request.data
-        if not body:
-            return {}
-        if not isinstance(body, dict):
-            raise ValidationError(["The body must be a JSON object."])
-        return body
-
-    def text(self, name: str, *, required: bool = False, limit: int = COMMENT_LIMIT) -> str:
-        """A text of the body; clients send null where they have none."""
-        said = self.sent().get(name) or ""
-        if not isinstance(said, str) or len(said) > limit:
-            raise ValidationError({name: [f"must be text of {limit:,} characters at most."]})
-        if required and not said.strip():
-            raise ValidationError({name: ["must say something."]})
-        return said
-
     def keys(self, name: str) -> list[int]:
         sent = self.sent().get(name)
-        if not isinstance(sent, list) or not sent or not all(_is_key(each) for each in sent):
+        if not isinstance(sent, list) or not sent or not all(is_key(each) for each in sent):
             raise ValidationError({name: ["must be a list of ids."]})
         return [int(each) for each in sent]
 
@@ -74,7 +52,7 @@ class _Resource(APIView):
         mine = incidents.changeable_by(self.person) if to_act else incidents.visible_to(self.person)
         if env == EVERYTHING:
             return mine
-        named = Q(pk=int(env)) if _is_key(env) else Q(name__iexact=env)
+        named = Q(pk=int(env)) if is_key(env) else Q(name__iexact=env)
         environment = Environment.objects.kept().filter(named).first()
         if environment is None or not environment.may_be_seen_by(self.person):
             raise NotFound(f"There is no environment {env}. “{EVERYTHING}” holds every incident.")
@@ -118,9 +96,9 @@ class Incidents(_Resource):
             found = found.none()
         elif folder:
             raise ValidationError({"folder": [f"must be one of {', '.join(Folder.values)}, assigned."]})
-        if until := _moment(asked, "to"):
+        if until := moment(asked, "to"):
             found = found.filter(started_at__lte=until)
-        if since := _moment(asked, "from"):
+        if since := moment(asked, "from"):
             found = found.filter(Q(resolved_at=None) | Q(resolved_at__gte=since))
         sort = asked.get("sort_by", "last_change")
         if sort not in SORTS:
@@ -139,45 +117,45 @@ class One(_Resource):
 class Resolve(_Resource):
     def post(self, request: Request, env: str, pk: int) -> Response:
         incident, comment = self.find(env, pk), self.text("comments")
-        return _done(lambda: lifecycle.resolve(incident, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+        return done(lambda: lifecycle.resolve(incident, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
 
 
 class Comments(_Resource):
     def post(self, request: Request, env: str, pk: int) -> Response:
         incident, text = self.find(env, pk), self.text("comment", required=True)
-        return _done(lambda: lifecycle.comment(incident, by=self.person, text=text))
+        return done(lambda: lifecycle.comment(incident, by=self.person, text=text))
 
 
 class Assignment(_Resource):
     def put(self, request: Request, env: str, pk: int) -> Response:
         incident, sent = self.find(env, pk), self.sent().get("assignee")
-        person = User.objects.filter(pk=int(str(sent)), is_active=True).first() if _is_key(sent) else None
+        person = User.objects.filter(pk=int(str(sent)), is_active=True).first() if is_key(sent) else None
         if person is None or not person.may_act:
             raise ValidationError({"assignee": ["must be the id of a person who may act on incidents."]})
-        return _done(lambda: lifecycle.assign(incident, to=person, by=self.person))
+        return done(lambda: lifecycle.assign(incident, to=person, by=self.person))
 
     def delete(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk)
-        return _done(lambda: lifecycle.unassign(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
+        return done(lambda: lifecycle.unassign(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
 
 
 class Snooze(_Resource):
     def put(self, request: Request, env: str, pk: int) -> Response:
         incident, sent, comment = self.find(env, pk), self.sent(), self.text("comment")
-        until, wakes = _moment(sent, "end_time"), sent.get("cancel_on_incident_updates", False)
+        until, wakes = moment(sent, "end_time"), sent.get("cancel_on_incident_updates", False)
         if until is None:
             raise ValidationError({"end_time": ["is required, in seconds since 1970."]})
         if not isinstance(wakes, bool):
             raise ValidationError({"cancel_on_incident_updates": ["must be true or false."]})
         by = self.person
-        return _done(
+        return done(
             lambda: lifecycle.snooze(incident, until=until, by=by, wakes_on_update=wakes, comment=comment),
             refused=HTTPStatus.BAD_REQUEST,
         )
 
     def delete(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk)
-        return _done(lambda: lifecycle.unsnooze(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
+        return done(lambda: lifecycle.unsnooze(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
 
 
 class Merge(_Resource):
@@ -186,13 +164,13 @@ class Merge(_Resource):
         sources = list(self.within(env, to_act=True).filter(pk__in=pks))
         if missing := set(pks) - {each.pk for each in sources}:
             raise ValidationError({"source_incidents": [f"There is no incident {min(missing)} in this environment."]})
-        return _done(lambda: lifecycle.merge(incident, sources, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+        return done(lambda: lifecycle.merge(incident, sources, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
 
 
 class Split(_Resource):
     def post(self, request: Request, env: str, pk: int) -> Response:
         incident, alerts, comment = self.find(env, pk), self.keys("alerts"), self.text("comment")
-        return _done(lambda: lifecycle.split(incident, alerts, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+        return done(lambda: lifecycle.split(incident, alerts, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
 
 
 class Tags(_Resource):
@@ -205,13 +183,13 @@ class Tags(_Resource):
         if not isinstance(sent, list) or not all(isinstance(each, dict) and "tag_id" in each for each in sent):
             raise ValidationError(["The body must be a list of {tag_id, tag_value}."])
         sets = [_setting(incident, str(each["tag_id"]), each.get("tag_value"), self.person) for each in sent]
-        return _done(lambda: [each() for each in sets])
+        return done(lambda: [each() for each in sets])
 
     def delete(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk)
         present = [each["tag_id"] for each in data.tags_as_data(incident)]
         removals = [_setting(incident, each, None, self.person) for each in present]
-        return _done(lambda: [each() for each in removals])
+        return done(lambda: [each() for each in removals])
 
 
 class OneTag(_Resource):
@@ -222,10 +200,10 @@ class OneTag(_Resource):
         raise NotFound(f"The incident has no tag {tag}.")
 
     def post(self, request: Request, env: str, pk: int, tag: str) -> Response:
-        return _done(_setting(self.find(env, pk), tag, self.sent().get("tag_value"), self.person))
+        return done(_setting(self.find(env, pk), tag, self.sent().get("tag_value"), self.person))
 
     def delete(self, request: Request, env: str, pk: int, tag: str) -> Response:
-        return _done(_setting(self.find(env, pk), tag, None, self.person), refused=HTTPStatus.NOT_FOUND)
+        return done(_setting(self.find(env, pk), tag, None, self.person), refused=HTTPStatus.NOT_FOUND)
 
 
 class BatchResolve(_Resource):
@@ -296,32 +274,7 @@ def _setting(incident: Incident, tag_id: str, value: Any, by: User) -> Callable[
 
 
 def _tag(tag_id: str) -> IncidentTag:
-    tag = IncidentTag.objects.filter(pk=int(tag_id)).first() if _is_key(tag_id) else None
+    tag = IncidentTag.objects.filter(pk=int(tag_id)).first() if is_key(tag_id) else None
     if tag is None:
         raise NotFound(f"There is no incident tag {tag_id}.")
     return tag
-
-
-def _done(
-    do: Callable[[], object], status: HTTPStatus = NOTHING, *, refused: HTTPStatus = HTTPStatus.CONFLICT
-) -> Response:
-    try:
-        with transaction.atomic():
-            do()
-    except InvalidTransition as refusal:
-        return error_response(refused, [str(refusal)])
-    return Response(status=status)
-
-
-def _is_key(value: object) -> bool:
-    return str(value).isdecimal() and len(str(value)) <= 18 + 1 and int(str(value)) < 2**63
-
-
-def _moment(sent: Mapping[str, Any], name: str) -> datetime | None:
-    value = sent.get(name)
-    if value in (None, ""):
-        return None
-    try:
-        return datetime.fromtimestamp(int(str(value)), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise ValidationError({name: ["must be a time in seconds since 1970."]}) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from incidents.lifecycle.action import Action, InvalidTransition, perform
+from incidents.lifecycle.action import Action, Actor, InvalidTransition, perform
 from incidents.lifecycle.commenting import Comment, delete_comment, edit_comment
 from incidents.lifecycle.grouping import merge, move, split, split_by_tag
 from incidents.lifecycle.handling import (
@@ -21,7 +21,7 @@ from incidents.lifecycle.handling import (
     Unsnooze,
     wake_those_due,
 )
-from incidents.lifecycle.resolving import Reopen, Resolve, resolve_alerts
+from incidents.lifecycle.resolving import Reopen, Resolve, end_alerts, resolve_alerts
 from incidents.lifecycle.tagging import RemoveTag, SetTag
 from incidents.lifecycle.undoing import is_undoable, last_of, undo
 from incidents.models import Activity, Incident, IncidentTag, Priority
@@ -53,16 +53,16 @@ def unassign(incident: Incident, *, by: User) -> Activity:
 
 
 def snooze(
-    incident: Incident, *, until: datetime, by: User, wakes_on_update: bool = False, comment: str = ""
+    incident: Incident, *, until: datetime, by: Actor, wakes_on_update: bool = False, comment: str = ""
 ) -> Activity:
     return perform(Snooze(until, wakes_on_update, comment), incident, by=by)
 
 
-def unsnooze(incident: Incident, *, by: User) -> Activity:
+def unsnooze(incident: Incident, *, by: Actor) -> Activity:
     return perform(Unsnooze(), incident, by=by)
 
 
-def comment(incident: Incident, *, by: User, text: str) -> Activity:
+def comment(incident: Incident, *, by: Actor, text: str) -> Activity:
     return perform(Comment(text), incident, by=by)
 
 
@@ -81,6 +81,7 @@ def remove_tag(incident: Incident, tag: IncidentTag, *, by: User) -> Activity:
 __all__ = [
     "Acknowledge",
     "Action",
+    "Actor",
     "Assign",
     "Comment",
     "InvalidTransition",
@@ -98,6 +99,7 @@ __all__ = [
     "comment",
     "delete_comment",
     "edit_comment",
+    "end_alerts",
     "is_undoable",
     "last_of",
     "merge",

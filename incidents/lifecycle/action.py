@@ -14,12 +14,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts import sets
+from appkeys.models import OrgToken
 from incidents import domain, environments
 from incidents.models import Activity, BulkAction, Incident
 from people.models import User
 
 # What no action looks at, and would cost more to read than all it does.
 NOT_ASKED = ("title", "subtitle", "search_text", "sources", "names", "shared_tags")
+
+Actor = User | OrgToken  # a script that came with an org token is nobody in person
 
 
 class InvalidTransition(Exception):
@@ -40,8 +43,8 @@ class Action:
         """Why the incident does not allow it; empty where it does."""
         raise NotImplementedError
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
-        """Set what changes in the incident's row; returns what the activity tells."""
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
+        """Set what changes in the incident's row; returns what the activity tells. `by` is None where a script does it."""
         raise NotImplementedError
 
     def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
@@ -90,7 +93,7 @@ class Outcome:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-def perform(action: Action, incident: Incident, *, by: User) -> Activity:
+def perform(action: Action, incident: Incident, *, by: Actor) -> Activity:
     """Do it to one incident. Raises InvalidTransition where that one does not allow it."""
     outcome = perform_on(action, [incident.pk], by=by)
     _raise_refusal(outcome)
@@ -98,7 +101,7 @@ def perform(action: Action, incident: Incident, *, by: User) -> Activity:
 
 
 @transaction.atomic
-def perform_on(action: Action, pks: Iterable[int], *, by: User, bulk: BulkAction | None = None) -> Outcome:
+def perform_on(action: Action, pks: Iterable[int], *, by: Actor, bulk: BulkAction | None = None) -> Outcome:
     """Do it to each of these incidents that allows it, in one transaction and with a fixed number of statements.
 
     1. Hold the domain, and lock the incidents.
@@ -107,14 +110,15 @@ def perform_on(action: Action, pks: Iterable[int], *, by: User, bulk: BulkAction
     """
     domain.hold()
     at = timezone.now()
+    person, script = (by, {}) if isinstance(by, User) else (None, {"org_token": by.name})
     outcome, changed = Outcome(), []
     for incident in locked(pks, *action.related, without=NOT_ASKED):
         if refusal := _merged_away(incident) or action.refusal(incident):
             outcome.refused[incident.pk] = refusal
             continue
         was = action.state(incident)
-        details = action.change(incident, by=by, at=at)
-        told = Activity(incident=incident, kind=action.kind, at=at, by=by, comment=action.said, details=details)
+        details = {**action.change(incident, by=person, at=at), **script}
+        told = Activity(incident=incident, kind=action.kind, at=at, by=person, comment=action.said, details=details)
         told.before, told.bulk = {"was": was, "is": action.state(incident)}, bulk
         outcome.activities.append(told)
         changed.append(incident)

@@ -28,7 +28,7 @@ class Comment(Action):
     def refusal(self, incident: Incident) -> str:
         return ""
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         incident.comments_count += 1
         return {}
 
@@ -51,7 +51,7 @@ class DeleteComment(Action):
     def refusal(self, incident: Incident) -> str:
         return "The comment was deleted already." if _is_gone(self.comment) else ""
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         incident.comments_count -= 1
         return {"comment": self.comment.pk}
 
@@ -84,7 +84,7 @@ class EditComment(Action):
             return "The comment was deleted: bring it back first."
         return "It says that already." if self.comment.comment == self.text else ""
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         return {"comment": self.comment.pk, "was": self.comment.comment, "is": self.text}
 
     def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:

@@ -33,7 +33,7 @@ class Acknowledge(Action):
             return "The incident is resolved: there is nothing to acknowledge."
         return "It is acknowledged already." if incident.acknowledged_at else ""
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         incident.acknowledged_by, incident.acknowledged_at = by, at
         return {}
 
@@ -46,7 +46,7 @@ class Unacknowledge(Action):
     def refusal(self, incident: Incident) -> str:
         return "" if incident.acknowledged_at else "Nobody has acknowledged it."
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         incident.acknowledged_by = incident.acknowledged_at = None
         return {}
 
@@ -64,7 +64,7 @@ class Assign(Action):
     def refusal(self, incident: Incident) -> str:
         return f"The incident is {self.to.shown_name}'s already." if incident.assignee_id == self.to.pk else ""
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         incident.assignee, incident.assigned_by, incident.assigned_at = self.to, by, at
         return {"to": self.to.shown_name}
 
@@ -85,7 +85,7 @@ class Unassign(Action):
     def refusal(self, incident: Incident) -> str:
         return "" if incident.assignee_id else "Nobody owns the incident."
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         incident.assignee = incident.assigned_by = incident.assigned_at = None
         return {}
 
@@ -114,7 +114,7 @@ class Snooze(Action):
             return "This time has passed already. Choose a later one."
         return TOO_LONG if self.until - now > LONGEST_SNOOZE else ""
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         incident.snoozed_by, incident.snoozed_until = by, self.until.astimezone(UTC)
         incident.wakes_on_update = self.wakes_on_update
         return {"until": self.until.isoformat(), "wakes_on_update": self.wakes_on_update}
@@ -135,7 +135,7 @@ class Unsnooze(Action):
     def refusal(self, incident: Incident) -> str:
         return "" if incident.is_snoozed else "It is not snoozed."
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         wake_up(incident)
         return {}
 
@@ -166,7 +166,7 @@ class Prioritise(Action):
             return ""
         return f"Its priority is {self.priority.label} already." if self.priority else "It has no priority."
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         was = Priority(incident.priority).label if incident.priority else ""
         incident.priority = self.priority
         return {"priority": self.priority.label if self.priority else "", "was": was}

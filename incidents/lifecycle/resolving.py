@@ -16,7 +16,7 @@ from alerts.lives import Life
 from alerts.models import Alert, Event, time_ordered_key
 from incidents import sequence
 from incidents.gathering import Gathering
-from incidents.lifecycle.action import Action, Outcome, perform_on
+from incidents.lifecycle.action import Action, Actor, Outcome, perform, perform_on
 from incidents.lifecycle.counting import gatherings_of, save
 from incidents.models import Activity, Incident, Matcher
 from people.models import User
@@ -43,7 +43,7 @@ class Resolve(Action):
     def refusal(self, incident: Incident) -> str:
         return "" if incident.is_open else "The incident is resolved already."
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         ended = incident.active_count
         incident.status, incident.active_count = Status.OK, 0
         incident.status_counts = [incident.alerts_count, *[0] * (len(Status) - 1)]
@@ -103,7 +103,7 @@ class Reopen(Action):
     def refusal(self, incident: Incident) -> str:
         return "The incident is open already." if incident.is_open else ""
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         incident.changed_at = at
         incident.resolved_at = incident.resolved_by = None
         return {}
@@ -166,7 +166,7 @@ class ResolveAlerts(Action):
     def refusal(self, incident: Incident) -> str:
         return "" if incident.is_open else "The incident is resolved already."
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         return {"ended": Alert.objects.filter(self._ended(), incident=incident).count()}
 
     def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
@@ -192,6 +192,15 @@ def resolve_alerts(alerts: Iterable[int], *, by: User, comment: str = "") -> Out
     pks = tuple(alerts)
     active = Alert.objects.filter(pk__in=pks, incident__isnull=False).exclude(status=Status.OK)
     return perform_on(ResolveAlerts(pks, comment), set(active.values_list("incident", flat=True)), by=by)
+
+
+def end_alerts(incident: Incident, *, by: Actor, comment: str = "") -> Activity:
+    """End every active alert of an incident, which resolves with them. Raises InvalidTransition where it is resolved already.
+
+    How a script resolves: to correlation it is as if the senders had said ok, for no person closed it (bigpanda.md §7.2).
+    """
+    alerts = tuple(Alert.objects.filter(incident=incident).values_list("pk", flat=True))
+    return perform(ResolveAlerts(alerts, comment), incident, by=by)
 
 
 def _settle(incidents: Iterable[Incident], lives: list[Life], at: datetime) -> None:

@@ -37,7 +37,7 @@ class _OnTag(Action):
     def of(cls, arguments: Mapping[str, Any]) -> Self:
         return cls(IncidentTag.objects.get(pk=arguments["tag"]))
 
-    def change(self, incident: Incident, *, by: User, at: datetime) -> dict[str, Any]:
+    def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         was = values_of(incident, self.tag.pk)
         return {"tag": self.tag.pk, "name": self.tag.name, "was": was, "is": self.becomes()}
 

@@ -43,7 +43,7 @@ _OWN = (Kind.COMMENTED, Kind.COMMENT_EDITED, Kind.COMMENT_DELETED)
 
 def is_undoable(activity: Activity, user: User) -> bool:
     """Whether this person may try: undo itself says whether it is still possible."""
-    if not user.may_act or activity.undone_at or activity.by_id is None:
+    if not user.may_act or activity.undone_at or not activity.is_by_somebody:
         return False
     if activity.kind in _OWN and activity.by_id != user.pk:
         return False

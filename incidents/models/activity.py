@@ -77,3 +77,13 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return self.get_kind_display()
+
+    @property
+    def by_token(self) -> str:
+        """The name of the org token that a script did it with; empty where a person or the console did."""
+        return str(self.details.get("org_token", ""))
+
+    @property
+    def is_by_somebody(self) -> bool:
+        """Whether a person or a script did it, rather than the console."""
+        return self.by_id is not None or bool(self.by_token)

@@ -139,7 +139,7 @@ def _snoozed(activity: Activity) -> Text:
 
 
 def _unsnoozed(activity: Activity) -> Text:
-    if activity.by_id:
+    if activity.is_by_somebody:
         return "ended the snooze"
     why = {
         "time": "its time is over",
@@ -230,7 +230,9 @@ _TOLD: dict[str, Callable[[Activity], Text]] = {
     Kind.CREATED: lambda each: f"The first alert opened the incident: {each.details.get('identifier', '')}",
     Kind.ALERTS_JOINED: _joined,
     Kind.RESOLVED_BY_HAND: _resolved,
-    Kind.ALERTS_RESOLVED: lambda each: f"resolved {_alerts(each.details['ended'])} by hand",
+    Kind.ALERTS_RESOLVED: lambda each: (
+        f"resolved {_alerts(each.details['ended'])}{'' if each.by_token else ' by hand'}"
+    ),
     Kind.REOPENED_BY_HAND: lambda each: "reopened the incident",
     Kind.RESOLVED_BY_ALERTS: lambda each: (
         f"Resolved: every alert is ok, the last was {each.details.get('identifier', '')}"

@@ -1,0 +1,68 @@
+"""What the resources of incidents have in common: how a body is read, and how what is done is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from django.db import transaction
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from alerts.api import error_response
+from incidents.lifecycle import InvalidTransition
+
+COMMENT_LIMIT = 10_000
+NOTHING = HTTPStatus.NO_CONTENT
+
+
+class Resource(APIView):
+    """Takes a JSON object."""
+
+    def sent(self) -> Mapping[str, Any]:
+        body: Any = self.request.data
+        if not body:
+            return {}
+        if not isinstance(body, dict):
+            raise ValidationError(["The body must be a JSON object."])
+        return body
+
+    def text(self, name: str, *, required: bool = False, limit: int = COMMENT_LIMIT) -> str:
+        """A text of the body; clients send null where they have none."""
+        said = self.sent().get(name) or ""
+        if not isinstance(said, str) or len(said) > limit:
+            raise ValidationError({name: [f"must be text of {limit:,} characters at most."]})
+        if required and not said.strip():
+            raise ValidationError({name: ["must say something."]})
+        return said
+
+
+def done(
+    do: Callable[[], object], status: HTTPStatus = NOTHING, *, refused: HTTPStatus = HTTPStatus.CONFLICT
+) -> Response:
+    """Do it, or say why the incident does not allow it."""
+    try:
+        with transaction.atomic():
+            do()
+    except InvalidTransition as refusal:
+        return error_response(refused, [str(refusal)])
+    return Response(status=status)
+
+
+def is_key(value: object) -> bool:
+    """Whether it can be the id of something here."""
+    return str(value).isdecimal() and len(str(value)) <= 18 + 1 and int(str(value)) < 2**63
+
+
+def moment(sent: Mapping[str, Any], name: str) -> datetime | None:
+    """A time in seconds since 1970. Raises ValidationError where it is something else."""
+    value = sent.get(name)
+    if value in (None, ""):
+        return None
+    try:
+        return datetime.fromtimestamp(int(str(value)), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValidationError({name: ["must be a time in seconds since 1970."]}) from None
