@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -25,7 +26,9 @@ class _Mind:
     turn: int = 0
 
 
-_minds: dict[int, _Mind] = {}
+_minds: dict[
+    tuple[int, datetime], _Mind
+] = {}  # by key and beginning: a database that was brought back gives keys a second time
 _at_it = threading.Lock()
 
 
@@ -45,17 +48,17 @@ def switch_off(shadow: Shadow) -> None:
 def follow_all() -> None:
     """Let each shadow that is on follow the turns that were taken since. One thread of a process at a time; safe beside other processes."""
     with _at_it:
-        shadows = Shadow.objects.filter(ended_at=None).in_bulk()
-        for pk in _minds.keys() - shadows.keys():
-            del _minds[pk]
-        for shadow in shadows.values():
+        shadows = list(Shadow.objects.filter(ended_at=None))
+        for known in _minds.keys() - {(shadow.pk, shadow.since) for shadow in shadows}:
+            del _minds[known]
+        for shadow in shadows:
             _follow(shadow)
 
 
 def _follow(shadow: Shadow) -> None:
     """What was told before is told no more: incidents that are forgotten while an unremembered past is followed again were settled then."""
     patterns = rules.drafts(shadow.rules)
-    mind = _minds.setdefault(shadow.pk, _Mind(Replay(lambda _: patterns)))
+    mind = _minds.setdefault((shadow.pk, shadow.since), _Mind(Replay(lambda _: patterns)))
     reach = max((pattern.time_window for pattern in patterns), default=LATENESS)
     findings = Findings(shadow.since, deepcopy(shadow.kept))
     last = Turn.objects.filter(pk__lte=shadow.turn).last()
@@ -77,7 +80,7 @@ def _follow(shadow: Shadow) -> None:
     # Another worker may have followed it too; the first to say so has counted.
     followed = Shadow.objects.filter(pk=shadow.pk, turn=shadow.turn)
     if not followed.update(turn=mind.turn, kept=kept, result=so_far.result(), changed_at=timezone.now()):
-        del _minds[shadow.pk]
+        del _minds[shadow.pk, shadow.since]
 
 
 def _settled_before(outcomes: list[Outcome]) -> None:

@@ -265,7 +265,9 @@ class Senders(RuleBasedStateMachine):
     @rule(back=st.integers(0, 3))
     def undo_a_resolve(self, back: int) -> None:
         activity, lines = self.resolved[-1 - back % len(self.resolved)]
-        again = any(line.undone for line in lines) or Incident.objects.get(pk=activity.incident_id).is_open
+        incident = Incident.objects.get(pk=activity.incident_id)
+        latest = [each for each, _ in self.resolved if each.incident_id == incident.pk][-1]
+        again = any(line.undone for line in lines) or incident.resolved_by_id is None or activity != latest
         try:
             with TestCase.captureOnCommitCallbacks(execute=True):
                 lifecycle.undo(activity, by=self.by)
