@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from alerts.connections import NAME
+from alerts.express import FRESH_SECONDS
 from alerts.models import Alert, Event
+from appkeys.models import AppKey
 from bigpanda_site import asgi
+from people.models import User
 from tests.alerts.test_parity import Secrets, Sent, ask_asgi, batch, in_thread, item, lane_in_service, one, secrets
 
 __all__ = ["secrets"]  # the fixture
@@ -145,3 +149,32 @@ def test_a_cut_connection_costs_no_event_and_comes_back_by_itself(
         if status != 503:
             assert stored[f"cut-{place // 10}-{place % 10}"] == 1
     assert max(stored.values()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_both_secrets_of_a_rotation_are_its_own_until_that_is_ended(
+    secrets: Secrets, app_key: AppKey, admin: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(admin)
+    rotation = f"/integrations/{app_key.pk}/rotate"
+
+    async def play() -> None:
+        async with lane_in_service(monkeypatch) as door_1:
+            await ask(secrets, one())
+            pages: list[Any] = []
+            await in_database(lambda: pages.append(client.post(rotation, {"days": "7"})))
+            new = secrets | {"APP_KEY": pages[0].context["secret"]}
+            assert [await ask(each, one(step=step)) for step, each in enumerate((secrets, new))] == [[201], [201]]
+            before = door_1.asked
+            assert [await ask(each, one(again=step)) for step, each in enumerate((secrets, new))] == [[201], [201]]
+            assert door_1.asked == before
+            await in_database(lambda: client.post(f"{rotation}/end"))
+            await asyncio.sleep(FRESH_SECONDS)
+            assert await ask(secrets, one(host="late")) == [400]
+            assert await ask(new, one(host="in-time")) == [201]
+            before = door_1.asked
+            assert await ask(new, one(host="in-time", status="ok")) == [201]
+            assert door_1.asked == before
+
+    asyncio.run(play())
+    assert (hosts()["late"], hosts()["in-time"]) == (0, 2)

@@ -271,3 +271,13 @@ def test_a_new_console_has_a_first_set_of_patterns_each_explained(client: Client
     for rule in ("host", "cluster and check", "device", "application", "service"):
         assert rule in text
     assert all(pattern.note and pattern.versions.exists() for pattern in CorrelationPattern.objects.all())
+
+
+def test_an_administrator_finds_the_incident_tags_beside_the_patterns(
+    client: Client, admin: User, responder: User
+) -> None:
+    client.force_login(admin)
+    assert 'href="/tags"' in client.get("/patterns").content.decode()
+    assert 'href="/patterns"' in client.get("/tags").content.decode()
+    client.force_login(responder)
+    assert 'href="/tags"' not in client.get("/patterns").content.decode()
