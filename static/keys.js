@@ -4,6 +4,7 @@
 "use strict";
 (() => {
   const SEQUENCE = 1500; // milliseconds between the keys of "g i"
+  const SETTLING = 10; // milliseconds until what was just put here is looked at again
   const ROW = ".row-link, .alert-link";
   const dialog = document.getElementById("dialog");
   const announcer = document.getElementById("announcer");
@@ -34,21 +35,21 @@
       ["s", "Snooze", () => act("s")],
       ["c", "Comment", () => act("c")],
       ["M", "Merge the selected", () => act("M")],
-      ["z", "Undo the last action"],
+      ["z", "Undo the last action", undo],
     ],
     "Look": [
       ["w", "Why these alerts are together"],
       ["t", "Timeline"],
-      ["/", "Search"],
+      ["/", "Search", search],
       ["p", "Pause or resume live updates"],
       ["u", "Copy a link to this", copyLink],
       ["U", "Times in UTC, or in your zone"],
     ],
     "Go to": [
       ["g i", "Incidents"],
-      ["g s", "Snoozed"],
+      ["g s", "Snoozed", () => go("?folder=snoozed")],
       ["g k", "Integrations and their keys"],
-      ["g d", "Doctor: what is sent, and what is wrong with it"],
+      ["g d", "Doctor of the integration, or the integrations", () => activate("g d") || activate("g k")],
     ],
     "Help": [
       ["?", "This list", showSheet],
@@ -65,7 +66,33 @@
     const element = carrier(key);
     if (!element) return false;
     if (element.matches("input:not([type=checkbox]), textarea")) element.focus();
+    else press(element);
+    return true;
+  }
+
+  /* What htmx has just put here is a plain link until it has settled. */
+  function press(element) {
+    if (element.closest(".htmx-settling")) setTimeout(press, SETTLING, element);
     else element.click();
+  }
+
+  /* Of several toasts the newest tells the last action. */
+  function undo() {
+    const offered = [...document.querySelectorAll("#toasts [data-key=z]")].at(-1);
+    if (!offered) return activate("z");
+    press(offered);
+    return true;
+  }
+
+  function search() {
+    const field = document.getElementById("q");
+    if (field) field.select();
+    else go("");
+    return true;
+  }
+
+  function go(query) {
+    location.assign(document.querySelector(".brand").href + query);
     return true;
   }
 

@@ -13,7 +13,12 @@
   function show(name, width, separator) {
     widths[name] = Math.round(Math.min(Math.max(width, LEAST[name]), most(name)));
     root.style.setProperty(`--${name}-width`, `${widths[name]}px`);
-    for (const [attribute, value] of [["valuenow", widths[name]], ["valuemin", LEAST[name]], ["valuemax", Math.round(most(name))]]) separator?.setAttribute(`aria-${attribute}`, value);
+    if (separator) tell(separator, widths[name]);
+  }
+
+  function tell(separator, width) {
+    const name = separator.dataset.pane;
+    for (const [attribute, value] of [["valuenow", width], ["valuemin", LEAST[name]], ["valuemax", Math.round(most(name))]]) separator.setAttribute(`aria-${attribute}`, value);
   }
 
   function save() {
@@ -54,4 +59,7 @@
   });
 
   for (const name of Object.keys(LEAST)) if (widths[name]) show(name, widths[name]);
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const separator of document.querySelectorAll(".separator")) tell(separator, Math.round(paneOf(separator).offsetWidth) || LEAST[separator.dataset.pane]);
+  });
 })();

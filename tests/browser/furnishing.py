@@ -1,0 +1,43 @@
+"""A console that has some of everything: the demo's day, and what people set up and did around it."""
+
+from __future__ import annotations
+
+from tests.running_console import RunningConsole
+
+WHAT_PEOPLE_DID = """
+from datetime import timedelta
+
+from django.utils import timezone
+
+from alerts.models import Mapping
+from appkeys.models import AppKey
+from incidents import lifecycle, shadow
+from incidents.lifecycle import bulk
+from incidents.lifecycle.handling import Acknowledge
+from incidents.models import Environment, Incident, IncidentTag, ReplayRun, Wallboard
+from incidents.tasks import replay
+from people.models import Role, User
+
+admin = User.objects.get(username="admin")
+Environment.objects.create(name="Frankfurt", query="host = *fra*", description="All that runs in Frankfurt", group="Sites")
+impact = IncidentTag.objects.create(name="Impact", kind="ClosedListValuesSingle", choices=["none", "some", "all"])
+Role.objects.create(name="Night shift")
+for incident in Incident.objects.active().order_by("-status", "-changed_at", "-pk")[:3]:
+    lifecycle.comment(incident, by=admin, text="Called the **provider**, they look into it.")
+    lifecycle.set_tag(incident, impact, ["some"], by=admin)
+now = timezone.now()
+run = ReplayRun.objects.create(since=now - timedelta(days=1), until=now, by=admin, note="As it was")
+replay(run.pk)
+shadow.switch_on([], by=admin, note="Nothing, beside")
+for app_key in AppKey.objects.all():
+    Mapping.objects.create(app_key=app_key, version=1, config={}, sample={}, created_at=now, created_by=admin)
+bulk.start(bulk.draft("acknowledge", Incident.objects.filter(pk__in=Incident.objects.active()[:20].values("pk")), by=admin), Acknowledge())
+_, secret = Wallboard.issue(name="Office", environment=None, sound=False, flash=False, by=admin)
+print(f"/wall/{secret}")
+"""
+
+
+def furnish(console: RunningConsole) -> str:
+    """Returns the address of a wallboard, to which no link leads: it is shown once."""
+    console.manage("play_demo", "--url", console.url)
+    return console.manage("shell", "-c", WHAT_PEOPLE_DID).splitlines()[-1]

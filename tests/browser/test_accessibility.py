@@ -1,0 +1,104 @@
+"""The floor (console.md §8) under every page: nothing axe finds, in both themes; dialogs that keep and return the focus; room on small screens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.furnishing import furnish
+from tests.browser.site_map import SiteMap
+from tests.browser.test_main_job import sign_in
+from tests.running_console import RunningConsole
+
+pytest.importorskip("playwright")
+pytest.importorskip("axe_playwright_python")
+
+
+@pytest.fixture(scope="module")
+def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteMap]:
+    """Every page of a console that has some of everything."""
+    with RunningConsole(tmp_path_factory.mktemp("furnished")) as console:
+        wallboard = furnish(console)
+        page = sign_in(browser, console)
+        yield SiteMap(page, wallboard)
+        page.context.close()
+
+
+@pytest.fixture
+def visitor(site: SiteMap) -> Any:
+    return site.page
+
+
+def violations(page: Any, where: str) -> list[str]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    told = [f"{where}: {each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
+    # What separates two regions of a page stands in neither.
+    return [each for each in told if 'region: <div class="separator' not in each]
+
+
+def test_a_link_leads_to_every_page_of_the_map(site: SiteMap) -> None:
+    assert site.unreached == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(visitor: Any, site: SiteMap, theme: str) -> None:
+    visitor.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    found = []
+    for address in site.addresses.values():
+        visitor.goto(address)
+        found += violations(visitor, address)
+    assert not found, "\n".join(found)
+
+
+def test_each_dialog_keeps_the_focus_and_gives_it_back(visitor: Any, site: SiteMap) -> None:
+    visitor.goto(site.addresses["incidents:detail"])
+    openers = visitor.locator("#pane [hx-target='#dialog']:visible")
+    assert openers.count() >= 2
+    for place in range(openers.count()):
+        opener = openers.nth(place)
+        opener.focus()
+        visitor.keyboard.press("Enter")
+        dialog = visitor.locator("#dialog[open]")
+        dialog.wait_for()
+        assert violations(visitor, opener.inner_text()) == []
+        for _ in range(25):
+            visitor.keyboard.press("Tab")
+            assert visitor.evaluate(
+                "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+            )
+        visitor.keyboard.press("Escape")
+        dialog.wait_for(state="detached")
+        assert opener.evaluate("element => element === document.activeElement"), opener.inner_text()
+
+
+@pytest.mark.parametrize("width", [320, 640])  # 640 is 1280 at 200 % zoom
+def test_no_page_is_wider_than_a_small_screen(visitor: Any, site: SiteMap, width: int) -> None:
+    visitor.set_viewport_size({"width": width, "height": 600})
+    wide = []
+    for address in site.addresses.values():
+        visitor.goto(address)
+        over = visitor.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if over > 0:
+            wide.append(f"{address}: {over} px")
+    visitor.set_viewport_size({"width": 1280, "height": 800})
+    assert not wide, "\n".join(wide)
+
+
+SMALL = """[...document.querySelectorAll("a[href], button, summary, select, input:not([type=hidden])")].filter((element) => {
+  const boxes = [element, element.closest("label")].filter(Boolean).map((each) => each.getBoundingClientRect());
+  const isInText = getComputedStyle(element).display === "inline";
+  return element.checkVisibility() && boxes[0].width > 1 && !isInText && !element.matches(".row-link")
+    && Math.min(Math.max(...boxes.map(({ width }) => width)), Math.max(...boxes.map(({ height }) => height))) < 24;
+}).map((element) => element.outerHTML.slice(0, 120))"""  # a row's link covers the row
+
+
+def test_whatever_is_pressed_is_at_least_24_pixels_high_and_wide(visitor: Any, site: SiteMap) -> None:
+    small = []
+    for address in site.addresses.values():
+        visitor.goto(address)
+        small += [f"{address}: {each}" for each in visitor.evaluate(SMALL)]
+    assert not small, "\n".join(small)

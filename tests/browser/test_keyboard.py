@@ -1,0 +1,177 @@
+"""The whole triage without a mouse (console.md §5): from the first App Key to a resolve that is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.test_main_job import post, sign_in
+from tests.running_console import RunningConsole
+
+pytest.importorskip("playwright")
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    with RunningConsole(tmp_path_factory.mktemp("keys")) as console:
+        yield console
+
+
+@pytest.fixture
+def page(browser: Any, console: RunningConsole) -> Iterator[Any]:
+    page = sign_in(browser, console)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def send(console: RunningConsole) -> Callable[..., None]:
+    """Sends a critical alert of a host."""
+    token, app_key = console.manage("create_org_token", "Keys"), console.manage("create_app_key", "Keys")
+    return lambda host, **more: post(console, token, {"app_key": app_key, "status": "critical", "host": host, **more})
+
+
+def tab_to(page: Any, words: str) -> None:
+    """Press Tab until the focus is on what says these words."""
+    said = "(document.activeElement.labels?.[0] || document.activeElement).textContent.trim()"
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if words in page.evaluate(said):
+            return
+    raise AssertionError(f"Tab does not lead to “{words}”")
+
+
+def test_from_a_new_key_to_a_resolve_and_back_without_a_mouse(page: Any, send: Callable[..., None]) -> None:
+    from playwright.sync_api import expect
+
+    keys = page.keyboard
+
+    # An integration, by the keys that go there.
+    keys.type("gk")
+    page.wait_for_url("**/integrations/")
+    tab_to(page, "New integration")
+    keys.press("Enter")
+    page.wait_for_url("**/integrations/new")
+    tab_to(page, "Nagios")
+    keys.press("Enter")
+    expect(page.get_by_label("Name")).to_be_focused()
+    keys.type("Nagios Frankfurt")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", name="Nagios Frankfurt").first).to_be_visible()
+
+    # Two alerts arrive; the first row is opened, seen, put aside and woken.
+    for host in ("web-1", "web-2"):
+        send(host)
+    keys.type("gi")
+    expect(page.get_by_role("row", name="web-1")).to_be_visible()
+    expect(page.get_by_role("row", name="web-2")).to_be_visible()
+    keys.press("j")
+    keys.press("Enter")
+    incident = page.locator("#incident")
+    title = page.locator("#incident-title")
+    expect(title).to_have_text("web-2")
+    keys.press("a")
+    expect(incident).to_contain_text("Acknowledged by")
+    keys.press("s")
+    dialog = page.locator("#dialog[open]")
+    expect(dialog).to_contain_text("Snooze")
+    tab_to(page, "Snooze")
+    keys.press("Enter")
+    expect(incident).to_contain_text("Snoozed by")
+    keys.press("s")
+    expect(incident).not_to_contain_text("Snoozed by")
+
+    # A comment, its parts by their keys, the next incident and back.
+    keys.press("c")
+    expect(page.locator("#comment")).to_be_focused()
+    keys.type("Looking into it, e and j are letters here")
+    tab_to(page, "Comment")
+    keys.press("Enter")
+    expect(incident).to_contain_text("Looking into it")
+    keys.press("t")
+    page.wait_for_url("**/timeline*")
+    expect(page.locator("#plot")).to_be_visible()
+    keys.press("w")
+    page.wait_for_url("**/why*")
+    keys.press("]")
+    expect(title).to_have_text("web-1")
+    keys.press("[")
+    expect(title).to_have_text("web-2")
+
+    # Resolved with a comment, and taken back.
+    keys.press("e")
+    expect(dialog).to_contain_text("1 alert still fires")
+    tab_to(page, "Resolve")
+    keys.press("Enter")
+    expect(incident).to_contain_text("Resolved by you")
+    expect(dialog).to_have_count(0)
+    keys.press("z")
+    expect(incident).not_to_contain_text("Resolved by you")
+    expect(page.locator("#resolve")).to_be_visible()
+
+    # Closed, and the cursor is where it was.
+    keys.press("Escape")
+    expect(page.locator("#incident")).to_have_count(0)
+
+
+def test_the_key_sheet_and_the_command_box(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    keys = page.keyboard
+    keys.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Acknowledge")
+    keys.press("Escape")
+    keys.press("Control+k")
+    box = page.get_by_role("combobox", name="Do, or go to")
+    expect(box).to_be_focused()
+    keys.type("integr")
+    expect(page.locator("#commands").get_by_role("option").first).to_contain_text("Integrations")
+    keys.press("Enter")
+    page.wait_for_url("**/integrations/")
+
+
+def test_an_action_is_for_the_row_under_the_cursor(page: Any, send: Callable[..., None]) -> None:
+    from playwright.sync_api import expect
+
+    for host in ("app-1", "app-2"):
+        send(host)
+    page.goto("/")
+    expect(page.get_by_role("row", name="app-1")).to_be_visible()
+    expect(page.get_by_role("row", name="app-2")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+ArrowDown")
+    expect(page.locator("#rows [name=incident]:checked")).to_have_count(2)
+    page.keyboard.press("e")
+    expect(page.locator("#dialog[open]")).to_contain_text("2 incidents")
+    page.keyboard.press("Escape")
+
+
+def test_one_key_shows_all_times_in_utc_and_back(
+    browser: Any, console: RunningConsole, send: Callable[..., None]
+) -> None:
+    from playwright.sync_api import expect
+
+    send("clock-1", timestamp=1_790_000_000)
+    page = sign_in(browser, console, timezone_id="Asia/Kolkata")
+    page.get_by_role("link", name="clock-1").click()
+    since = page.locator(".facts time").first
+    expect(since).to_contain_text("2026-09-21 19:43:20 +05:30")
+    page.keyboard.press("Shift+U")
+    expect(since).to_contain_text("2026-09-21 14:13:20 +00:00")
+    page.keyboard.press("Shift+U")
+    expect(since).to_contain_text("+05:30")
+    page.context.close()
+
+
+def test_keys_are_off_for_who_turned_them_off(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    page.goto("/me")
+    for is_on in (False, True):
+        page.get_by_label("Keyboard shortcuts").set_checked(is_on)
+        page.get_by_role("button", name="Keep").click()
+        expect(page.locator("#show-keys")).to_have_count(int(is_on))
+        page.keyboard.press("?")
+        expect(page.locator("dialog[open]")).to_have_count(int(is_on))
