@@ -82,7 +82,7 @@ class Alert(models.Model):
     search_text = models.TextField(
         default="", db_default=""
     )  # its tags as queries look at them (incidents.bpql.search_text); written by correlation, since ingest must not wait for it
-    # Why it is in its incident: the Decision of incidents.correlation, as data.
+    # Why it is in its incident, as data (incidents.reasons).
     decision: models.JSONField[dict[str, object] | None, dict[str, object] | None] = models.JSONField(null=True)
 
     class Meta:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from incidents.correlation import Candidate, Decision, Judged, Subject, decide, matches
+from incidents.correlation import Candidate, Decision, Match, Subject, decide
 from incidents.gathering import Gathering, Seen
 from incidents.models import Incident
 
@@ -50,11 +50,9 @@ class Board(Generic[Kind]):
                 self.by_key.pop(key, None)
         return gathering
 
-    def place(self, alert: Seen, subject: Subject, judged: Judged, at: datetime) -> tuple[int, Decision]:
+    def place(self, alert: Seen, subject: Subject, matches: tuple[Match, ...], at: datetime) -> tuple[int, Decision]:
         """Join an alert that has no incident to one, or open one for it; returns its place."""
-        keys = (key for match in matches(judged) for key in (match.key, match.any_source_key) if key)
-        candidates = {key: self._candidates(key, alert.started_at) for key in keys}
-        decision = decide(subject, judged, candidates)
+        decision = decide(subject, matches, lambda key: self._candidates(key, alert.started_at))
         if decision.incident is not None:
             place = decision.incident
             self.gatherings[place].join(alert, decision)

@@ -1,6 +1,7 @@
 """Which incident an alert belongs to, and why (engine.md, Correlation; bigpanda.md §3.2).
 
-Pure: live correlation and the replay over the past call the same `judge` and `decide`.
+Pure: live correlation and the replay over the past call the same `matching` and `decide`. What did not match is only judged
+when somebody asks why (incidents.reasons): from the log and the rules of then it comes out the same.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any, Self
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 from alerts.events import Tags, fingerprint, shown
+from incidents.bpql.terms import fold_tags
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
     """What correlation looks at of an alert."""
 
@@ -23,6 +25,11 @@ class Subject:
     tags: Tags
     started_at: datetime
     status: int = 4
+
+    @cached_property
+    def folded(self) -> dict[str, list[str]]:
+        """Its tags as filters compare them."""
+        return fold_tags(self.tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +45,11 @@ class Pattern:
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A pattern that an alert matches, with the values that make its key."""
+class Match(NamedTuple):
+    """A pattern that an alert matches, with the values of its tags, and the key they make."""
 
     pattern: Pattern
-    values: Mapping[str, str]
+    values: tuple[str, ...]
     key: UUID
     any_source_key: UUID | None = None  # where sources may not mix: what the key would be if they did
 
@@ -56,6 +62,9 @@ class Candidate:
     anchor_at: datetime  # start of the incident's first alert
     is_full: bool = False
     is_resolved: bool = False  # by the time the alert started
+
+
+Candidates = Callable[[UUID], Sequence[Candidate]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,50 +94,41 @@ class Considered:
     window_from: datetime | None = None
     window_until: datetime | None = None
 
-    def as_data(self, key_of: Callable[[int], int]) -> list[Any] | dict[str, Any]:
-        """As JSON; short where there is little to say, since most patterns pass over most alerts."""
-        if not self.values:
-            return [self.pattern, self.version, self.verdict, self.missing]
-        row = {"pattern": self.pattern, "version": self.version, "verdict": self.verdict, "values": dict(self.values)}
-        if self.incident is not None:
-            row["incident"] = key_of(self.incident)
-        if self.window_from and self.window_until:
-            row |= {"window_from": self.window_from.isoformat(), "window_until": self.window_until.isoformat()}
-        return row
 
-    @classmethod
-    def from_data(cls, row: Any) -> Self:
-        if isinstance(row, list):
-            pattern, version, verdict, missing = row
-            return cls(pattern, version, verdict, missing=missing)
-        times = {name: datetime.fromisoformat(row[name]) for name in ("window_from", "window_until") if name in row}
-        return cls(**(row | times))
+class Met(NamedTuple):
+    """What came of the incident that one of an alert's matches led to; a verdict as in Considered."""
+
+    pattern: int
+    verdict: str
+    incident: int
+    anchor_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Join `incident`, or open a new one where it is None. `matches` are the alert's own; `considered` are the reasons, in the patterns' order."""
+    """Join `incident`, or open a new one where it is None. `matches` are the alert's own; `met` are the incidents they led to, up to that one."""
 
     incident: int | None
     winner: Match | None
     matches: tuple[Match, ...]
-    considered: tuple[Considered, ...]
+    met: tuple[Met, ...]
     follows: int | None = None  # the full incident that a new one takes over from
-
-    def as_data(self, key_of: Callable[[int], int]) -> dict[str, Any]:
-        """For the alert's row: why it is where it is. `key_of` gives the database's key of an incident."""
-        return {
-            "pattern": self.winner.pattern.pk if self.winner else None,
-            "considered": [each.as_data(key_of) for each in self.considered],
-        }
-
-
-def reasons(decision: Mapping[str, Any] | None) -> list[Considered]:
-    """What each pattern said, read from an alert's row; nothing where it has no incident or was put there by hand."""
-    return [Considered.from_data(row) for row in (decision or {}).get("considered", ())]
 
 
 Judged = tuple[Match | Considered, ...]
+
+
+def matching(subject: Subject, patterns: Iterable[Pattern]) -> tuple[Match, ...]:
+    """The patterns that match the alert, in their order."""
+    found: list[Match] = []
+    values_of: dict[tuple[str, ...], tuple[str, ...]] = {}  # many patterns compare the same tags
+    for pattern in patterns:
+        values = values_of.get(pattern.tags)
+        if values is None:
+            values = values_of[pattern.tags] = _values(subject.tags, pattern.tags)
+        if values and pattern.active and (pattern.filter is None or pattern.filter(subject)):
+            found.append(_match(subject, pattern, values))
+    return tuple(found)
 
 
 def judge(subject: Subject, patterns: Iterable[Pattern]) -> Judged:
@@ -137,75 +137,73 @@ def judge(subject: Subject, patterns: Iterable[Pattern]) -> Judged:
     A pattern that is off is only mentioned where it would have matched.
     """
     judged: list[Match | Considered] = []
-    tags = subject.tags
     for pattern in patterns:
-        missing = ""
-        for tag in pattern.tags:
-            if not tags.get(tag):
-                missing = tag
-                break
-        if missing:
-            if pattern.active:
-                judged.append(_passed_over(pattern.pk, pattern.version, "missing_tag", missing))
-        elif pattern.filter and not pattern.filter(subject):
-            if pattern.active:
-                judged.append(_passed_over(pattern.pk, pattern.version, "filtered_out", ""))
+        name = pattern.pk, pattern.version
+        values = _values(subject.tags, pattern.tags)
+        if values and (pattern.filter is None or pattern.filter(subject)):
+            off = Considered(*name, "inactive", dict(zip(pattern.tags, values, strict=True)))
+            judged.append(_match(subject, pattern, values) if pattern.active else off)
         elif pattern.active:
-            judged.append(_match(subject, pattern))
-        else:
-            values = {tag: shown(tags[tag]) for tag in pattern.tags}
-            judged.append(Considered(pattern.pk, pattern.version, "inactive", values))
+            missing = next((tag for tag in pattern.tags if not subject.tags.get(tag)), "")
+            judged.append(Considered(*name, "missing_tag" if missing else "filtered_out", missing=missing))
     return tuple(judged)
 
 
-def matches(judged: Judged) -> tuple[Match, ...]:
-    """The patterns that match, in their order."""
-    return tuple(each for each in judged if isinstance(each, Match))
-
-
-def decide(subject: Subject, judged: Judged, candidates: Mapping[UUID, Sequence[Candidate]]) -> Decision:
+def decide(subject: Subject, matches: tuple[Match, ...], candidates: Candidates) -> Decision:
     """Find the incident for an alert that has none.
 
-    `candidates` are the incidents under the keys of the alert's matches, the latest opened last; those that were resolved or are of
+    `candidates` gives the incidents under a key of the alert's matches, the latest opened last; those that were resolved or are of
     other sources only serve to say why not.
 
     1. Take the patterns in order (explicit, else the longest window first); one that does not match is out.
     2. The first that leads to an incident with room, in whose window the alert starts, wins: the alert joins it.
     3. Where none does, a new incident opens with every pattern that matched; where the only one in reach was full, it follows that one.
     """
-    considered: list[Considered] = []
-    joined: Candidate | None = None
-    winner: Match | None = None
+    met: list[Met] = []
     follows: int | None = None
+    for match in matches:
+        candidate, verdict = _reachable(subject, match, candidates)
+        if candidate is None:
+            continue
+        met.append(Met(match.pattern.pk, verdict, candidate.incident, candidate.anchor_at))
+        if verdict == "joined":
+            return Decision(candidate.incident, match, matches, tuple(met))
+        if verdict == "full" and follows is None:
+            follows = candidate.incident
+    return Decision(None, None, matches, tuple(met), follows)
+
+
+def considered(judged: Judged, met: Iterable[Met]) -> list[Considered]:
+    """What each pattern said of the alert, in their order, when its matches led to these incidents."""
+    by_pattern = {each.pattern: each for each in met}
+    has_joined = False
+    told: list[Considered] = []
     for each in judged:
         if isinstance(each, Considered):
-            considered.append(each)
-        elif joined:
-            considered.append(_considered(each, "outranked"))
+            told.append(each)
+            continue
+        pattern, values = each.pattern, dict(zip(each.pattern.tags, each.values, strict=True))
+        if found := by_pattern.get(pattern.pk):
+            window = found.anchor_at - pattern.time_window, found.anchor_at + pattern.time_window
+            said = Considered(pattern.pk, pattern.version, found.verdict, values, "", found.incident, *window)
         else:
-            candidate, verdict = _reachable(subject, each, candidates)
-            if verdict == "joined":
-                joined, winner = candidate, each
-            elif verdict == "full" and follows is None and candidate:
-                follows = candidate.incident
-            considered.append(_considered(each, verdict, candidate))
-    if joined:
-        follows = None
-    return Decision(joined.incident if joined else None, winner, matches(judged), tuple(considered), follows)
+            said = Considered(pattern.pk, pattern.version, "outranked" if has_joined else "alone", values)
+        has_joined = has_joined or said.verdict == "joined"
+        told.append(said)
+    return told
 
 
-@lru_cache(2000)
-def _passed_over(pattern: int, version: int, verdict: str, missing: str) -> Considered:
-    return Considered(pattern, version, verdict, missing=missing)
+def _values(tags: Tags, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The values of these tags; none at all where one of them is missing."""
+    found = tuple([shown(value) for value in map(tags.get, names) if value])
+    return found if len(found) == len(names) else ()
 
 
-def _match(subject: Subject, pattern: Pattern) -> Match:
-    values = {tag: shown(subject.tags[tag]) for tag in pattern.tags}
-    any_source = key_of(pattern.pk, pattern.version, "", *values.values())
+def _match(subject: Subject, pattern: Pattern, values: tuple[str, ...]) -> Match:
+    any_source = key_of(pattern.pk, pattern.version, "", *values)
     if pattern.cross_source:
         return Match(pattern, values, any_source)
-    key = key_of(pattern.pk, pattern.version, subject.source, *values.values())
-    return Match(pattern, values, key, any_source)
+    return Match(pattern, values, key_of(pattern.pk, pattern.version, subject.source, *values), any_source)
 
 
 @lru_cache(20_000)
@@ -214,12 +212,10 @@ def key_of(pattern: int, version: int, source: str, *values: str) -> UUID:
     return UUID(fingerprint("\0".join((str(pattern), str(version), source, *values))))
 
 
-def _reachable(
-    subject: Subject, match: Match, candidates: Mapping[UUID, Sequence[Candidate]]
-) -> tuple[Candidate | None, str]:
+def _reachable(subject: Subject, match: Match, candidates: Candidates) -> tuple[Candidate | None, str]:
     """The latest opened incident that the alert can join by this match; else the one that came nearest to it, and what is against it."""
     against: dict[str, Candidate] = {}
-    for candidate in reversed(candidates.get(match.key, ())):
+    for candidate in reversed(candidates(match.key)):
         if abs(subject.started_at - candidate.anchor_at) > match.pattern.time_window:
             against.setdefault("outside_window", candidate)
         elif candidate.is_resolved:
@@ -229,7 +225,7 @@ def _reachable(
         else:
             return candidate, "joined"
     if match.any_source_key:
-        for candidate in reversed(candidates.get(match.any_source_key, ())):
+        for candidate in reversed(candidates(match.any_source_key)):
             is_near = abs(subject.started_at - candidate.anchor_at) <= match.pattern.time_window
             if is_near and not candidate.is_resolved:
                 against.setdefault("other_source", candidate)
@@ -237,16 +233,3 @@ def _reachable(
         if verdict in against:
             return against[verdict], verdict
     return None, "alone"
-
-
-def _considered(match: Match, verdict: str, candidate: Candidate | None = None) -> Considered:
-    window = match.pattern.time_window
-    return Considered(
-        match.pattern.pk,
-        match.pattern.version,
-        verdict,
-        values=match.values,
-        incident=candidate.incident if candidate else None,
-        window_from=candidate.anchor_at - window if candidate else None,
-        window_until=candidate.anchor_at + window if candidate else None,
-    )

@@ -20,11 +20,11 @@ from alerts import sets
 from alerts.events import shown
 from alerts.models import Alert, Event, moment_of
 from appkeys.models import AppKey
-from incidents import domain, environments, rules, sequence
+from incidents import domain, environments, reasons, rules, sequence
 from incidents.board import Board
-from incidents.correlation import Decision, judge, matches
+from incidents.correlation import Decision, matching
 from incidents.gathering import HANDLED, ROLLED_UP, Gathering, Seen
-from incidents.models import Activity, Incident, Matcher
+from incidents.models import Activity, Incident, Matcher, Turn
 
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
@@ -121,7 +121,7 @@ class _Group:
         self.alerts, self.now = alerts, now
         self.patterns = rules.in_force()
         self.subjects = {alert.pk: alert.subject for alert in alerts if alert.needs_incident}
-        self.judged = {pk: judge(subject, self.patterns) for pk, subject in self.subjects.items()}
+        self.matches = {pk: matching(subject, self.patterns) for pk, subject in self.subjects.items()}
         self.board = Board(Gathering, alerts_per_incident=settings.ALERTS_PER_INCIDENT)
         self.place_of: dict[int, int] = {}  # incident key -> place on the board
         self.decisions: dict[int, Decision] = {}  # by alert, as are the places they come to
@@ -131,7 +131,7 @@ class _Group:
 
     def _load(self) -> None:
         found = {alert.incident_id for alert in self.alerts if alert.incident_id}
-        if wanted := [match for judged in self.judged.values() for match in matches(judged)]:
+        if wanted := [match for matches in self.matches.values() for match in matches]:
             found |= self._reachable({match.key for match in wanted})
             found |= _of_any_source({match.any_source_key for match in wanted if match.any_source_key})
         matchers: dict[int, list[Matcher]] = defaultdict(list)
@@ -163,7 +163,7 @@ class _Group:
             place = self.place_of[alert.incident_id]
             self.board.follow(place, alert, self.now)
         elif subject := self.subjects.get(alert.pk):
-            place, decision = self.board.place(alert, subject, self.judged[alert.pk], self.now)
+            place, decision = self.board.place(alert, subject, self.matches[alert.pk], self.now)
             self.places[alert.pk], self.decisions[alert.pk] = place, decision
         else:
             return  # it never was active: nothing to show
@@ -188,17 +188,17 @@ class _Group:
             (alert.pk, max(1, alert.correlated_revision) if alert.incident_id else 0, alert.revision)
             for alert in self.alerts
         )
-        sequence.note_correlated(seen, self.patterns, self.now)
-        self._write_alerts()
+        self._write_alerts(sequence.note_correlated(seen, self.patterns, self.now))
         environments.follow([gathering.incident.pk for gathering in touched])
 
-    def _write_alerts(self) -> None:
+    def _write_alerts(self, turn: Turn) -> None:
         for alert in self.alerts:
             alert.correlated_revision = alert.revision
         placed = [alert for alert in self.alerts if alert.pk in self.places]
         for alert in placed:
             alert.incident_id = self._incident_pk(self.places[alert.pk])
-            alert.decision = self.decisions[alert.pk].as_data(self._incident_pk)
+            decision = self.decisions[alert.pk]
+            alert.decision = reasons.as_data(decision, self._incident_pk, turn=turn.pk, revision=alert.revision)
         sets.save(placed, ["incident", "correlated_revision", "counted_status", "search_text", "decision"], model=Alert)
         followed = [alert for alert in self.alerts if alert.pk not in self.places]
         sets.save(followed, ["correlated_revision", "counted_status", "search_text"], model=Alert)

@@ -123,7 +123,7 @@ class Gathering:
                 key=match.key,
                 any_source_key=match.any_source_key,
                 source_system="" if match.pattern.cross_source else alert.source,
-                values=[[tag, value] for tag, value in match.values.items()],
+                values=[list(pair) for pair in zip(match.pattern.tags, match.values, strict=True)],
                 time_window=int(match.pattern.time_window.total_seconds() // 60),
                 anchor_at=alert.started_at,
             )

@@ -1,6 +1,6 @@
 """Correlation over the past: the turns that were taken, taken again in memory, by the rules of then or by others (engine.md, Promises 3 and 4).
 
-It follows the recorded sequence (incidents.models.Turn), folds each alert as far as it had come, and asks the same `judge` and `decide`, so under
+It follows the recorded sequence (incidents.models.Turn), folds each alert as far as it had come, and asks the same `matching` and `decide`, so under
 the same rules it comes to the same incidents. It streams: what is past every window is told (incidents.findings) and forgotten.
 """
 
@@ -19,7 +19,7 @@ from alerts.models import Alert, Event
 from alerts.spans import Logged, Span, read_spans
 from appkeys.models import AppKey
 from incidents.board import Board
-from incidents.correlation import Pattern, judge
+from incidents.correlation import Pattern, matching
 from incidents.gathering import Seen
 from incidents.hands import Hands, Known, Replayed
 from incidents.models import Turn
@@ -60,7 +60,7 @@ class Replay:
         self.events += log.size
         for turn in turns:
             patterns = self.patterns(turn.patterns)
-            self.reach = max((self.reach, *(pattern.time_window for pattern in patterns)))
+            self.reach = max((self.reach, *(pattern.time_window for pattern in patterns if pattern.active)))
             for alert_pk, counted, revision in turn.seen:
                 known = self.alerts.get(alert_pk)
                 if known is None and counted:
@@ -78,7 +78,7 @@ class Replay:
             self.board.follow(known.place, seen, at)
         elif seen.needs_incident:
             subject = seen.subject
-            known.place, _ = self.board.place(seen, subject, judge(subject, patterns), at)
+            known.place, _ = self.board.place(seen, subject, matching(subject, patterns), at)
             self.board.gatherings[known.place].members.append(seen.pk)
             self.alerts[seen.pk] = known
 

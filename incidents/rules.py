@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 
@@ -19,8 +20,10 @@ def in_force() -> list[Pattern]:
 
 
 def named(patterns: Iterable[Pattern]) -> InForce:
-    """Those that are on, for the record."""
-    return [[pattern.pk, pattern.version] for pattern in patterns if pattern.active]
+    """For the record."""
+    return [
+        [pattern.pk, pattern.version] if pattern.active else [pattern.pk, pattern.version, 0] for pattern in patterns
+    ]
 
 
 class Versions:
@@ -33,15 +36,22 @@ class Versions:
     def __call__(self, in_force: InForce) -> Sequence[Pattern]:
         name = str(in_force)
         if name not in self._lists:
-            self._lists[name] = [self._version(pk, version) for pk, version in in_force]
+            self._read({(pk, version) for pk, version, *_ in in_force} - self._known.keys())
+            self._lists[name] = [
+                replace(self._known[pk, version], active=not off)
+                for pk, version, *off in in_force
+                if (pk, version) in self._known
+            ]
         return self._lists[name]
 
-    def _version(self, pk: int, version: int) -> Pattern:
-        if (pk, version) not in self._known:
-            # A version has a row for each change that left its rule as it was, such as switching it off.
-            row = PatternVersion.objects.filter(pattern=pk, version=version).first()
-            self._known[pk, version] = _value(pk, row or CorrelationPattern.objects.get(pk=pk))
-        return self._known[pk, version]
+    def _read(self, wanted: set[tuple[int, int]]) -> None:
+        patterns = {pk for pk, _ in wanted}
+        now = CorrelationPattern.objects.in_bulk(patterns)
+        self._known |= {(pk, version): _value(pk, now[pk]) for pk, version in wanted if pk in now}
+        # A version has a row for each change that left its rule as it was, such as switching it off.
+        for row in PatternVersion.objects.filter(pattern__in=patterns):
+            if (row.pattern_id, row.version) in wanted:
+                self._known[row.pattern_id, row.version] = _value(row.pattern_id, row)
 
 
 def current() -> list[Rule]:

@@ -15,9 +15,9 @@ from incidents.models import Incident, Turn
 from incidents.models.turn import Left
 
 
-def note_correlated(seen: Iterable[tuple[int, int, int]], patterns: Sequence[Pattern], at: datetime) -> None:
+def note_correlated(seen: Iterable[tuple[int, int, int]], patterns: Sequence[Pattern], at: datetime) -> Turn:
     """Alerts were taken in this order: [alert, revision it was counted in before or 0, revision]."""
-    Turn.objects.create(at=at, seen=[list(each) for each in seen], patterns=rules.named(patterns))
+    return Turn.objects.create(at=at, seen=[list(each) for each in seen], patterns=rules.named(patterns))
 
 
 def note_by_hand(incidents: Iterable[int], at: datetime) -> None:

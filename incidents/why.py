@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.db.models import Q
 from django.urls import reverse
 
 from alerts.models import Alert
-from incidents.correlation import Considered, reasons
+from incidents.correlation import Considered
 from incidents.models import CorrelationPattern, PatternVersion
+from incidents.reasons import reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,9 @@ class Explanation:
 def explain(alerts: Iterable[Alert]) -> list[Explanation]:
     """One explanation for each alert, in their order."""
     alerts = list(alerts)
-    asked = Rules.of(each for alert in alerts for each in reasons(alert.decision))
-    return [_explanation(alert, asked) for alert in alerts]
+    told = reasons(alerts)
+    asked = Rules.of(chain(*told.values()))
+    return [_explanation(alert, told[alert.pk], asked) for alert in alerts]
 
 
 class Rules:
@@ -104,8 +107,7 @@ class Rules:
         )
 
 
-def _explanation(alert: Alert, asked: Rules) -> Explanation:
-    considered = reasons(alert.decision)
+def _explanation(alert: Alert, considered: Sequence[Considered], asked: Rules) -> Explanation:
     said = tuple(map(asked.reason, considered))
     return Explanation(alert, _headline(alert, considered, said), said)
 

@@ -6,7 +6,7 @@ The patterns are those that the alert was asked, in their versions of then, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,9 +17,10 @@ from django.conf import settings
 from alerts.events import shown
 from alerts.models import Alert
 from incidents import rules
-from incidents.correlation import Candidate, Considered, Pattern, decide, judge, matches, reasons
+from incidents.correlation import Candidate, Considered, Match, Pattern, considered, decide, judge
 from incidents.gathering import Gathering, Seen
 from incidents.models import Incident, Matcher
+from incidents.reasons import reasons
 from incidents.why import Reason, Rules, in_words
 
 
@@ -95,30 +96,24 @@ def _first(incident: Incident, other: Alert | Incident) -> Alert | None:
 
 def _answer(alert: Alert, incident: Incident) -> Answer:
     gathering = Gathering(incident, list(incident.matchers.order_by("pk")))
-    asked = _patterns(alert)
+    told = {each.pattern: each for each in reasons([alert])[alert.pk]}
+    asked = _patterns(told.values())
     subject = Seen.of(alert).subject
     judged = judge(subject, asked)
-    candidates = {
-        key: _candidates(gathering, key, alert)
-        for match in matches(judged)
-        for key in (match.key, match.any_source_key)
-        if key
-    }
-    considered = decide(subject, judged, candidates).considered
-    told = {each.pattern: each for each in reasons(alert.decision)}
-    named = Rules.of(considered)
+    matches = tuple(each for each in judged if isinstance(each, Match))
+    decision = decide(subject, matches, lambda key: _candidates(gathering, key, alert))
+    said = considered(judged, decision.met)
+    named = Rules.of(said)
     by_pk = {pattern.pk: pattern for pattern in asked}
     verdicts = tuple(
-        _verdict(each, by_pk[each.pattern], told.get(each.pattern), alert, gathering, named) for each in considered
+        _verdict(each, by_pk[each.pattern], told.get(each.pattern), alert, gathering, named) for each in said
     )
     return Answer(alert, incident, _headline(alert, incident, verdicts), verdicts)
 
 
-def _patterns(alert: Alert) -> Sequence[Pattern]:
+def _patterns(told: Iterable[Considered]) -> Sequence[Pattern]:
     """Those that the alert was asked, as they were then; then those that there are besides, switched on or not."""
-    then = rules.Versions()(
-        [[each.pattern, each.version] for each in reasons(alert.decision) if each.verdict != "inactive"]
-    )
+    then = rules.Versions()([[each.pattern, each.version] for each in told if each.verdict != "inactive"])
     known = {pattern.pk for pattern in then}
     return [*then, *(pattern for pattern in rules.in_force() if pattern.pk not in known)]
 

@@ -12,7 +12,7 @@ from django.db.models import Value as Literal
 from alerts.events import Tags
 from incidents.bpql import automaton
 from incidents.bpql.automaton import SEPARATOR, SIGN
-from incidents.bpql.terms import Kind, Value, fold, fold_name
+from incidents.bpql.terms import Kind, Value, fold, fold_tags
 
 
 def search_text(tags: Tags) -> str:
@@ -21,10 +21,9 @@ def search_text(tags: Tags) -> str:
     Names stand in capitals, so that no word that is looked for in values is found in them.
     """
     parts = [SEPARATOR]
-    for name, value in tags.items():
-        folded = fold_name(name)
-        for each in [value] if isinstance(value, str) else value:
-            parts += folded, SIGN, fold(each), SEPARATOR
+    for name, values in fold_tags(tags).items():
+        for each in values:
+            parts += name, SIGN, each, SEPARATOR
     return "".join(parts)
 
 

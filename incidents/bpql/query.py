@@ -6,15 +6,16 @@ alerts; keywords also look at its comments; `comment`, `assignee` and `incident_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any, Protocol
 
 from django.apps import apps
 from django.db.models import Exists, OuterRef, Q
 
-from alerts.events import Status, Tags
+from alerts.events import Status
 from alerts.models import Alert
 from appkeys.models import AppKey
 from incidents.bpql import grammar
@@ -26,6 +27,7 @@ from incidents.bpql.terms import (
     Condition,
     Expression,
     Keyword,
+    Kind,
     Operator,
     Value,
     as_object,
@@ -46,7 +48,9 @@ class Subject(Protocol):
     """What a query looks at of one alert."""
 
     @property
-    def tags(self) -> Tags: ...
+    def folded(self) -> Mapping[str, Sequence[str]]:
+        """Its tags, as `fold_tags` gives them."""
+
     @property
     def source(self) -> str:
         """The source system of its App Key, as in `api.nagios`."""
@@ -73,10 +77,11 @@ class Query:
         found = conditions(self.expression)
         return next((each for each in found if isinstance(each, Condition) and _is_about_incidents(each)), None)
 
-    def matches(self, subject: Subject) -> bool:
+    @cached_property
+    def matches(self) -> Callable[[Subject], bool]:
         """Whether one alert matches. Raises BpqlError where the query is about incidents."""
         self.require_alerts()
-        return self._test(subject)
+        return _test(self.expression)
 
     def for_alerts(self) -> Q:
         """For querysets of alerts. Raises BpqlError where the query is about incidents."""
@@ -93,10 +98,6 @@ class Query:
             raise BpqlError(
                 f"{what} is about an incident as a whole, and cannot be asked of one alert.", condition.position
             )
-
-    @cached_property
-    def _test(self) -> Callable[[Subject], bool]:
-        return _test(self.expression)
 
 
 def parse(written: str | dict[str, object]) -> Query:
@@ -130,24 +131,24 @@ def _test(expression: Expression) -> Callable[[Subject], bool]:
             return lambda subject: any(test(subject) for test in tests)
         case Keyword():
             found = expression.value.is_in
-            return lambda subject: found(fold(subject.source)) or any(map(found, _folded_values(subject.tags)))
+            return lambda subject: found(fold(subject.source)) or any(map(found, chain(*subject.folded.values())))
         case Condition():
-            name, values, wanted = expression.folded_name, expression.values, not expression.operator.is_negative
+            wanted, values_of = not expression.operator.is_negative, _values_of(expression.folded_name)
+            texts = frozenset(value.folded for value in expression.values if value.kind is Kind.PLAIN)
+            others = [value.equals for value in expression.values if value.kind is not Kind.PLAIN]
+            if not others:
+                return lambda subject: wanted != texts.isdisjoint(values_of(subject))
             return lambda subject: (
-                wanted is any(value.equals(each) for each in _folded_values_of(subject, name) for value in values)
+                wanted is any(each in texts or any(equals(each) for equals in others) for each in values_of(subject))
             )
 
 
-def _folded_values_of(subject: Subject, name: str) -> Iterable[str]:
+def _values_of(name: str) -> Callable[[Subject], Sequence[str]]:
     if name == "STATUS":
-        return (Status(subject.status).label,)
+        return lambda subject: (Status(subject.status).label,)
     if name in SOURCE:
-        return (fold(subject.source),)
-    return _folded_values({tag: value for tag, value in subject.tags.items() if fold_name(tag) == name})
-
-
-def _folded_values(tags: Tags) -> Iterable[str]:
-    return [fold(each) for value in tags.values() for each in ([value] if isinstance(value, str) else value)]
+        return lambda subject: (fold(subject.source),)
+    return lambda subject: subject.folded.get(name, ())
 
 
 # --- the database

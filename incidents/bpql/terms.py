@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
+from alerts.events import Tags
 from incidents.bpql import automaton
 from incidents.bpql.errors import BpqlError
 
@@ -24,9 +25,19 @@ def fold(text: str) -> str:
     return folded if folded.isprintable() else folded.translate(_CONTROL)
 
 
+@lru_cache(10_000)
 def fold_name(text: str) -> str:
     """A tag's name as it is compared: in capitals, which no folded value has."""
     return fold(text).upper()
+
+
+def fold_tags(tags: Tags) -> dict[str, list[str]]:
+    """An alert's values as they are compared, by the folded names of its tags."""
+    folded: dict[str, list[str]] = {}
+    for name, value in tags.items():
+        values = [fold(value)] if isinstance(value, str) else [fold(each) for each in value]
+        folded.setdefault(fold_name(name), []).extend(values)
+    return folded
 
 
 class Operator(StrEnum):

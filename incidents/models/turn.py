@@ -6,7 +6,7 @@ from typing import ClassVar, TypedDict
 
 from django.db import models
 
-# [pattern, version], of each pattern in force, in their order; as JSON.
+# [pattern, version], of each pattern there is, in their order, and of one that is off a 0 behind that; as JSON.
 InForce = list[list[int]]
 # [alert, revision it was counted in before, revision it was seen in now], in the order they were taken; as JSON. The former is 0 while the alert
 # has no incident: then all that its log says up to now decides where it comes to.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from alerts.models import Alert
 from incidents.bpql import automaton, parse
 from incidents.bpql.terms import Kind, Value, fold
+from incidents.correlation import Subject
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 few_or_many = settings(
@@ -92,8 +92,7 @@ def held(post_batch: Any) -> list[Alert]:
 
 def test_the_predicate_and_the_database_agree(held: list[Alert]) -> None:
     subjects = {
-        alert.pk: SimpleNamespace(tags=alert.tags, source=alert.app_key.source_system, status=alert.status)
-        for alert in held
+        alert.pk: Subject(alert.app_key.source_system, alert.tags, alert.started_at, alert.status) for alert in held
     }
     assert len(subjects) == len(HELD)
 

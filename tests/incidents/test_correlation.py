@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
 from alerts.events import Status
 from alerts.models import Alert
-from incidents import correlator, lifecycle
-from incidents.correlation import Candidate, Considered, Pattern, Subject, decide, judge, matches, reasons
+from incidents import correlator, lifecycle, patterns
+from incidents.correlation import Candidate, Considered, Decision, Pattern, Subject, considered, decide, judge, matching
 from incidents.models import Activity, CorrelationPattern, Incident, Matcher
+from incidents.reasons import reasons
 from incidents.tasks import correlate_behind
 from people.models import User
 from tests.conftest import PostBatch, PostEvent
@@ -25,8 +26,7 @@ NOW = int(time.time())
 
 
 def verdicts(alert: Alert) -> dict[int, str]:
-    assert alert.decision
-    return {each.pattern: each.verdict for each in reasons(alert.decision)}
+    return {each.pattern: each.verdict for each in reasons([alert])[alert.pk]}
 
 
 def test_alerts_of_one_host_within_an_hour_are_one_incident(post_event: PostEvent) -> None:
@@ -302,6 +302,22 @@ def test_the_log_of_matchers_is_empty_where_no_pattern_matched(post_event: PostE
     assert Incident.objects.get().correlation_matchers_log == [[]]
 
 
+def test_the_reasons_stay_those_of_the_moment_the_alert_came(post_event: PostEvent, admin: User) -> None:
+    post_event(host="web-1", check="cpu", service="shop")
+    alert = Alert.objects.get()
+    said = reasons([alert])[alert.pk]
+    assert verdicts(alert) == {1: "alone", 2: "missing_tag", 3: "missing_tag", 4: "missing_tag", 5: "inactive"}
+    by_host, by_cluster, by_device, *_, by_service = patterns.in_order()
+    patterns.edit(by_host, patterns.read({"tags": ["check"], "time_window": 5}), by=admin)
+    patterns.set_active(by_cluster, False, by=admin)
+    patterns.set_active(by_service, True, by=admin)
+    patterns.delete(by_device, by=admin)
+    post_event(host="web-1", check="cpu", service="other", cluster="eu", status="warning")
+    alert = Alert.objects.get()
+    assert alert.tags["cluster"] == "eu"
+    assert reasons([alert])[alert.pk] == said
+
+
 # --- decide() alone
 
 HOST = Pattern(1, 1, ("host",), timedelta(minutes=60))
@@ -312,24 +328,27 @@ def _subject(source: str = "api.a", **tags: str) -> Subject:
     return Subject(source, dict(tags), timezone.now())
 
 
+def _decided(subject: Subject, candidates: dict[UUID, list[Candidate]]) -> tuple[Decision, list[Considered]]:
+    decision = decide(subject, matching(subject, [HOST, CHECK]), lambda key: candidates.get(key, []))
+    return decision, considered(judge(subject, [HOST, CHECK]), decision.met)
+
+
 def test_decide_tells_why_each_pattern_won_or_lost() -> None:
     subject = _subject(host="h", cluster="k", check="c")
-    judged = judge(subject, [HOST, CHECK])
-    by_host, by_check = matches(judged)
+    by_host, by_check = matching(subject, [HOST, CHECK])
     candidates = {by_check.key: [Candidate(7, subject.started_at)]}
-    decision = decide(subject, judged, candidates)
+    decision, said = _decided(subject, candidates)
     assert (decision.incident, decision.winner) == (7, by_check)
-    assert [each.verdict for each in decision.considered] == ["alone", "joined"]
+    assert [each.verdict for each in said] == ["alone", "joined"]
     candidates[by_host.key] = [Candidate(5, subject.started_at)]
-    decision = decide(subject, judged, candidates)
+    decision, said = _decided(subject, candidates)
     assert (decision.incident, decision.winner) == (5, by_host)
-    assert [each.verdict for each in decision.considered] == ["joined", "outranked"]
+    assert [each.verdict for each in said] == ["joined", "outranked"]
 
 
 def test_decide_tells_what_is_against_the_incident_that_came_nearest() -> None:
     subject = _subject(host="h", cluster="k", check="c")
-    judged = judge(subject, [HOST, CHECK])
-    by_host, by_check = matches(judged)
+    by_host, by_check = matching(subject, [HOST, CHECK])
     assert by_check.any_source_key
     early = subject.started_at - timedelta(hours=2)
     cases = [
@@ -339,10 +358,8 @@ def test_decide_tells_what_is_against_the_incident_that_came_nearest() -> None:
     ]
     for number, (candidate, verdict) in enumerate(cases, start=1):
         against = [each for each, _ in cases[:number]]
-        decision = decide(
-            subject, judged, {by_host.key: against, by_check.any_source_key: [Candidate(9, subject.started_at)]}
-        )
-        first, second = decision.considered
+        of_others = {by_check.any_source_key: [Candidate(9, subject.started_at)]}
+        _, (first, second) = _decided(subject, {by_host.key: against, **of_others})
         assert (first.verdict, first.incident) == (verdict, candidate.incident)
         assert (second.verdict, second.incident) == ("other_source", 9)
 
@@ -351,7 +368,8 @@ def test_a_pattern_only_takes_what_its_filter_names_and_nothing_while_it_is_off(
     only_shops = replace(HOST, filter=lambda subject: subject.tags.get("cluster") == "shop")
     off = replace(only_shops, active=False)
     shop, other = _subject(host="h", cluster="shop"), _subject(host="h")
-    assert matches(judge(shop, [only_shops]))
+    assert matching(shop, [only_shops]) == judge(shop, [only_shops])
+    assert matching(other, [only_shops]) == matching(shop, [off]) == ()
     (said,) = judge(other, [only_shops])
     assert isinstance(said, Considered)
     assert said.verdict == "filtered_out"
@@ -361,16 +379,8 @@ def test_a_pattern_only_takes_what_its_filter_names_and_nothing_while_it_is_off(
     assert judge(other, [off]) == ()
 
 
-def test_what_was_decided_reads_from_the_alerts_row_as_it_was() -> None:
-    subject = _subject(host="h")
-    judged = judge(subject, [HOST, CHECK])
-    decision = decide(subject, judged, {matches(judged)[0].key: [Candidate(0, subject.started_at)]})
-    stored = json.loads(json.dumps(decision.as_data(lambda place: place + 100)))
-    assert reasons(stored) == [replace(decision.considered[0], incident=100), decision.considered[1]]
-
-
 def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
     tags = {"cluster": "k", "check": "c"}
-    (one,), (other,) = (matches(judge(_subject(source, **tags), [CHECK])) for source in ("api.a", "api.b"))
+    (one,), (other,) = (matching(_subject(source, **tags), [CHECK]) for source in ("api.a", "api.b"))
     assert one.key != other.key
     assert one.any_source_key == other.any_source_key
