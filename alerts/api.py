@@ -18,13 +18,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
-from alerts import counting, idempotency, inbox, limits, payload
+from alerts import counting, idempotency, inbox, kept_requests, limits, payload
 from alerts.ingest import Outcome, ingest
 from alerts.judging import Judged, judge
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import OrgToken
 
 logger = logging.getLogger(__name__)
+TAKEN = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 SUCCESS = {"response": {"status": "success"}}
 
 
@@ -66,6 +67,8 @@ class AlertsAPI(APIView):
         if self.judged:
             told = {"path": request.path, "body": request.body, "status": response.status_code, "reply": response.data}
             inbox.note(self.judged, **told)
+            if response.status_code in TAKEN:
+                kept_requests.keep(self.judged, path=request.path, body=request.body)
         return super().finalize_response(request, response, *args, **kwargs)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -94,13 +94,13 @@ def _note_health(app_key_pk: int, seen: Seen) -> None:
     Health.objects.filter(pk=app_key_pk, most_tags__lt=count).update(most_tags=count, most_tags_identity=identity)
 
 
-def start() -> None:
-    """Write in the background from now on; a process that does not call this writes with each request."""
+def start(also: Callable[[], None]) -> None:
+    """Write in the background from now on, `also` what else waits; a process that does not call this writes with each request."""
     global _flusher
     if _flusher:
         return
     _stopping.clear()
-    _flusher = threading.Thread(target=_flush_now_and_then, name="counting", daemon=True)
+    _flusher = threading.Thread(target=_flush_now_and_then, args=(also,), name="counting", daemon=True)
     _flusher.start()
 
 
@@ -113,10 +113,16 @@ def stop() -> None:
         _flusher = None
 
 
-def _flush_now_and_then() -> None:
+def is_running() -> bool:
+    """Whether what waits is written in the background."""
+    return _flusher is not None
+
+
+def _flush_now_and_then(also: Callable[[], None]) -> None:
     stopped = False
     while not stopped:
         stopped = _stopping.wait(FLUSH_SECONDS)
         if _events or _repairs:
             flush()
+            also()
             close_old_connections()

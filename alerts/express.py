@@ -19,7 +19,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
-from alerts import counting
+from alerts import counting, kept_requests
 from alerts.group_commit import GroupCommit
 from alerts.ingest import Outcome
 from alerts.judging import judge
@@ -119,7 +119,7 @@ class ExpressLane:
         digests: set[str] = set()
         try:
             await self._credentials.freshen()
-            created = await self._take(body, *_credentials(scope, headers), digests)
+            created = await self._take(scope["path"], body, *_credentials(scope, headers), digests)
         except Exception as error:  # noqa: BLE001
             # Not plainly right: door 1 finds the words, also for what is wrong with the database.
             if not isinstance(error, _NotPlain | APIException):
@@ -131,7 +131,7 @@ class ExpressLane:
             await send(_CREATED if created else _DUPLICATE)
             await send(_CREATED_BODY if created else _NO_BODY)
 
-    async def _take(self, body: bytes, token: str, key_for_all: str | None, digests: set[str]) -> bool:
+    async def _take(self, path: str, body: bytes, token: str, key_for_all: str | None, digests: set[str]) -> bool:
         """Store a request's events; whether one was accepted. `digests` receives those of the credentials it was sent with."""
         digests.add(token)
         known = self._credentials
@@ -144,11 +144,14 @@ class ExpressLane:
         if token not in known.tokens or judged.rejected or judged.notes:
             raise _NotPlain
         if self._group is None:
-            counting.start()
+            counting.start(kept_requests.flush)
             self._group = GroupCommit()
         outcomes = await self._group.store(judged.taken)
         usage.note(*digests)
-        return Outcome.ACCEPTED in outcomes
+        if Outcome.ACCEPTED not in outcomes:
+            return False
+        kept_requests.keep(judged, path=path, body=body)
+        return True
 
     async def _ask_door_1(self, scope: Any, body: bytes, send: Any) -> int:
         status = 0

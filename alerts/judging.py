@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,6 +22,7 @@ class Judged:
     notes: list[dict[str, object]] = field(default_factory=list)
     rejected: list[dict[str, object]] = field(default_factory=list)
     app_keys_of_rejects: list[AppKey] = field(default_factory=list)  # where they are known
+    secrets: Collection[str] = ()  # that the request was sent with, where they may stand in its body
 
     def take(self, index: int, app_key: AppKey, event: IncomingEvent) -> None:
         if event.notes:
@@ -39,9 +40,10 @@ def judge(body: object, key_for_all: object, find_app_key: FindAppKey, *, receiv
 
     `key_for_all` is the App Key that the request names for all its alerts. Raises BadPayload where there are no alerts at all.
     """
-    items, common = _items(body)
+    items, common = items_of(body)
     judged = Judged()
     known: dict[str, AppKey] = {}
+    judged.secrets = known
     for index, item in enumerate(items):
         app_key = None
         try:
@@ -59,7 +61,7 @@ def judge(body: object, key_for_all: object, find_app_key: FindAppKey, *, receiv
     return judged
 
 
-def _items(body: object) -> tuple[Sequence[object], object]:
+def items_of(body: object) -> tuple[Sequence[object], object]:
     """The alerts of a payload, and the App Key of its batch: the payload itself, or what stands under `alerts`; a bare array is a batch too."""
     if isinstance(body, dict) and "alerts" in body and "status" not in body:
         batch, common = body["alerts"], body.get("app_key")

@@ -94,6 +94,7 @@ class Alert(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["id"], condition=Q(revision__gt=F("correlated_revision")), name="alerts_behind"),
             models.Index(fields=["app_key", "started_at"], condition=~Q(status=0), name="alerts_active_by_app_key"),
+            models.Index(fields=["identity"], condition=Q(is_current=False), name="alerts_former_lives"),
             models.Index(fields=["incident", "status"], condition=Q(incident__isnull=False), name="alerts_by_incident"),
         ]
 
@@ -259,6 +260,21 @@ class TailLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.path} at {self.at}"
+
+
+class KeptRequests(models.Model):
+    """Requests of a few seconds as they came in, without their credentials, packed together (alerts.kept_requests)."""
+
+    since = models.DateTimeField()
+    until = models.DateTimeField(db_index=True)
+    size = models.PositiveIntegerField()  # bytes, as packed
+    packed = models.BinaryField()
+
+    class Meta:
+        verbose_name_plural = "kept requests"
+
+    def __str__(self) -> str:
+        return f"{self.since} to {self.until}"
 
 
 class IdempotentReply(models.Model):

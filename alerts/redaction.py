@@ -25,7 +25,7 @@ _IN_TEXT = re.compile(
 )
 
 
-def redacted(body: bytes) -> str:
+def redacted(body: bytes, *, limit: int = LIMIT) -> str:
     """The body as people may see it: JSON with indents where it is JSON."""
     if body.startswith(GZIP):
         with suppress(zlib.error):
@@ -35,7 +35,7 @@ def redacted(body: bytes) -> str:
     except (ValueError, RecursionError):
         text = body.decode("utf-8", "replace")
     text = NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", _hidden(text))
-    return text if len(text) <= LIMIT else f"{text[:LIMIT]}\n… {len(text) - LIMIT:,} characters more"
+    return text if len(text) <= limit else f"{text[:limit]}\n… {len(text) - limit:,} characters more"
 
 
 def _without(value: Any) -> Any:

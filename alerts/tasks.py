@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from alerts import care, idempotency, inbox
+from alerts import care, idempotency, inbox, kept_requests
 
 
 @shared_task
@@ -15,8 +15,8 @@ def forget_replies() -> int:
 
 @shared_task
 def forget_samples() -> int:
-    """Forget samples of refused requests that are kept no longer."""
-    return inbox.forget_old()
+    """Forget requests that are kept no longer: samples of refused ones, and those that events came with."""
+    return inbox.forget_old() + kept_requests.forget_old()
 
 
 @shared_task

@@ -90,13 +90,14 @@ class Door(AlertsAPI):
     def take(self, request: Request, tool: str, source: Source | None, **told_by_the_url: str) -> Response:
         """1. Who speaks. 2. What is said. 3. By its mapping, where the App Key has one; else as the tool says it. 4. Ingest."""
         received_at = timezone.now()
-        app_key = app_keys_of(request)(sent_key(request))
+        secret = sent_key(request)
+        app_key = app_keys_of(request)(secret)
         mapped = mapping.current(app_key) if app_key else None
         normalize = partial(mapping.alerts_of, mapped) if mapped else source.normalize if source else None
         if normalize is None:
             return self.unknown(tool, app_key)
         try:
-            app_key = named_app_key(sent_key(request), lambda _: app_key)
+            app_key = named_app_key(secret, lambda _: app_key)
             sent = read(request, as_mail=tool == "email")
             if told_by_the_url:
                 sent = an_object(sent) | told_by_the_url
@@ -108,7 +109,9 @@ class Door(AlertsAPI):
                 self.refuse(app_key)
             messages = [str(error)] if source is None or error.field == "app_key" else [str(error), expected(source)]
             return error_response(HTTPStatus.BAD_REQUEST, messages)
-        return self.answer(source, alerts, store(alerts, app_key, received_at))
+        judged, outcomes = store(alerts, app_key, received_at)
+        judged.secrets = {secret, sent_together(request).token} - {""}
+        return self.answer(source, alerts, (judged, outcomes))
 
     def unknown(self, tool: str, app_key: AppKey | None) -> Response:
         """No source, and no mapping: what was sent is kept as the sample to make one from."""
