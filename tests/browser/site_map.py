@@ -36,6 +36,7 @@ class SiteMap:
     def __init__(self, page: Any, *unlinked: str) -> None:
         self.page = page
         self.seen: dict[str, None] = dict.fromkeys(("/", *unlinked))  # every address that a link led to
+        self.broken: list[str] = []  # addresses that were answered with an error of the server's own
         self.addresses = self._crawl()
         self.unreached: list[str] = []  # routes of pages that nobody can look at without an address of them
         for name, pattern in routes().items():
@@ -84,7 +85,10 @@ class SiteMap:
         return {name: addresses[0] for name, addresses in found.items() if addresses}
 
     def _get(self, path: str) -> Any:
-        return self.page.request.get(path, max_redirects=0)
+        reply = self.page.request.get(path, max_redirects=0)
+        if reply.status >= 500:
+            self.broken.append(path)
+        return reply
 
 
 def _is_whole_page(reply: Any) -> bool:
