@@ -1,146 +1,183 @@
-"""Fill a console's database for bench.feed: open incidents with alerts, resolved ones, one incident with very many alerts, and environments.
+"""Fill a console's database for bench.feed: open incidents with alerts, many more that are resolved, one with very many alerts, and environments.
 
-python -m bench.fill OPEN ALERTS RESOLVED ENVIRONMENTS
+    python -m bench.fill OPEN ALERTS RESOLVED ENVIRONMENTS BIG
+
+What is open was sent and correlated as always. What is resolved are copies of it from earlier days: each incident with its first alert, and their
+history.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from uuid import uuid4
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bigpanda_site.settings")
+os.environ["CONSOLE_ALERTS_PER_INCIDENT"] = "1000000"
 django.setup()
 
-from django.db import connection, transaction  # noqa: E402
+from django.db import connection, models, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from alerts.events import Status  # noqa: E402
-from alerts.models import Alert, time_ordered_key  # noqa: E402
+from alerts import ingest  # noqa: E402
+from alerts.events import IncomingEvent, Status  # noqa: E402
+from alerts.models import Alert, Event, key_at  # noqa: E402
 from appkeys.models import AppKey  # noqa: E402
 from incidents import environments  # noqa: E402
-from incidents.bpql import search_text  # noqa: E402
-from incidents.models import Environment, Incident  # noqa: E402
+from incidents.correlator import correlate_behind  # noqa: E402
+from incidents.models import Activity, Environment, Incident, Matcher  # noqa: E402
 
-BATCH = 5000
-TEAMS, REGIONS = 40, 5
+TEAMS, REGIONS, SOURCES = 40, 5, 4
 STATUSES = (Status.CRITICAL, Status.WARNING, Status.WARNING, Status.UNKNOWN)
-BIG = 20_000
+CHUNK = 1000  # events taken at once
+HOUR = timedelta(hours=1)
 
 
 def main() -> None:
-    open_ones, alerts, resolved, count = map(int, sys.argv[1:])
-    keys = [AppKey.issue(name=f"Bench {number}")[0] for number in range(4)]
-    per_incident = alerts // open_ones
-    for start in range(0, open_ones, BATCH):
-        with transaction.atomic():
-            _open(range(start, min(start + BATCH, open_ones)), per_incident, keys)
-    _resolve(resolved // open_ones, open_ones)
-    with transaction.atomic():
-        (big,) = _incidents(range(open_ones, open_ones + 1), min(BIG, alerts // 5))
-        Alert.objects.bulk_create(_alerts(big, 0, big.alerts_count, keys), batch_size=BATCH)
+    open_ones, alerts, resolved, count, big = map(int, sys.argv[1:])
+    logging.disable(logging.INFO)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = off")
+    keys = [AppKey.issue(name=f"Bench {number}")[0] for number in range(SOURCES)]
+    with told("open"):
+        _send(keys, open_ones, alerts // open_ones)
+    with told("resolved"), transaction.atomic():
+        last = Incident.objects.order_by("pk").values_list("pk", flat=True).last() or 0
+        for day in range(1, resolved // open_ones + 1):
+            _resolve_copies(day, upto=last)
+    with told("big"):
+        _send_big(keys[0], big)
     for number in range(count):
         query = f"team = team-{number}" if number % 2 else f"region = region-{number % REGIONS}"
         environments.begin_placing(Environment.objects.create(name=f"Bench {number}", query=query, group="Bench"))
-    environments.place_all()
+    with told("placed"):
+        environments.place_all()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 
-def _open(numbers: range, per_incident: int, keys: list[AppKey]) -> None:
-    incidents = _incidents(numbers, per_incident)
-    Alert.objects.bulk_create(
-        alert
-        for number, incident in zip(numbers, incidents, strict=True)
-        for alert in _alerts(incident, number, per_incident, keys)
+@contextmanager
+def told(part: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    print(f"    {part:10} {time.monotonic() - began:6.1f} s", flush=True)
+
+
+def _send(keys: list[AppKey], incidents: int, alerts_each: int) -> None:
+    now = timezone.now()
+    sent = []
+    for number in range(incidents):
+        host, region = f"node-{number}.region-{number % REGIONS}.example.com", f"region-{number % REGIONS}"
+        shared = {"host": host, "team": f"team-{number % TEAMS}", "region": region}
+        shared["runbook"] = f"https://wiki.example.com/runbooks/{number % 100}"
+        for place in range(alerts_each):
+            tags = {**shared, "check": f"check-{place}", "description": f"Utilisation is {place % 100} percent"}
+            status = STATUSES[number % len(STATUSES)]
+            at = now - timedelta(seconds=number + 60)
+            sent.append((keys[number % SOURCES], _event(status, tags, at)))
+        if len(sent) >= CHUNK or number == incidents - 1:
+            ingest.ingest(sent, received_at=now)
+            sent = []
+    correlate_behind()
+
+
+def _send_big(key: AppKey, alerts: int) -> None:
+    """All of one host; each has become worse, and better again."""
+    now = timezone.now()
+    for minutes, status in ((30, Status.WARNING), (20, Status.CRITICAL), (10, Status.WARNING)):
+        for start in range(0, alerts, CHUNK):
+            events = [
+                _event(
+                    Status.OK if minutes == 10 and number % 4 == 0 else status,
+                    {
+                        "host": "storage.example.com",
+                        "check": f"volume-{number}",
+                        "team": "team-1",
+                        "description": f"Volume {number} has {number % 100} percent left",
+                        "dashboard": f"https://grafana.example.com/d/{number}",
+                    },
+                    now - timedelta(minutes=minutes, seconds=number % 300),
+                )
+                for number in range(start, min(start + CHUNK, alerts))
+            ]
+            ingest.ingest([(key, event) for event in events], received_at=now)
+        correlate_behind()
+
+
+def _event(status: Status, tags: dict[str, str | list[str]], at: object) -> IncomingEvent:
+    return IncomingEvent.of(
+        status=status, tags=tags, primary_property="host", secondary_property="check", occurred_at=at
     )
 
 
-def _incidents(numbers: range, alerts: int) -> list[Incident]:
-    now = timezone.now()
-    rows = []
-    for number in numbers:
-        status = STATUSES[number % len(STATUSES)]
-        title = f"node-{number}.region-{number % REGIONS}.example.com"
-        counts = [0] * len(Status)
-        counts[status] = alerts
-        at = now - timedelta(seconds=number + 60)
-        rows.append(
-            Incident(
-                status=status,
-                severity=status,
-                title=title,
-                subtitle="check-1, check-2",
-                search_text=title,
-                alerts_count=alerts,
-                active_count=alerts,
-                status_counts=counts,
-                sources=[f"Bench {number % 4}"],
-                names=[[title], ["check-1", "check-2"]],
-                shared_tags=_tags(number),
-                started_at=at,
-                changed_at=at,
-            )
-        )
-    return Incident.objects.bulk_create(rows)
-
-
-def _tags(number: int) -> dict[str, str | list[str]]:
-    return {
-        "host": f"node-{number}.region-{number % REGIONS}.example.com",
-        "team": f"team-{number % TEAMS}",
-        "region": f"region-{number % REGIONS}",
-        "runbook": f"https://wiki.example.com/runbooks/{number % 100}",
+def _resolve_copies(day: int, *, upto: int) -> None:
+    """What is open, as it was that many days ago, and over an hour later."""
+    keys = (key_at(timezone.now()) - key_at(timezone.now() - HOUR)) // 512 * 512  # as many as an hour has
+    here, alert_key = f"i.id + {day * upto}", f"a.id - {day * 24 * keys}"
+    began, ended = _ago(day * 24), _ago(day * 24 - 1)
+    incident = {
+        "id": here,
+        "status": "0",
+        "active_count": "0",
+        "alerts_count": "1",
+        "status_counts": "'[1, 0, 0, 0, 0]'",
+        "started_at": began.format("i.started_at"),
+        "changed_at": ended.format("i.changed_at"),
+        "resolved_at": ended.format("i.changed_at"),
+        "first_alert": f"i.first_alert - {day * 24 * keys}",
     }
+    alert = {
+        "id": alert_key,
+        "incident_id": here,
+        "is_current": "false",
+        "life": str(1000 - day),
+        "status": "0",
+        "counted_status": "0",
+        "started_at": began.format("a.started_at"),
+        "changed_at": ended.format("a.changed_at"),
+        "ended_at": ended.format("a.changed_at"),
+        "last_event_at": ended.format("a.last_event_at"),
+    }
+    begun = {"alert_id": alert_key, "occurred_at": began.format("e.occurred_at"), "received_at": began.format("e.received_at")}
+    over = {**begun, "status": "0", "occurred_at": ended.format("e.occurred_at"), "received_at": ended.format("e.received_at")}
+    of_incident = f"FROM incidents_incident i {{}} WHERE i.id <= {upto} ORDER BY i.id"
+    alerts = "JOIN alerts_alert a ON a.id = i.first_alert"
+    _copy(Incident, "i", incident, of_incident.format(""))
+    _copy(Alert, "a", alert, of_incident.format(alerts))
+    for told, shift in ((begun, day * 24 * keys), (over, (day * 24 - 1) * keys)):
+        with_events = f"{alerts} JOIN alerts_event e ON e.alert_id = a.id"
+        _copy(Event, "e", {**told, "id": f"e.id - {shift}"}, of_incident.format(with_events))
+    for kind, at in ((Activity.Kind.CREATED, began), (Activity.Kind.RESOLVED_BY_ALERTS, ended)):
+        told = {"incident_id": here, "kind": f"'{kind}'", "at": at.format("t.at")}
+        origin = f"JOIN incidents_activity t ON t.incident_id = i.id AND t.kind = '{Activity.Kind.CREATED}'"
+        _copy(Activity, "t", told, of_incident.format(origin), without="id")
+    matcher = {"incident_id": here, "open": "false", "anchor_at": began.format("m.anchor_at")}
+    origin = "JOIN incidents_matcher m ON m.incident_id = i.id"
+    _copy(Matcher, "m", matcher, of_incident.format(origin), without="id")
 
 
-def _alerts(incident: Incident, number: int, count: int, keys: list[AppKey]) -> list[Alert]:
-    rows = []
-    for place in range(count):
-        tags = {**_tags(number), "check": f"check-{place}", "description": f"Utilisation is {place % 100} percent"}
-        rows.append(
-            Alert(
-                id=time_ordered_key(),
-                app_key=keys[number % len(keys)],
-                identity=uuid4(),
-                identifier=f"host={tags['host']} check=check-{place}",
-                status=incident.status,
-                severity=incident.status,
-                tags=tags,
-                search_text=search_text(tags),
-                primary_property="host",
-                secondary_property="check",
-                started_at=incident.started_at,
-                changed_at=incident.changed_at,
-                last_event_at=incident.changed_at,
-                correlated_revision=1,
-                incident=incident,
-                counted_status=incident.status,
-            )
-        )
-    return rows
-
-
-def _resolve(times: int, open_ones: int) -> None:
-    """Copies of the open incidents, resolved one after the other in the past."""
-    kept = [str(field.column) for field in Incident._meta.concrete_fields if field.name not in ("id", "is_nobodys")]
-    values = {"status": "0", "active_count": "0", "resolved_at": _before("n.n")}
-    columns, selected = ", ".join(kept), ", ".join(values.get(column, f"i.{column}") for column in kept)
+def _copy(model: type[models.Model], alias: str, changes: dict[str, str], source: str, *, without: str = "") -> None:
+    fields = [field for field in model._meta.local_concrete_fields if not field.generated]
+    columns = [str(field.column) for field in fields if field.column != without]
+    told = ", ".join(changes.get(column, f"{alias}.{column}") for column in columns)
     with connection.cursor() as cursor:
-        for turn in range(times):
-            cursor.execute(
-                f"INSERT INTO incidents_incident ({columns}) SELECT {selected} FROM incidents_incident i "
-                f"CROSS JOIN (SELECT {turn + 1} AS n) n WHERE i.resolved_at IS NULL AND i.id <= {open_ones * 2}"
-            )
+        cursor.execute(f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) SELECT {told} {source}")
+        if connection.vendor == "postgresql" and not without and model is Incident:
+            cursor.execute("SELECT setval(pg_get_serial_sequence('incidents_incident', 'id'), max(id)) FROM incidents_incident")
 
 
-def _before(days: str) -> str:
+def _ago(hours: int) -> str:
+    """An SQL expression for the time in a column, so long ago."""
     if connection.vendor == "postgresql":
-        return f"i.changed_at - {days} * interval '1 day'"
-    return f"strftime('%Y-%m-%d %H:%M:%f', i.changed_at, '-' || {days} || ' days')"
+        return f"{{}} - interval '{hours} hours'"
+    return f"strftime('%Y-%m-%d %H:%M:%f', {{}}, '-{hours} hours')"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ What holds after every change: an incident is in an environment exactly when the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from incidents import bpql, domain, live
 from incidents.models import Environment, Incident, Membership
 from incidents.querysets import IncidentQuerySet
 
-CHUNK = 1000  # keys of incidents in one transaction of placing them all
+CHUNK = 5000  # keys of incidents in one transaction of placing them all
 
 
 def found_by(query: str) -> Q:
@@ -73,10 +74,27 @@ def place_all() -> None:
 def _place_chunk() -> bool:
     """Place the next CHUNK of incidents and note it; False when there are none left."""
     domain.hold()
-    below = Environment.objects.kept().aggregate(top=Max("unplaced_below"))["top"]
+    unplaced = Environment.objects.kept().filter(unplaced_below__isnull=False).order_by("-unplaced_below")
+    below = unplaced.values_list("unplaced_below", flat=True).first()
     if below is None:
         return False
     first = below - CHUNK
-    place(Incident.objects.filter(pk__gte=first, pk__lt=below))
+    for environment in unplaced.filter(unplaced_below=below):
+        _place_in(environment, Incident.objects.filter(pk__gte=first, pk__lt=below))
     Environment.objects.filter(unplaced_below__gte=below).update(unplaced_below=first if first > 0 else None)
     return True
+
+
+def _place_in(environment: Environment, incidents: IncidentQuerySet) -> None:
+    """Let one environment hold those of the incidents that its query finds, and no others. What else they are in stays."""
+    homes = {each.pk: each.environments for each in Membership.objects.all()}
+    finds, is_held = found_by(environment.query), Q(membership__in=Membership.of(environment))
+    moves: dict[str, list[int]] = defaultdict(list)
+    for pk, membership in incidents.filter(finds).exclude(is_held).values_list("pk", "membership"):
+        moves[Membership.key_of([*homes.get(membership or 0, ()), environment.pk])].append(pk)
+    for pk, membership in incidents.filter(is_held).exclude(finds).values_list("pk", "membership"):
+        others = [other for other in homes[membership or 0] if other != environment.pk]
+        moves[Membership.key_of(others)].append(pk)
+    memberships = _memberships(set(moves))
+    for key, pks in moves.items():
+        Incident.objects.filter(pk__in=pks).update(membership=memberships[key])

