@@ -1,19 +1,22 @@
-"""How quick the feed is on a full console: pages, search, changes, and what it costs to have 200 people watch it.
+"""How quick the feed is on a full console: pages, search, changes, thousands at once, and what it costs to have 200 people watch it.
 
-    python -m bench.feed [--only postgresql,sqlite] [--scale 1.0] [--viewers 200]
+    python -m bench.feed [--only postgresql,sqlite] [--scale 1.0] [--viewers 200] [--kept FOLDER] [--parts pages,…]
 
-PostgreSQL begins with 50,000 open incidents, 100,000 open alerts, 1,000,000 resolved incidents and 20 environments, SQLite with a tenth of that.
-Times are what a signed-in person waits for the server, in milliseconds: the median, and the 95th of a hundred. Viewers hold a stream each while one
-incident changes every second; the cost is the share of one core that all processes of the console and of the database take.
+PostgreSQL begins with 50,000 open incidents, 100,000 open alerts, 1,000,000 resolved incidents with an alert each, one incident of 20,000 alerts and
+20 environments; SQLite with a tenth of that. With a folder to keep them in, the databases are filled once and measured as often as you like;
+the parts are pages, incident, changes, bulk, viewers and queries.
+
+Times are what a signed-in person waits for the server, in milliseconds: the median, and the 95th of a hundred. They stand beside what the console is
+to keep (nothing here judges). A change is timed from the moment it is sent until the stream of somebody who watches has told its row. Viewers hold a
+stream each, of six views, while an incident changes every second; the cost is the share of one core that all processes of the console and of its
+database take beyond what they take with nobody watching.
 Compare rows of one run only: machines differ, and so do their neighbours.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import json
 import os
 import re
 import statistics
@@ -21,146 +24,46 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
-from http.cookiejar import CookieJar
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench.processes import CpuAndMemory
+from bench.viewing import Person, Sender, Viewer, cost_of_viewers
 from tests import postgres
 from tests.running_console import CODE, RunningConsole
 
-OPEN, ALERTS, RESOLVED, ENVIRONMENTS = 50_000, 100_000, 1_000_000, 20
-TURNS = 100
+OPEN, ALERTS, RESOLVED = 50_000, 100_000, 1_000_000
 BIG = 20_000  # alerts of the one big incident
+TURNS = 100
+BULK = "region = region-0"  # finds a fifth of what is open
+PAGES = (
+    ("first page", "/", "p95 < 150"),
+    ("first page of an environment", "/?env=3", "p95 < 150"),
+    ("unhandled", "/?folder=unhandled", "p95 < 150"),
+    ("resolved", "/?folder=resolved", "p95 < 150"),
+    ("sorted by the last change", "/?sort=last_change", "p95 < 150"),
+    ("search by a word", "/?q=node-4711", "< 200"),
+    ("search by a word that all have", "/?q=utilisation", "< 200"),
+    ("search that finds nothing", "/?q=zzzzzz", "< 200"),
+    ("search by two tags", "/?q=team%20%3D%20team-3%20AND%20status%20%3D%20critical", "< 200"),
+    ("search by a wildcard", "/?q=host%20%3D%20*-4711.*", "< 200"),
+    ("search by a regular expression", "/?q=host%20%3D%20%2Fnode-4.11%5C..*%2F", "< 200"),
+)
 
 
-class Person:
-    """A browser of a signed-in administrator."""
+@dataclass
+class Bench:
+    """A console on a full database, and somebody who is signed in."""
 
-    def __init__(self, console: RunningConsole) -> None:
-        self.url = console.url
-        self.jar = CookieJar()
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
-        self.post("/login", username="admin", password=console.password)
-
-    def get(self, path: str) -> str:
-        with self.opener.open(self.url + path, timeout=120) as reply:
-            return str(reply.read().decode())
-
-    def post(self, path: str, **fields: str) -> str:
-        token = next((cookie.value for cookie in self.jar if cookie.name == "csrftoken"), None)
-        if token is None:
-            self.get(path)
-            token = next(cookie.value for cookie in self.jar if cookie.name == "csrftoken")
-        body = urllib.parse.urlencode({"csrfmiddlewaretoken": token or "", **fields}).encode()
-        request = urllib.request.Request(self.url + path, body, {"Referer": self.url})
-        with self.opener.open(request, timeout=300) as reply:
-            return str(reply.read().decode())
-
-    @property
-    def cookie(self) -> str:
-        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.jar)
-
-
-def timed(deed: Callable[[], object], turns: int = TURNS) -> str:
-    taken = []
-    for _ in range(turns):
-        began = time.perf_counter()
-        deed()
-        taken.append((time.perf_counter() - began) * 1000)
-    taken.sort()
-    return f"{statistics.median(taken):8.1f} {taken[int(len(taken) * 0.95) - 1 if len(taken) > 1 else 0]:8.1f}"
-
-
-async def watch(person: Person, viewers: int, until: asyncio.Event) -> list[int]:
-    """Hold that many streams; returns how many messages each heard."""
-    host, port = person.url.removeprefix("http://").split(":")
-    heard = [0] * viewers
-
-    async def one(number: int) -> None:
-        reader, writer = await asyncio.open_connection(host, int(port))
-        path = f"/live?view={urllib.parse.quote(f'env={number % 5 + 1}' if number % 2 else '')}"
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {person.cookie}\r\n\r\n".encode())
-        while not until.is_set():
-            line = await reader.readline()
-            heard[number] += line.startswith(b"event: feed")
-
-    tasks = [asyncio.create_task(one(number)) for number in range(viewers)]
-    await until.wait()
-    for task in tasks:
-        task.cancel()
-    return heard
-
-
-def viewers_cost(console: RunningConsole, person: Person, roots: list[int], viewers: int, seconds: int = 20) -> str:
-    token, app_key = console.manage("create_org_token", "bench"), console.manage("create_app_key", "bench live")
-
-    def change(number: int) -> None:
-        body = {"app_key": app_key, "status": "critical" if number % 2 else "warning", "host": "flips", "check": "c"}
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(console.url + "/data/v2/alerts", json.dumps(body).encode(), headers)
-        urllib.request.urlopen(request, timeout=30).close()
-
-    async def measured(count: int) -> tuple[float, list[int]]:
-        until = asyncio.Event()
-        watching = asyncio.create_task(watch(person, count, until))
-        await asyncio.sleep(5)
-        meter = CpuAndMemory(roots)
-        for number in range(seconds):
-            await asyncio.to_thread(change, number)
-            await asyncio.sleep(1)
-        cpu = meter.end()["cpu"]
-        until.set()
-        return cpu, await watching
-
-    alone, _ = asyncio.run(measured(1))
-    together, heard = asyncio.run(measured(viewers))
-    return f"{together * 100:.1f} % of a core with {viewers} viewers, {alone * 100:.1f} % with one; each heard {min(heard)} to {max(heard)} changes"
-
-
-@contextlib.contextmanager
-def filled(name: str, data: Path, scale: float) -> Iterator[tuple[RunningConsole, list[int]]]:
-    with contextlib.ExitStack() as stack:
-        settings, roots = {}, []
-        if name == "postgresql":
-            settings["DATABASE_URL"] = stack.enter_context(postgres.running(extra=()))
-            roots = CpuAndMemory.named("postgres")
-        else:
-            scale /= 10
-        console = stack.enter_context(RunningConsole(data / name, settings=settings))
-        sizes = [str(int(size * scale)) for size in (OPEN, ALERTS, RESOLVED)] + [str(ENVIRONMENTS)]
-        began = time.monotonic()
-        subprocess.run([sys.executable, "-m", "bench.fill", *sizes], cwd=CODE, env=console.environment, check=True)
-        print(f"{name}: filled with {', '.join(sizes)} in {time.monotonic() - began:.0f} s", flush=True)
-        yield console, [console.process.pid, *roots]
-
-
-def measure(console: RunningConsole, roots: list[int], viewers: int) -> None:
-    person = Person(console)
-    resolvable = iter(re.findall(r'data-key="(\d+)"', person.get("/?sort=start") + person.get("/?sort=alerts")))
-    big = re.search(r'data-key="(\d+)"', person.get("/?sort=alerts"))
-    assert big
-
-    def resolve() -> None:
-        person.post(f"/incidents/{next(resolvable)}/assign")
-
-    print(f"{'':44}{'median':>8} {'p95':>8}   ms")
-    for words, deed, turns in (
-        ("first page", lambda: person.get("/"), TURNS),
-        ("first page of an environment", lambda: person.get("/?env=3"), TURNS),
-        ("unhandled", lambda: person.get("/?folder=unhandled"), TURNS),
-        ("resolved", lambda: person.get("/?folder=resolved"), TURNS),
-        ("search by a word", lambda: person.get("/?q=node-4711"), TURNS),
-        ("search by BPQL", lambda: person.get("/?q=team%20%3D%20team-3%20AND%20status%20%3D%20critical"), TURNS),
-        ("search that finds nothing", lambda: person.get("/?q=zzzzzz"), TURNS),
-        ("sorted by the last change", lambda: person.get("/?sort=last_change"), TURNS),
-        ("a change of one incident, with its page", resolve, 40),
-        (f"an incident with {BIG} alerts", lambda: person.get(f"/incidents/{big[1]}"), 20),
-    ):
-        print(f"{words:44}{timed(deed, turns)}", flush=True)
-    print(f"live: {viewers_cost(console, person, roots, viewers)}", flush=True)
+    console: RunningConsole
+    person: Person
+    roots: list[int]  # its processes and its database's
+    viewers: int
+    big: int
 
 
 def main() -> None:
@@ -168,12 +71,126 @@ def main() -> None:
     parser.add_argument("--only", default="postgresql,sqlite")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--viewers", type=int, default=200)
+    parser.add_argument("--kept", type=Path)
+    parser.add_argument("--parts", default=",".join(PARTS))
     options = parser.parse_args()
     os.chdir(CODE)
     with tempfile.TemporaryDirectory(prefix="bench-feed-") as data:
         for name in options.only.split(","):
-            with filled(name, Path(data), options.scale) as (console, roots):
-                measure(console, roots, options.viewers)
+            with filled(name, options.kept or Path(data), options) as bench:
+                print(f"{'':46}{'median':>9}{'p95':>9}   ms, and what it is to be")
+                for part in options.parts.split(","):
+                    PARTS[part](bench)
+
+
+@contextlib.contextmanager
+def filled(name: str, data: Path, options: argparse.Namespace) -> Iterator[Bench]:
+    with contextlib.ExitStack() as stack:
+        settings, roots, scale = {}, [], options.scale
+        if name == "postgresql":
+            server = postgres.running((), kept=data / "server" if options.kept else None)
+            settings["DATABASE_URL"] = url = stack.enter_context(server)
+            roots = [pid for pid in CpuAndMemory.named("postgres") if f"port={urlsplit(url).port}" in command_line(pid)]
+        else:
+            scale /= 10
+        console = stack.enter_context(RunningConsole(data / name, settings=settings))
+        sizes = [int(size * scale) for size in (OPEN, ALERTS, RESOLVED, BIG)]
+        filled_with = data / name / "filled"
+        if not filled_with.exists():
+            print(f"{name}: to be filled with {' '.join(map(str, sizes))}", flush=True)
+            fill = [sys.executable, "-m", "bench.fill", *map(str, sizes)]
+            subprocess.run(fill, cwd=CODE, env=console.environment, check=True)
+            filled_with.write_text(" ".join(map(str, sizes)))
+        print(f"{name}, filled with {filled_with.read_text()}", flush=True)
+        yield Bench(console, Person(console), [console.process.pid, *roots], options.viewers, sizes[-1])
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def measure_pages(bench: Bench) -> None:
+    for words, path, limit in PAGES:
+        show(words, timed(partial(bench.person.get, path)), limit)
+
+
+def measure_incident(bench: Bench) -> None:
+    big = bench.person.keys("/?sort=alerts")[0]
+    for tab in ("", "/alerts", "/timeline", "/activity", "/why"):
+        words = f"{bench.big:,} alerts: {tab[1:] or 'overview'}"
+        show(words, timed(partial(bench.person.get, f"/incidents/{big}{tab}"), 20), "< 500")
+
+
+def measure_changes(bench: Bench) -> None:
+    person = bench.person
+    sender, turns, host = Sender(bench.console), count(), "flips.example.com"
+    with Viewer(person, "sort=last_change") as viewer:
+        keys = iter(person.keys("/?sort=last_change"))
+
+        def assign() -> None:
+            viewer.forget()
+            person.post(f"/incidents/{(key := next(keys))}/assign", follow=False)
+            viewer.wait_for(f"incident-{key}")
+
+        def send() -> None:
+            viewer.forget()
+            sender.send(host, ("critical", "warning")[next(turns) % 2])
+            viewer.wait_for(host)
+
+        for words, deed in (("a person takes an incident", assign), ("an alert gets worse or better", send)):
+            show(f"{words}, until seen", timed(deed, 40, pause=1), "< 100")
+
+
+def measure_bulk(bench: Bench) -> None:
+    """All that match, from the question until the last incident is done, and back."""
+    person = bench.person
+    began = time.perf_counter()
+    asked = person.post("/bulk", what="resolve", all="1", matching=f"?q={BULK}")
+    drafted, total = re.search(r"/bulk/(\d+)/start", asked), re.search(r"Resolve ([\d,]+) incidents", asked)
+    assert drafted, asked
+    assert total, asked
+    show(f"{total[1]} incidents asked about", [time.perf_counter() - began], "")
+    for words, deed, limit in (("resolved", "start", "< 5000"), ("brought back", "undo", "")):
+        began = time.perf_counter()
+        person.post(f"/bulk/{drafted[1]}/{deed}", follow=False)
+        while "<progress" in person.get(f"/bulk/{drafted[1]}"):
+            time.sleep(0.1)
+        show(f"{total[1]} incidents {words}", [time.perf_counter() - began], limit)
+
+
+def measure_viewers(bench: Bench) -> None:
+    print(cost_of_viewers(bench.console, bench.person, bench.roots, bench.viewers), flush=True)
+
+
+def count_queries(bench: Bench) -> None:
+    subprocess.run([sys.executable, "-m", "bench.queries"], cwd=CODE, env=bench.console.environment, check=True)
+
+
+PARTS: dict[str, Callable[[Bench], None]] = {
+    "pages": measure_pages,
+    "incident": measure_incident,
+    "changes": measure_changes,
+    "bulk": measure_bulk,
+    "viewers": measure_viewers,
+    "queries": count_queries,
+}
+
+
+def timed(deed: Callable[[], object], turns: int = TURNS, *, pause: float = 0) -> list[float]:
+    """Seconds that each turn took."""
+    taken = []
+    for _ in range(turns):
+        began = time.perf_counter()
+        deed()
+        taken.append(time.perf_counter() - began)
+        time.sleep(pause)
+    return taken
+
+
+def show(words: str, taken: list[float], limit: str) -> None:
+    taken = sorted(1000 * each for each in taken)
+    p95 = taken[min(int(len(taken) * 0.95), len(taken) - 1)]
+    print(f"{words:46}{statistics.median(taken):9.1f}{p95:9.1f}   {limit}", flush=True)
 
 
 if __name__ == "__main__":

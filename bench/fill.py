@@ -1,6 +1,6 @@
 """Fill a console's database for bench.feed: open incidents with alerts, many more that are resolved, one with very many alerts, and environments.
 
-    python -m bench.fill OPEN ALERTS RESOLVED ENVIRONMENTS BIG
+    python -m bench.fill OPEN ALERTS RESOLVED BIG
 
 What is open was sent and correlated as always. What is resolved are copies of it from earlier days: each incident with its first alert, and their
 history.
@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import django
 
@@ -26,21 +26,21 @@ from django.db import connection, models, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from alerts import ingest  # noqa: E402
-from alerts.events import IncomingEvent, Status  # noqa: E402
+from alerts.events import IncomingEvent, Status, Tags  # noqa: E402
 from alerts.models import Alert, Event, key_at  # noqa: E402
 from appkeys.models import AppKey  # noqa: E402
 from incidents import environments  # noqa: E402
 from incidents.correlator import correlate_behind  # noqa: E402
 from incidents.models import Activity, Environment, Incident, Matcher  # noqa: E402
 
-TEAMS, REGIONS, SOURCES = 40, 5, 4
+TEAMS, REGIONS, SOURCES, ENVIRONMENTS = 40, 5, 4, 20
 STATUSES = (Status.CRITICAL, Status.WARNING, Status.WARNING, Status.UNKNOWN)
 CHUNK = 1000  # events taken at once
 HOUR = timedelta(hours=1)
 
 
 def main() -> None:
-    open_ones, alerts, resolved, count, big = map(int, sys.argv[1:])
+    open_ones, alerts, resolved, big = map(int, sys.argv[1:])
     logging.disable(logging.INFO)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -54,7 +54,7 @@ def main() -> None:
             _resolve_copies(day, upto=last)
     with told("big"):
         _send_big(keys[0], big)
-    for number in range(count):
+    for number in range(ENVIRONMENTS):
         query = f"team = team-{number}" if number % 2 else f"region = region-{number % REGIONS}"
         environments.begin_placing(Environment.objects.create(name=f"Bench {number}", query=query, group="Bench"))
     with told("placed"):
@@ -78,7 +78,7 @@ def _send(keys: list[AppKey], incidents: int, alerts_each: int) -> None:
         shared = {"host": host, "team": f"team-{number % TEAMS}", "region": region}
         shared["runbook"] = f"https://wiki.example.com/runbooks/{number % 100}"
         for place in range(alerts_each):
-            tags = {**shared, "check": f"check-{place}", "description": f"Utilisation is {place % 100} percent"}
+            tags: Tags = {**shared, "check": f"check-{place}", "description": f"Utilisation is {place % 100} percent"}
             status = STATUSES[number % len(STATUSES)]
             at = now - timedelta(seconds=number + 60)
             sent.append((keys[number % SOURCES], _event(status, tags, at)))
@@ -111,7 +111,7 @@ def _send_big(key: AppKey, alerts: int) -> None:
         correlate_behind()
 
 
-def _event(status: Status, tags: dict[str, str | list[str]], at: object) -> IncomingEvent:
+def _event(status: Status, tags: Tags, at: datetime) -> IncomingEvent:
     return IncomingEvent.of(
         status=status, tags=tags, primary_property="host", secondary_property="check", occurred_at=at
     )
@@ -145,8 +145,17 @@ def _resolve_copies(day: int, *, upto: int) -> None:
         "ended_at": ended.format("a.changed_at"),
         "last_event_at": ended.format("a.last_event_at"),
     }
-    begun = {"alert_id": alert_key, "occurred_at": began.format("e.occurred_at"), "received_at": began.format("e.received_at")}
-    over = {**begun, "status": "0", "occurred_at": ended.format("e.occurred_at"), "received_at": ended.format("e.received_at")}
+    begun = {
+        "alert_id": alert_key,
+        "occurred_at": began.format("e.occurred_at"),
+        "received_at": began.format("e.received_at"),
+    }
+    over = {
+        **begun,
+        "status": "0",
+        "occurred_at": ended.format("e.occurred_at"),
+        "received_at": ended.format("e.received_at"),
+    }
     of_incident = f"FROM incidents_incident i {{}} WHERE i.id <= {upto} ORDER BY i.id"
     alerts = "JOIN alerts_alert a ON a.id = i.first_alert"
     _copy(Incident, "i", incident, of_incident.format(""))
@@ -166,11 +175,14 @@ def _resolve_copies(day: int, *, upto: int) -> None:
 def _copy(model: type[models.Model], alias: str, changes: dict[str, str], source: str, *, without: str = "") -> None:
     fields = [field for field in model._meta.local_concrete_fields if not field.generated]
     columns = [str(field.column) for field in fields if field.column != without]
-    told = ", ".join(changes.get(column, f"{alias}.{column}") for column in columns)
+    told = ", ".join(changes.get(column, f'{alias}."{column}"') for column in columns)
+    listed = ", ".join(f'"{column}"' for column in columns)  # one is called “values”
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) SELECT {told} {source}")
+        cursor.execute(f"INSERT INTO {model._meta.db_table} ({listed}) SELECT {told} {source}")
         if connection.vendor == "postgresql" and not without and model is Incident:
-            cursor.execute("SELECT setval(pg_get_serial_sequence('incidents_incident', 'id'), max(id)) FROM incidents_incident")
+            cursor.execute(
+                "SELECT setval(pg_get_serial_sequence('incidents_incident', 'id'), max(id)) FROM incidents_incident"
+            )
 
 
 def _ago(hours: int) -> str:
