@@ -73,7 +73,8 @@ class Person:
     def asking_for(self, view: str) -> bytes:
         """The request for the stream of a view."""
         path = f"/live?view={urllib.parse.quote(view)}"
-        return f"GET {path} HTTP/1.1\r\nHost: {'%s:%d' % self.address}\r\nCookie: {self.cookie}\r\n\r\n".encode()
+        host = urllib.parse.urlsplit(self.url).netloc
+        return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {self.cookie}\r\n\r\n".encode()
 
 
 class Sender:
