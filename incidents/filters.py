@@ -14,7 +14,6 @@ from django.urls import reverse
 from alerts.events import Status
 from alerts.models import Alert
 from incidents import bpql
-from incidents.environments import found_by
 from incidents.feed import Folder
 from incidents.models import Environment, Incident
 from incidents.querysets import IncidentQuerySet
@@ -101,7 +100,7 @@ class IncidentFilter:
     def _condition(self) -> Q:
         condition = Q()
         if self.text:
-            condition &= Q(pk__in=[]) if self.error else found_by(self.text)
+            condition &= Q(pk__in=[]) if self.error else self._found()
         if self.statuses:
             # Of a resolved incident the worst status it ever had, since all of them are ok now.
             column = "severity" if self.folder is Folder.RESOLVED else "status"
@@ -117,11 +116,15 @@ class IncidentFilter:
             condition &= Q(flapping=True)
         return condition
 
+    def _found(self) -> Q:
+        query = bpql.parse(self.text)
+        return query.for_incidents() if self.folder is Folder.RESOLVED else query.for_open_incidents()
+
     @cached_property
     def error(self) -> bpql.BpqlError | None:
         """Why the query cannot be read, and where; None when it can."""
         try:
-            found_by(self.text)
+            self._found()
         except bpql.BpqlError as error:
             return error
         return None

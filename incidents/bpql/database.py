@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, F, Func, Q
-from django.db.models import Value as Literal
 
 from alerts.events import Tags
 from incidents.bpql import automaton
@@ -45,11 +44,8 @@ def any_tag_has(value: Value) -> Q:
 
 
 def _narrowed(value: Value, found: Q) -> Q:
-    """A plain text is looked for much faster, and leaves few alerts for the expression.
-
-    By LIKE, since PostgreSQL would hold `strpos() > 0`, two operators, for dearer than the expression, and ask that first.
-    """
-    return Q(search_text__contains=value.longest_piece) & found if value.longest_piece else found
+    """A plain text is looked for much faster, and leaves few alerts for the expression."""
+    return Q(_Has(value.longest_piece)) & found if value.longest_piece else found
 
 
 def text_has(column: str, value: Value) -> Q:
@@ -61,16 +57,19 @@ class _Has(Func):
     """Whether a text is in an alert's search text, its cases as they are."""
 
     output_field = BooleanField()
-    template = "(%(function)s(%(expressions)s) > 0)"
 
     def __init__(self, text: str) -> None:
-        super().__init__(F("search_text"), Literal(text))
+        super().__init__(F("search_text"))
+        self.text = text
 
-    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any) -> Any:
-        return super().as_sql(compiler, connection, function="strpos", **context)
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
+        # Of LIKE it can tell how much that leaves, and whether to look alerts up or to read them all; of strpos() it cannot.
+        sql, parameters = compiler.compile(self.source_expressions[0])
+        return f"({sql} LIKE %s)", [*parameters, f"%{connection.ops.prep_for_like_query(self.text)}%"]
 
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return super().as_sql(compiler, connection, function="instr", **context)
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, Any]:
+        sql, parameters = compiler.compile(self.source_expressions[0])
+        return f"(instr({sql}, %s) > 0)", [*parameters, self.text]
 
 
 class _TagFinds(Func):

@@ -71,6 +71,7 @@ class Activity(models.Model):
         verbose_name_plural = "activities"
         indexes: ClassVar = [
             models.Index(fields=["by", "-id"], condition=Q(undone_at=None), name="incidents_last_of_person"),
+            models.Index(fields=["incident"], condition=Q(kind="incident_commented"), name="incidents_comments"),
             models.Index(fields=["part_of"], condition=Q(part_of__isnull=False), name="incidents_parts"),
             models.Index(fields=["bulk", "id"], condition=Q(bulk__isnull=False), name="incidents_of_bulk"),
         ]

@@ -108,6 +108,21 @@ class Incident(models.Model):
                 condition=Q(resolved_at=None),
                 name="incidents_open_by_urgency",
             ),
+            *(
+                models.Index(fields=[*fields, "-id"], condition=Q(resolved_at=None), name=f"incidents_open_by_{name}")
+                for name, fields in (
+                    ("change", ["-changed_at"]),
+                    ("status", ["-status", "-changed_at"]),
+                    ("start", ["-started_at"]),
+                    ("alerts", ["-alerts_count", "-changed_at"]),
+                )
+            ),
+            # All that counting the folders looks at (incidents.feed), so that no row is read for it.
+            models.Index(
+                fields=["membership", "status", "assignee", "snoozed_until"],
+                condition=Q(resolved_at=None),
+                name="incidents_open_counts",
+            ),
             models.Index(
                 fields=["-resolved_at", "-id"], condition=Q(resolved_at__isnull=False), name="incidents_resolved_feed"
             ),

@@ -9,10 +9,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from incidents import environments
+from incidents import bpql, environments
 from incidents.bpql import BpqlError
 from incidents.environment_forms import EnvironmentForm
-from incidents.environments import found_by
 from incidents.models import Environment, Incident
 from incidents.tasks import place_incidents
 from people import audit
@@ -94,7 +93,7 @@ def preview(request: SignedInRequest) -> HttpResponse:
     """What a query finds among the open incidents, while it is being written."""
     query = request.GET.get("query", "").strip()[:2000]
     try:
-        found = Incident.objects.visible_to(request.user).open().filter(found_by(query))
+        found = Incident.objects.visible_to(request.user).open().filter(bpql.parse(query).for_open_incidents())
     except BpqlError as error:
         return render(request, "incidents/_environment_preview.html", {"error": error, "query": query})
     rows = list(found.order_by("-status", "-changed_at", "-pk")[:PREVIEW_ROWS])
