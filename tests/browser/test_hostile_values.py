@@ -8,13 +8,29 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.browser.filling import Texts, fill_every_field
 from tests.browser.furnishing import furnish
-from tests.browser.hostile import LINK, MARKUP, SHORT, spoil
 from tests.browser.site_map import SiteMap
 from tests.browser.test_main_job import sign_in
 from tests.running_console import RunningConsole
 
 pytest.importorskip("playwright")
+
+MARKUP = (
+    "\N{RIGHT-TO-LEFT OVERRIDE}\"'><img src=x id=pwned onerror=pwned()><script>pwned()</script><svg onload=pwned()>"
+    "<a href=javascript:pwned() data-pwned hx-get=/pwned hx-trigger=load>{{7*7}}{%csrf_token%}${7*7}</a>\a\x1b]0;pwned\a"
+)
+SHORT = "\"'><b id=pwned onclick=pwned()>"
+LINK = "javascript:pwned()"
+MARKDOWN = f'[here]({LINK}) ![there]({LINK}) <{LINK}> <img src=x onerror=pwned()> [x](https://x.example/"onclick=pwned()) {MARKUP}'
+TAGS: dict[str, str | list[str]] = {
+    MARKUP: MARKUP,
+    "link": LINK,
+    "disguised": " jAvAsCrIpT\t:pwned()",
+    "data": "data:text/html,<script>pwned()</script>",
+    "runbook": 'https://runbook.example/"onmouseover="pwned()"data-pwned="\'><img id=pwned>',
+    "several": [LINK, SHORT, "https://x.example/<b id=pwned>"],
+}
 
 WATCH = """
 window.ran = [];
@@ -40,7 +56,7 @@ def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         wallboard = furnish(console)
         page = sign_in(browser, console)
         page.add_init_script(WATCH)
-        spoil(console)
+        fill_every_field(console, Texts(MARKUP, SHORT, LINK, MARKDOWN, TAGS))
         yield SiteMap(page, wallboard)
         page.context.close()
 

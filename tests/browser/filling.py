@@ -1,27 +1,23 @@
-"""Texts of somebody who wishes the readers ill, in every field that comes from outside or from people."""
+"""A console with chosen texts in every field that comes from outside or from people."""
 
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 from urllib.request import Request, urlopen
 
 from tests.running_console import RunningConsole
 
-MARKUP = (
-    "\N{RIGHT-TO-LEFT OVERRIDE}\"'><img src=x id=pwned onerror=pwned()><script>pwned()</script><svg onload=pwned()>"
-    "<a href=javascript:pwned() data-pwned hx-get=/pwned hx-trigger=load>{{7*7}}{%csrf_token%}${7*7}</a>\a\x1b]0;pwned\a"
-)
-SHORT = "\"'><b id=pwned onclick=pwned()>"
-LINK = "javascript:pwned()"
-MARKDOWN = f'[here]({LINK}) ![there]({LINK}) <{LINK}> <img src=x onerror=pwned()> [x](https://x.example/"onclick=pwned()) {MARKUP}'
-TAGS = {
-    MARKUP: MARKUP,
-    "link": LINK,
-    "disguised": " jAvAsCrIpT\t:pwned()",
-    "data": "data:text/html,<script>pwned()</script>",
-    "runbook": 'https://runbook.example/"onmouseover="pwned()"data-pwned="\'><img id=pwned>',
-    "several": [LINK, SHORT, "https://x.example/<b id=pwned>"],
-}
+
+class Texts(NamedTuple):
+    """What is put in: where there is room, where there is little, and in place of a URL; a comment in Markdown, and tags."""
+
+    long: str
+    short: str
+    url: str
+    comment: str
+    tags: dict[str, str | list[str]]
+
 
 # Text that steers the console instead of being shown, or that no person and no sender can choose.
 STEERING = [
@@ -60,7 +56,7 @@ SHOWN = [
     "incidents.CorrelationPattern.tags",
 ]
 
-SPOIL = """
+FILL = """
 from django.apps import apps
 from django.db import models
 
@@ -69,20 +65,20 @@ from incidents import lifecycle
 from incidents.models import Incident
 from people.models import User
 
-def spoiled(value, bad):
+def filled(value, text):
     match value:
         case str():
-            return bad
+            return text
         case dict():
-            return {name: spoiled(each, bad) for name, each in value.items()}
+            return {name: filled(each, text) for name, each in value.items()}
         case list():
-            return [spoiled(each, bad) for each in value]
+            return [filled(each, text) for each in value]
         case _:
             return value
 
 admin = User.objects.get(username="admin")
 for incident in Incident.objects.all():
-    lifecycle.comment(incident, by=admin, text=MARKDOWN)
+    lifecycle.comment(incident, by=admin, text=COMMENT)
 for model in apps.get_models():
     if model._meta.app_label not in ("people", "appkeys", "alerts", "incidents"):
         continue
@@ -90,26 +86,27 @@ for model in apps.get_models():
         changes = {}
         for field in model._meta.concrete_fields:
             named = f"{model._meta.app_label}.{model.__name__}.{field.name}"
-            bad = LINK if place % 3 == 2 else MARKUP
+            text = URL if place % 3 == 2 else LONG
             if isinstance(field, models.JSONField) and named in SHOWN:
-                changes[field.name] = spoiled(getattr(row, field.name), bad)
+                changes[field.name] = filled(getattr(row, field.name), text)
             is_text = isinstance(field, models.CharField | models.TextField) and not field.choices
             if not is_text or named in STEERING or field.name.endswith(("digest", "suffix")):
                 continue
             room = (field.max_length or 10_000) - len(str(row.pk))
-            bad = bad if len(bad) <= room else SHORT if len(SHORT) <= room else SHORT[:room]
-            changes[field.name] = f"{bad}{row.pk}" if field.unique or field.name == "name" else bad
+            text = text if len(text) <= room else SHORT if len(SHORT) <= room else SHORT[:room]
+            changes[field.name] = f"{text}{row.pk}" if field.unique or field.name == "name" else text
         if isinstance(row, Incident):
             changes["shared_tags"] = TAGS
         if isinstance(row, Alert | Event):
-            changes["tags"] = TAGS | {name: f"{MARKUP}{row.pk}" for name in row.tags}
+            changes["tags"] = TAGS | {name: f"{LONG}{row.pk}" for name in row.tags}
         model.objects.filter(pk=row.pk).update(**changes)
 """
 
 
-def spoil(console: RunningConsole) -> None:
+def fill_every_field(console: RunningConsole, texts: Texts) -> None:
     """Send such texts through every door, then put them where only a mistake of ours could let them in."""
-    token, app_key = console.manage("create_org_token", "Foe"), console.manage("create_app_key", "Foe")
+    token, app_key = console.manage("create_org_token", "Sender"), console.manage("create_app_key", "Sender")
+    long, short, url, comment, tags = texts
 
     def post(path: str, body: object) -> None:
         sent = Request(
@@ -121,29 +118,21 @@ def spoil(console: RunningConsole) -> None:
             assert reply.status in (200, 201), reply.status
 
     for number in range(3):
-        post(
-            "/data/v2/alerts",
-            {"status": "critical", "host": f"{SHORT}{number}", "check": MARKUP, "description": MARKUP, **TAGS},
-        )
+        alert = {"status": "critical", "host": f"{short}{number}", "check": long, "description": long}
+        post("/data/v2/alerts", alert | tags)
     post(
         "/data/v2/alerts",
-        {"alerts": [{"status": "ok", "host": SHORT, "check": LINK}, {"status": "warning", "host": MARKUP}]},
+        {"alerts": [{"status": "ok", "host": short, "check": url}, {"status": "warning", "host": long}]},
     )
-    rollout = {
-        "component": MARKUP,
-        "version": LINK,
-        "hosts": [f"{SHORT}0", MARKUP],
-        "description": MARKUP,
-        "properties": {MARKUP: LINK},
-    }
-    post("/data/events/deployments/start", rollout)
-    texts = {
-        "MARKUP": MARKUP,
-        "SHORT": SHORT,
-        "LINK": LINK,
-        "MARKDOWN": MARKDOWN,
-        "TAGS": TAGS,
+    rollout = {"component": long, "version": url, "hosts": [f"{short}0", long], "description": long}
+    post("/data/events/deployments/start", {**rollout, "properties": {long: url}})
+    named = {
+        "LONG": long,
+        "SHORT": short,
+        "URL": url,
+        "COMMENT": comment,
+        "TAGS": tags,
         "STEERING": STEERING,
         "SHOWN": SHOWN,
     }
-    console.manage("shell", "-c", "\n".join(f"{name} = {value!r}" for name, value in texts.items()) + SPOIL)
+    console.manage("shell", "-c", "\n".join(f"{name} = {value!r}" for name, value in named.items()) + FILL)
