@@ -15,7 +15,7 @@ LIMIT = 16 * 1024  # characters
 GZIP = b"\x1f\x8b"
 HIDDEN = "[REDACTED]"
 _NAMES = re.compile(
-    rf"{SECRET.pattern}|(^|_)(routing|service|genie|pass|pwd|cookie|signature|private)_?(key|wd)?$",
+    rf"{SECRET.pattern}|(^|_)((routing|service|genie|private|signing)_?key|pass(_?w(or)?d)?|pwd|cookies?|signature)$",
     re.IGNORECASE,
 )
 _IN_TEXT = re.compile(

@@ -136,6 +136,13 @@ def in_words(length: timedelta) -> str:
     return " ".join(f"{amount}{unit}" for amount, unit in amounts[first : first + 2] if amount) or "0s"
 
 
+# By the beginning of an address.
+PARTS = {
+    **{"patterns": "patterns", "tags": "patterns", "integrations": "integrations", "api": "api", "me": "me"},
+    **dict.fromkeys(("people", "audit"), "people"),
+}
+
+
 @register.simple_tag(takes_context=True)
 def theme(context: RequestContext) -> str:
     """Light, dark, or the system's choice, as the reader chose; before signing in, as this browser remembers it."""
@@ -144,6 +151,13 @@ def theme(context: RequestContext) -> str:
         return Preferences.Theme.SYSTEM
     chosen = getattr(getattr(request, "user", None), "theme", "") or request.COOKIES.get("theme", "")
     return chosen if chosen in Preferences.Theme.values else Preferences.Theme.SYSTEM
+
+
+@register.simple_tag(takes_context=True)
+def part_of_console(context: RequestContext) -> str:
+    """The entry of the navigation that a page belongs to, by its address: what is beside the incidents stands under their own."""
+    first = context["request"].path.split("/")[1]
+    return PARTS.get(first, "incidents")
 
 
 @register.simple_tag
