@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import django_filters
 from django.db import models
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import QuerySet
 from django.http import QueryDict
 
 from alerts.events import Status
 from alerts.models import Alert
+from incidents import bpql
+from incidents.filters import TEXT_LIMIT
 from incidents.models import Incident
 
 PREFIX = "alert"  # beside the feed's own words in one query string
@@ -38,9 +40,12 @@ class Order(models.TextChoices):
 
 
 class AlertFilter(django_filters.FilterSet):
-    """`alert-q`, `alert-status` (any number of them) and `alert-sort`. What makes no sense is left out rather than answered with an error."""
+    """`alert-q` (BPQL), `alert-status` (any number of them) and `alert-sort`, as the feed's filter beside.
 
-    q = django_filters.CharFilter(method="having_text", max_length=200)
+    What makes no sense is left out rather than answered with an error; a query that cannot be read finds nothing, and `error` says why.
+    """
+
+    q = django_filters.CharFilter(method="asked_for")
     status = django_filters.MultipleChoiceFilter(choices=[(name, name) for name in STATUSES], method="having_status")
 
     class Meta:
@@ -56,17 +61,24 @@ class AlertFilter(django_filters.FilterSet):
         fields = [_other_way(name) for name in self.order.fields] if self.is_reversed else self.order.fields
         super().__init__(data, incident.alerts.order_by(*fields), prefix=PREFIX)
 
-    def having_text(self, alerts: QuerySet[Alert], name: str, text: str) -> QuerySet[Alert]:
-        """The identifier or a tag contains the text, in any case."""
-        told = alerts.annotate(told=Cast("tags", TextField()))
-        return told.filter(Q(identifier__icontains=text) | Q(told__icontains=text))
+    def asked_for(self, alerts: QuerySet[Alert], name: str, text: str) -> QuerySet[Alert]:
+        return alerts.none() if self.error else alerts.filter(bpql.parse(self.text).for_alerts())
 
     def having_status(self, alerts: QuerySet[Alert], name: str, names: list[str]) -> QuerySet[Alert]:
         return alerts.filter(status__in=[STATUSES[each] for each in names])
 
     @property
     def text(self) -> str:
-        return str(self._cleaned().get("q") or "")
+        return str(self._cleaned().get("q") or "")[:TEXT_LIMIT]
+
+    @cached_property
+    def error(self) -> bpql.BpqlError | None:
+        """Why the query cannot be read, or not asked of one alert, and where; None when it can."""
+        try:
+            bpql.parse(self.text).require_alerts()
+        except bpql.BpqlError as error:
+            return error
+        return None
 
     @property
     def statuses(self) -> list[str]:

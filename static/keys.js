@@ -60,7 +60,11 @@
   const deeds = new Map(Object.values(KEYS).flat().map(([key, , deed]) => [key, deed || (() => activate(key))]));
 
   /* What carries a key, where it can be seen. */
-  const carrier = (key) => [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find((element) => element.checkVisibility() && !element.disabled);
+  function carrier(key) {
+    const all = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].filter((element) => element.checkVisibility() && !element.disabled);
+    const here = document.activeElement?.closest("table");
+    return all.find((element) => here?.contains(element)) || all[0];
+  }
 
   function activate(key) {
     const element = carrier(key);
@@ -99,9 +103,9 @@
   /* An action is for what is selected, else for the row under the cursor, else for the open incident. */
   function act(key) {
     const row = underCursor();
-    const box = row?.querySelector("input[type=checkbox]");
+    const box = row?.querySelector("[name=incident]");
     const isOpen = row?.querySelector(ROW).ariaCurrent === "true";
-    const isAnySelected = [...(row?.closest("table").querySelectorAll("tbody input[type=checkbox]") || [])].some((each) => each.checked);
+    const isAnySelected = [...document.querySelectorAll("[name=incident]")].some((each) => each.checked);
     if (box && !isOpen && !isAnySelected) box.click();
     return activate(key);
   }

@@ -3,7 +3,10 @@
 (() => {
   const WAIT = 150; // ms after the last key
 
-  for (const input of document.querySelectorAll("[data-suggest]")) {
+  const known = new WeakSet();
+
+  function assist(input) {
+    known.add(input);
     const list = document.getElementById(input.getAttribute("aria-controls"));
     let asking = null;
     let later = 0;
@@ -89,6 +92,10 @@
     });
     input.addEventListener("blur", close);
   }
+
+  const look = () => { for (const input of document.querySelectorAll("[data-suggest]")) if (!known.has(input)) assist(input); };
+  document.addEventListener("htmx:afterSettle", look);
+  look();
 
   document.addEventListener("click", (event) => {
     const box = document.getElementById("more-filters");

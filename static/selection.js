@@ -1,53 +1,67 @@
-/* Selecting rows: one, a range with Shift, all of the page, or all that match. The bar with what can be done shows while something is selected. */
+/* Selecting rows of a table: one, a range with Shift, or all of the page; the bar named by `data-bar`, with what can be done, shows while some are.
+   In the feed all that match can be selected, too. Tables come and go, so all is heard at the document. */
 "use strict";
 (() => {
-  const bar = document.getElementById("bulk");
-  const page = document.getElementById("check-page");
-  const rows = document.getElementById("rows");
-  if (!bar || !rows) return;
   const all = document.getElementById("bulk-all");
   let last = null; // the box that was clicked before, where a range begins
 
-  const boxes = () => [...rows.tBodies[0].querySelectorAll("[name=incident]")];
+  const tables = () => document.querySelectorAll("table[data-bar]");
+  const boxes = (table) => [...table.tBodies[0].querySelectorAll("[type=checkbox]")];
+  const isFeed = (table) => table.id === "rows";
 
-  function show() {
-    const every = boxes();
-    const chosen = every.filter((box) => box.checked);
-    page.checked = chosen.length > 0 && chosen.length === every.length;
-    page.indeterminate = chosen.length > 0 && !page.checked;
-    if (!page.checked) all.checked = false;
-    bar.hidden = !chosen.length;
-    bar.querySelector(".bulk-all").hidden = !page.checked;
-    const matching = document.getElementById("feed").dataset.matching;
-    document.getElementById("bulk-all-words").textContent = `All ${matching ? `${Number(matching).toLocaleString("en")} ` : ""}matching`;
-    document.getElementById("bulk-count").textContent = all.checked ? "All matching selected" : `${chosen.length} selected`;
+  function show(table) {
+    const every = boxes(table);
+    const page = table.tHead.querySelector("[type=checkbox]");
+    const bar = document.getElementById(table.dataset.bar);
+    if (!bar) return;
+    const count = every.filter((box) => box.checked).length;
+    page.checked = count > 0 && count === every.length;
+    page.indeterminate = count > 0 && !page.checked;
+    bar.hidden = !count;
+    if (isFeed(table)) offerAll(page.checked, bar);
+    bar.querySelector(".bulk-count").textContent = isFeed(table) && all.checked ? "All matching selected" : `${count} selected`;
   }
 
-  rows.addEventListener("click", (event) => {
-    const box = event.target.closest("[name=incident]");
+  function offerAll(isWholePage, bar) {
+    if (!isWholePage) all.checked = false;
+    bar.querySelector(".bulk-all").hidden = !isWholePage;
+    const matching = document.getElementById("feed").dataset.matching;
+    document.getElementById("bulk-all-words").textContent = `All ${matching ? `${Number(matching).toLocaleString("en")} ` : ""}matching`;
+  }
+
+  function showAll() {
+    for (const table of tables()) show(table);
+  }
+
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest("table[data-bar] tbody [type=checkbox]");
     if (!box) return;
-    const every = boxes();
+    const table = box.closest("table");
+    const every = boxes(table);
     if (event.shiftKey && last && every.includes(last)) {
       const [from, to] = [every.indexOf(last), every.indexOf(box)].sort((one, other) => one - other);
       for (const each of every.slice(from, to + 1)) each.checked = box.checked;
     }
     last = box;
-    show();
+    show(table);
   });
-  page.addEventListener("change", () => {
-    for (const box of boxes()) box.checked = page.checked;
-    show();
+  document.addEventListener("change", (event) => {
+    const page = event.target.closest("table[data-bar] thead [type=checkbox]");
+    const table = page?.closest("table") || (event.target === all && all.checked && document.getElementById("rows"));
+    if (!table) return;
+    for (const box of boxes(table)) box.checked = event.target.checked;
+    show(table);
   });
-  all.addEventListener("change", () => {
-    if (all.checked) for (const box of boxes()) box.checked = true;
-    show();
-  });
-  document.addEventListener("console:refreshed", show);
+  document.addEventListener("console:refreshed", showAll);
+  document.addEventListener("htmx:afterSettle", showAll);
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || bar.hidden || document.querySelector("dialog[open]")) return;
-    for (const box of boxes()) box.checked = false;
-    show();
+    const chosen = [...tables()].filter((table) => boxes(table).some((box) => box.checked));
+    if (event.key !== "Escape" || !chosen.length || document.querySelector("dialog[open]")) return;
+    for (const table of chosen) {
+      for (const box of boxes(table)) box.checked = false;
+      show(table);
+    }
     event.stopImmediatePropagation();
   }, true);
-  show();
+  showAll();
 })();

@@ -49,11 +49,6 @@ def markdown(text: str) -> SafeString:
 
 
 @register.filter
-def thousands(number: int) -> str:
-    return f"{number:,}"
-
-
-@register.filter
 def less(number: int, shown: Sized) -> int:
     return number - len(shown)
 

@@ -19,10 +19,5 @@ def span(minutes: int) -> str:
 
 
 @register.filter
-def thousands(number: int) -> str:
-    return f"{number:,}"
-
-
-@register.filter
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"

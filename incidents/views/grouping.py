@@ -73,7 +73,8 @@ def _merge(request: SignedInRequest, into: Incident, sources: list[Incident], co
 def split(request: SignedInRequest, pk: int) -> HttpResponse:
     """Which alerts to take out, and where to."""
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
-    alerts = list(incident.alerts.select_related("app_key").order_by("-status", "-changed_at", "-pk")[:OFFERED_ALERTS])
+    picked = {int(pk) for pk in request.GET.getlist("alerts") if pk.isdecimal() and len(pk) < 19}
+    alerts = _offered(incident, picked)
     offered = [alert.pk for alert in alerts]
     form = SplitForm(
         request.POST if request.method == "POST" else None,
@@ -83,9 +84,15 @@ def split(request: SignedInRequest, pk: int) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         return _split(request, incident, form.cleaned_data)
-    chosen = set(form["alerts"].value() or ())
+    chosen = set(form["alerts"].value() or picked)
     context = {"incident": incident, "form": form, "alerts": alerts, "more": incident.alerts_count - len(alerts)}
     return _ask(request, "incidents/_split.html", {**context, "picked": chosen})
+
+
+def _offered(incident: Incident, picked: set[int]) -> list[Alert]:
+    """Those that were picked before first, then the worst."""
+    among = incident.alerts.select_related("app_key").order_by("-status", "-changed_at", "-pk")
+    return [*among.filter(pk__in=picked)[:OFFERED_ALERTS], *among.exclude(pk__in=picked)[:OFFERED_ALERTS]]
 
 
 def _split(request: SignedInRequest, incident: Incident, said: dict[str, Any]) -> HttpResponse:

@@ -79,6 +79,7 @@ def _overview(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
 def _alerts(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
     asked = AlertFilter(request.GET, incident)
     return {
+        "can_split": request.user.may_act and incident.alerts_count > 1,
         "asked": asked,
         "columns": [(order, asked.direction(order), asked.sorted_by(order)) for order in Order],
         "chips": [

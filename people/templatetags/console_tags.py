@@ -136,9 +136,25 @@ def in_words(length: timedelta) -> str:
     return " ".join(f"{amount}{unit}" for amount, unit in amounts[first : first + 2] if amount) or "0s"
 
 
+@register.filter
+def thousands(number: int) -> str:
+    """A number of things as people read it: "13,334"."""
+    return f"{number:,}"
+
+
+@register.filter
+def short_amount(number: int) -> str:
+    """The same where there is little room: "13.3k"."""
+    return f"{number:,}" if number < 10_000 else f"{number / 1000:.1f}k" if number < 100_000 else f"{number // 1000}k"
+
+
 # By the beginning of an address.
 PARTS = {
-    **{"patterns": "patterns", "tags": "patterns", "integrations": "integrations", "api": "api", "me": "me"},
+    "patterns": "patterns",
+    "tags": "patterns",
+    "integrations": "integrations",
+    "api": "api",
+    "me": "me",
     **dict.fromkeys(("people", "audit"), "people"),
 }
 

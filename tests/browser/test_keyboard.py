@@ -175,3 +175,45 @@ def test_keys_are_off_for_who_turned_them_off(page: Any) -> None:
         expect(page.locator("#show-keys")).to_have_count(int(is_on))
         page.keyboard.press("?")
         expect(page.locator("dialog[open]")).to_have_count(int(is_on))
+
+
+def test_alerts_are_found_chosen_and_split_off_by_keys_alone(page: Any, send: Callable[..., None]) -> None:
+    from playwright.sync_api import expect
+
+    for number in range(4):
+        send("san-1", check=f"Volume {number}", rack=f"r{number % 2}")
+    page.goto("/")
+    keys = page.keyboard
+    page.get_by_role("link", name="san-1").first.press("Enter")
+    page.locator("#tab-alerts").press("Enter")
+    expect(page.locator(".alerts tbody tr")).to_have_count(4)
+    tab_to(page, "Filter the alerts")
+    keys.type("rack = ")
+    expect(page.locator("#alert-q-suggestions")).to_contain_text("r1")
+    keys.type("r1")
+    keys.press("Escape")
+    keys.press("Enter")
+    expect(page.locator(".alerts tbody tr")).to_have_count(2)
+    page.locator(".alerts .alert-link").first.focus()
+    keys.press("x")
+    expect(page.locator("#split-chosen .bulk-count")).to_have_text("1 selected")
+    keys.press("Shift+ArrowDown")
+    expect(page.locator("#split-chosen .bulk-count")).to_have_text("2 selected")
+    tab_to(page, "Split or move")
+    keys.press("Enter")
+    expect(page.locator("#dialog .pick-row input:checked")).to_have_count(2)
+    page.locator("#dialog").get_by_role("button", name="Take out").press("Enter")
+    expect(page.get_by_text("Split 2 alerts off.")).to_be_visible()
+
+
+def test_a_tags_value_is_copied_by_its_button(page: Any, send: Callable[..., None]) -> None:
+    from playwright.sync_api import expect
+
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    send("copy-me.example.com", check="Disk")
+    page.goto("/")
+    page.get_by_role("link", name="copy-me.example.com").first.press("Enter")
+    page.locator("#tab-detail").wait_for()
+    page.get_by_role("button", name="Copy host", exact=True).press("Enter")
+    expect(page.locator("#announcer")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "copy-me.example.com"

@@ -50,6 +50,23 @@ def test_merged_the_alerts_are_in_one_incident_and_the_other_link_leads_there(
     assert not acting.get("/?folder=resolved").context["page"].rows
 
 
+def test_alerts_chosen_in_the_table_are_those_that_the_question_is_about(
+    acting: Client, pair: tuple[Incident, Incident]
+) -> None:
+    _, incident = pair
+    table = acting.get(f"/incidents/{incident.pk}/alerts").content.decode()
+    chosen = list(incident.alerts.order_by("pk")[:2])
+    assert all(f'value="{alert.pk}"' in table for alert in chosen)
+    asked = acting.get(f"/incidents/{incident.pk}/split", {"alerts": [*(alert.pk for alert in chosen), "x", "9" * 30]})
+    assert asked.context["picked"] == {alert.pk for alert in chosen}
+    assert asked.content.decode().count("checked") == 3  # and how
+
+
+def test_who_may_only_look_chooses_no_alerts(client: Client, viewer: User, pair: tuple[Incident, Incident]) -> None:
+    client.force_login(viewer)
+    assert "split-chosen" not in client.get(f"/incidents/{pair[1].pk}/alerts").content.decode()
+
+
 def test_further_alerts_of_either_come_to_the_merged_incident_and_stay_there(
     pair: tuple[Incident, Incident], responder: User, post_event: PostEvent
 ) -> None:

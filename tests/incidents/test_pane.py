@@ -87,6 +87,19 @@ def test_alerts_are_narrowed_by_text_and_status(post_event: PostEvent, shown: Ca
     assert "Clear the filter" in nothing
 
 
+def test_alerts_are_asked_for_in_the_language_of_the_feed(post_event: PostEvent, shown: Callable[..., str]) -> None:
+    post_event(host="db-1", check="Disk", rack="r7")
+    post_event(host="db-1", check="CPU", rack="r8", status="warning")
+    assert named(shown("/alerts", **{"alert-q": "rack = r7 OR status = critical"})) == ["Disk"]
+    assert named(shown("/alerts", **{"alert-q": "rack != r7"})) == ["CPU"]
+    broken = shown("/alerts", **{"alert-q": "rack = (r7"})
+    assert 'aria-describedby="alert-q-error"' in broken
+    assert 'id="alert-q-error"' in broken
+    of_incidents = shown("/alerts", **{"alert-q": "rack === r7"})
+    assert "cannot be asked of one alert" in of_incidents
+    assert named(of_incidents) == []
+
+
 @pytest.mark.parametrize("sort", ["status", "-status", "name", "-name", "started", "-changed"])
 def test_pages_of_alerts_show_each_once(post_batch: PostBatch, shown: Callable[..., str], sort: str) -> None:
     post_batch(*({"host": "db-1", "check": f"c{n:03}", "status": ("critical", "warning")[n % 2]} for n in range(230)))
