@@ -57,7 +57,8 @@ def test_alerts_chosen_in_the_table_are_those_that_the_question_is_about(
     table = acting.get(f"/incidents/{incident.pk}/alerts").content.decode()
     chosen = list(incident.alerts.order_by("pk")[:2])
     assert all(f'value="{alert.pk}"' in table for alert in chosen)
-    asked = acting.get(f"/incidents/{incident.pk}/split", {"alerts": [*(alert.pk for alert in chosen), "x", "9" * 30]})
+    named = [*(str(alert.pk) for alert in chosen), "x", "9" * 30]
+    asked = acting.get(f"/incidents/{incident.pk}/split", {"alerts": named})
     assert asked.context["picked"] == {alert.pk for alert in chosen}
     assert asked.content.decode().count("checked") == 3  # and how
 
