@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -23,39 +24,64 @@ def save(objects: Sequence[Any], names: Iterable[str], *, model: type[models.Mod
     if not objects:
         return
     meta = (model or type(objects[0]))._meta
-    fields: list[Any] = [meta.get_field(name) for name in names]
-    columns = [*(field.attname for field in fields), "id"]
-    rows = [(*(_prepared(field, getattr(each, field.attname)) for field in fields), each.pk) for each in objects]
+    fields: list[Any] = [*map(meta.get_field, names), meta.pk]
+    changed = [field.attname for field in fields[:-1]]
     if connection.vendor == "postgresql":
-        types = {field.attname: _type(field) for field in fields} | {"id": "bigint"}
-        changes = ", ".join(f"{name} = r.{name}" for name in columns[:-1])
-        source = recordset(columns, types)
-        run(f"UPDATE {meta.db_table} t SET {changes} FROM {source} WHERE t.id = r.id", [as_json(columns, types, rows)])
+        changes = ", ".join(f"{name} = r.{name}" for name in changed)
+        sql = f"UPDATE {meta.db_table} t SET {changes} FROM {_source(fields)} WHERE t.id = r.id"
+        run(sql, [_encoded(fields, objects)])
     else:
-        changes = ", ".join(f"{name} = ?" for name in columns[:-1])
-        with connection.wrap_database_errors:
-            driver().executemany(f"UPDATE {meta.db_table} SET {changes} WHERE id = ?", map(plain, rows))
+        changes = ", ".join(f"{name} = ?" for name in changed)
+        _each(f"UPDATE {meta.db_table} SET {changes} WHERE id = ?", fields, objects)
 
 
-def create(objects: Sequence[models.Model]) -> None:
-    """Write new objects, and give each its key: `bulk_create`, at a fraction of its cost where PostgreSQL counts the keys."""
+def create(objects: Sequence[Any], *, model: type[models.Model] | None = None) -> None:
+    """Write new objects, and give each its key: `bulk_create`, at a fraction of its cost. They are what `save` takes."""
     if not objects:
         return
-    model = type(objects[0])
-    if connection.vendor != "postgresql":
-        model._default_manager.bulk_create(objects)
-        return
-    meta = model._meta
-    fields = meta.local_concrete_fields
-    drawn = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
-    for each, (pk,) in zip(objects, run(drawn, [meta.db_table, len(objects)]).fetchall(), strict=True):
+    meta = (model or type(objects[0]))._meta
+    for each, pk in zip(objects, _new_keys(meta.db_table, len(objects)), strict=True):
         each.pk = pk
-        each._state.adding, each._state.db = False, connection.alias
-    rows = [tuple(_prepared(field, getattr(each, field.attname)) for field in fields) for each in objects]
-    types = {field.attname: _type(field) for field in fields}
-    columns = list(types)
-    sql = f"INSERT INTO {meta.db_table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {recordset(columns, types)}"
-    run(sql, [as_json(columns, types, rows)])
+        if isinstance(each, models.Model):
+            each._state.adding, each._state.db = False, connection.alias
+    fields = [field for field in meta.local_concrete_fields if not field.generated]
+    columns = ", ".join(f'"{field.attname}"' for field in fields)
+    if connection.vendor == "postgresql":
+        sql = f"INSERT INTO {meta.db_table} ({columns}) SELECT {columns} FROM {_source(fields)}"
+        run(sql, [_encoded(fields, objects)])
+    else:
+        marks = ", ".join("?" * len(fields))
+        _each(f"INSERT INTO {meta.db_table} ({columns}) VALUES ({marks})", fields, objects)
+
+
+def _new_keys(table: str, count: int) -> list[int]:
+    if connection.vendor == "postgresql":
+        drawn = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
+        return [key for (key,) in run(drawn, [table, count]).fetchall()]
+    # Whoever writes holds the one lock: nobody else takes these meanwhile.
+    (last,) = run("SELECT max(seq) FROM sqlite_sequence WHERE name = %s", [table]).fetchone()
+    return list(range((last or 0) + 1, (last or 0) + 1 + count))
+
+
+def _attributes(fields: Sequence[Any]) -> Callable[[Any], Row]:
+    return attrgetter(*("pk" if field.primary_key else field.attname for field in fields))
+
+
+def _source(fields: Sequence[Any]) -> str:
+    return recordset([field.attname for field in fields], {field.attname: _type(field) for field in fields})
+
+
+def _encoded(fields: Sequence[Any], objects: Iterable[Any]) -> str:
+    encoders = [
+        _or_null(json.dumps) if isinstance(field, models.JSONField) else _ENCODERS[_type(field)] for field in fields
+    ]
+    return _rows_as_json([field.attname for field in fields], encoders, map(_attributes(fields), objects))
+
+
+def _each(sql: str, fields: Sequence[Any], objects: Iterable[Any]) -> None:
+    rows = (plain(tuple(map(_prepared, fields, row))) for row in map(_attributes(fields), objects))
+    with connection.wrap_database_errors:
+        driver().executemany(sql, rows)
 
 
 def _prepared(field: Any, value: Any) -> Any:
@@ -69,6 +95,15 @@ def _type(field: Any) -> str:
     if kind.startswith("timestamp"):
         return "timestamptz"
     return "text" if kind.startswith("varchar") else kind
+
+
+def rows_of(queryset: models.QuerySet[Any, Any]) -> list[Any]:
+    """The rows of a queryset of values, at less than half the cost where PostgreSQL sends them in its binary form."""
+    if connection.vendor != "postgresql":
+        return list(queryset)
+    sql, parameters = queryset.query.sql_with_params()
+    with connection.wrap_database_errors:
+        return list(driver().execute(sql, parameters, binary=True).fetchall())
 
 
 def driver() -> Any:
@@ -103,9 +138,12 @@ def recordset(columns: Sequence[str], types: Mapping[str, str], parameter: str =
 def as_json(columns: Sequence[str], types: Mapping[str, str], rows: Iterable[Row]) -> str:
     """Rows as that parameter. Values of type jsonb are JSON already, those of type uuid hexadecimal."""
     known = _ENCODERS if connection.vendor == "postgresql" else _SQLITE_ENCODERS
-    encoders = [known[types[name]] for name in columns]
+    return _rows_as_json(columns, [known[types[name]] for name in columns], rows)
+
+
+def _rows_as_json(columns: Sequence[str], encoders: Sequence[Callable[[Any], str]], rows: Iterable[Row]) -> str:
     template = "{" + ",".join(f'"{name}":%s' for name in columns) + "}"
-    encoded = (template % tuple([encode(value) for encode, value in zip(encoders, row, strict=True)]) for row in rows)
+    encoded = [template % tuple([encode(value) for encode, value in zip(encoders, row, strict=True)]) for row in rows]
     return "[" + ",".join(encoded) + "]"
 
 

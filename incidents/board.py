@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
-from uuid import UUID
 
 from incidents.correlation import Candidate, Decision, Match, Subject, decide
 from incidents.gathering import Gathering, Seen
@@ -19,27 +18,33 @@ Kind = TypeVar("Kind", bound=Gathering)
 class Board(Generic[Kind]):
     """Gatherings by their place, which grows in the order in which incidents were opened, and by the keys that lead to them."""
 
-    def __init__(self, kind: type[Kind], *, alerts_per_incident: int) -> None:
+    def __init__(self, kind: type[Kind], *, alerts_per_incident: int, first_place: int = 0) -> None:
         self.kind = kind
         self.alerts_per_incident = alerts_per_incident
         self.gatherings: dict[int, Kind] = {}
-        self.by_key: dict[UUID, list[int]] = defaultdict(list)
-        self._next_place = 0
+        self.by_key: dict[str, list[int]] = defaultdict(list)
+        self._next_place = first_place
 
     def add(self, gathering: Kind) -> int:
         """Put on an incident that was opened after all those that are there; returns its place."""
         place = self._next_place
         self._next_place += 1
-        self.gatherings[place] = gathering
-        for key in self._keys(gathering):
-            self.by_key[key].append(place)
+        self.put(gathering, place)
         return place
+
+    def put(self, gathering: Kind, place: int) -> None:
+        self.gatherings[place] = gathering
+        self.lead(place)
 
     def lead(self, place: int) -> None:
         """Let the keys of an incident's valid matchers lead to it, where it has been given some."""
         for key in self._keys(self.gatherings[place]):
             if place not in self.by_key[key]:
                 insort(self.by_key[key], place)
+
+    def places(self, key: str) -> Sequence[int]:
+        """Where a key leads, the incident opened last at the end."""
+        return self.by_key.get(key, ())
 
     def remove(self, place: int) -> Kind:
         gathering = self.gatherings.pop(place)
@@ -50,7 +55,7 @@ class Board(Generic[Kind]):
                 self.by_key.pop(key, None)
         return gathering
 
-    def place(self, alert: Seen, subject: Subject, matches: tuple[Match, ...], at: datetime) -> tuple[int, Decision]:
+    def place(self, alert: Seen, subject: Subject, matches: Iterable[Match], at: datetime) -> tuple[int, Decision]:
         """Join an alert that has no incident to one, or open one for it; returns its place."""
         decision = decide(subject, matches, lambda key: self._candidates(key, alert.started_at))
         if decision.incident is not None:
@@ -70,9 +75,9 @@ class Board(Generic[Kind]):
     def _incident(self, place: int) -> Incident:
         return self.gatherings[place].incident
 
-    def _candidates(self, key: UUID, start: datetime) -> list[Candidate]:
+    def _candidates(self, key: str, start: datetime) -> list[Candidate]:
         found = []
-        for place in self.by_key.get(key, ()):
+        for place in self.places(key):
             gathering = self.gatherings.get(place)
             if gathering and (leading := gathering.leading(key)):
                 is_full = gathering.incident.alerts_count >= self.alerts_per_incident
@@ -80,6 +85,6 @@ class Board(Generic[Kind]):
         return found
 
     @staticmethod
-    def _keys(gathering: Gathering, *, also_invalid: bool = False) -> Iterable[UUID]:
+    def _keys(gathering: Gathering, *, also_invalid: bool = False) -> Iterable[str]:
         matchers = [matcher for matcher in gathering.matchers if matcher.valid or also_invalid]
         return {key for matcher in matchers for key in (matcher.key, matcher.any_source_key) if key}

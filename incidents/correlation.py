@@ -1,17 +1,16 @@
 """Which incident an alert belongs to, and why (engine.md, Correlation; bigpanda.md §3.2).
 
-Pure: live correlation and the replay over the past call the same `matching` and `decide`. What did not match is only judged
+Pure: live correlation and the replay over the past call the same `Matches` and `decide`. What did not match is only judged
 when somebody asks why (incidents.reasons): from the log and the rules of then it comes out the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
-from uuid import UUID
 
 from alerts.events import Tags, fingerprint, shown
 from incidents.bpql.terms import fold_tags
@@ -50,8 +49,8 @@ class Match(NamedTuple):
 
     pattern: Pattern
     values: tuple[str, ...]
-    key: UUID
-    any_source_key: UUID | None = None  # where sources may not mix: what the key would be if they did
+    key: str
+    any_source_key: str | None = None  # where sources may not mix: what the key would be if they did
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Candidate:
     is_resolved: bool = False  # by the time the alert started
 
 
-Candidates = Callable[[UUID], Sequence[Candidate]]
+Candidates = Callable[[str], Sequence[Candidate]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +103,38 @@ class Met(NamedTuple):
     anchor_at: datetime
 
 
+class Matches:
+    """The patterns that match an alert, in their order, asked only as far as somebody looks: most often the first has found the incident."""
+
+    def __init__(self, subject: Subject, patterns: Iterable[Pattern]) -> None:
+        self._found: list[Match] = []
+        self._further = _matching(subject, patterns)
+
+    def __iter__(self) -> Iterator[Match]:
+        place = 0
+        while place < len(self._found) or self._find():
+            yield self._found[place]
+            place += 1
+
+    def _find(self) -> bool:
+        match = next(self._further, None)
+        if match:
+            self._found.append(match)
+        return match is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Join `incident`, or open a new one where it is None. `matches` are the alert's own; `met` are the incidents they led to, up to that one."""
 
     incident: int | None
     winner: Match | None
-    matches: tuple[Match, ...]
+    matches: Iterable[Match]
     met: tuple[Met, ...]
     follows: int | None = None  # the full incident that a new one takes over from
 
 
 Judged = tuple[Match | Considered, ...]
-
-
-def matching(subject: Subject, patterns: Iterable[Pattern]) -> tuple[Match, ...]:
-    """The patterns that match the alert, in their order."""
-    found: list[Match] = []
-    values_of: dict[tuple[str, ...], tuple[str, ...]] = {}  # many patterns compare the same tags
-    for pattern in patterns:
-        values = values_of.get(pattern.tags)
-        if values is None:
-            values = values_of[pattern.tags] = _values(subject.tags, pattern.tags)
-        if values and pattern.active and (pattern.filter is None or pattern.filter(subject)):
-            found.append(_match(subject, pattern, values))
-    return tuple(found)
 
 
 def judge(subject: Subject, patterns: Iterable[Pattern]) -> Judged:
@@ -149,7 +155,7 @@ def judge(subject: Subject, patterns: Iterable[Pattern]) -> Judged:
     return tuple(judged)
 
 
-def decide(subject: Subject, matches: tuple[Match, ...], candidates: Candidates) -> Decision:
+def decide(subject: Subject, matches: Iterable[Match], candidates: Candidates) -> Decision:
     """Find the incident for an alert that has none.
 
     `candidates` gives the incidents under a key of the alert's matches, the latest opened last; those that were resolved or are of
@@ -193,6 +199,16 @@ def considered(judged: Judged, met: Iterable[Met]) -> list[Considered]:
     return told
 
 
+def _matching(subject: Subject, patterns: Iterable[Pattern]) -> Iterator[Match]:
+    values_of: dict[tuple[str, ...], tuple[str, ...]] = {}  # many patterns compare the same tags
+    for pattern in patterns:
+        values = values_of.get(pattern.tags)
+        if values is None:
+            values = values_of[pattern.tags] = _values(subject.tags, pattern.tags)
+        if values and pattern.active and (pattern.filter is None or pattern.filter(subject)):
+            yield _match(subject, pattern, values)
+
+
 def _values(tags: Tags, names: tuple[str, ...]) -> tuple[str, ...]:
     """The values of these tags; none at all where one of them is missing."""
     found = tuple([shown(value) for value in map(tags.get, names) if value])
@@ -200,16 +216,14 @@ def _values(tags: Tags, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _match(subject: Subject, pattern: Pattern, values: tuple[str, ...]) -> Match:
-    any_source = key_of(pattern.pk, pattern.version, "", *values)
     if pattern.cross_source:
-        return Match(pattern, values, any_source)
-    return Match(pattern, values, key_of(pattern.pk, pattern.version, subject.source, *values), any_source)
+        return Match(pattern, values, _key(pattern, "", values))
+    return Match(pattern, values, _key(pattern, subject.source, values), _key(pattern, "", values))
 
 
-@lru_cache(20_000)
-def key_of(pattern: int, version: int, source: str, *values: str) -> UUID:
+def _key(pattern: Pattern, source: str, values: tuple[str, ...]) -> str:
     """What stands for the alerts that belong together by one version of a pattern; `source` is empty where sources may mix."""
-    return UUID(fingerprint("\0".join((str(pattern), str(version), source, *values))))
+    return fingerprint("\0".join((str(pattern.pk), str(pattern.version), source, *values)))
 
 
 def _reachable(subject: Subject, match: Match, candidates: Candidates) -> tuple[Candidate | None, str]:

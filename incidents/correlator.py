@@ -5,26 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
+from itertools import chain
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from alerts import sets
 from alerts.events import shown
 from alerts.models import Alert, Event, moment_of
 from appkeys.models import AppKey
-from incidents import domain, environments, reasons, rules, sequence
+from incidents import bpql, domain, environments, leads, reasons, rules, sequence
 from incidents.board import Board
-from incidents.correlation import Decision, matching
-from incidents.gathering import HANDLED, ROLLED_UP, Gathering, Seen
-from incidents.models import Activity, Incident, Matcher, Turn
+from incidents.correlation import Decision, Match, Matches, Pattern
+from incidents.gathering import HANDLED, ROLLED_UP, Gathering, Seen, write_leads
+from incidents.models import Incident, Turn
 
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
@@ -100,7 +98,7 @@ def _read_behind() -> list[Seen]:
     # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
     locked = _behind().select_for_update(of=("self",)).order_by("pk")
     # fmt: off
-    rows: list[Any] = list(locked.values_list(
+    rows = sets.rows_of(locked.values_list(
         "pk", "identifier", "app_key_id", "status", "severity", "tags", "primary_property", "secondary_property",
         "started_at", "changed_at", "status_changes", "revision", "correlated_revision", "incident_id", "counted_status",
     )[:GROUP])
@@ -114,56 +112,66 @@ def _read_behind() -> list[Seen]:
     return alerts
 
 
+class _Board(Board[Gathering]):
+    """The incidents of the database, by their keys; read where an alert looks for one. Those that are opened come after them."""
+
+    def __init__(self, alerts: Sequence[Seen], patterns: Sequence[Pattern]) -> None:
+        super().__init__(Gathering, alerts_per_incident=settings.ALERTS_PER_INCIDENT, first_place=2**63)
+        self.subjects = {alert.pk: alert.subject for alert in alerts if alert.needs_incident}
+        self.matches = {pk: Matches(subject, patterns) for pk, subject in self.subjects.items()}
+        self._read({alert.incident_id for alert in alerts if alert.incident_id})
+        self._known: set[str] = set()  # keys
+        if self.subjects:
+            starts = [subject.started_at for subject in self.subjects.values()]
+            reach = max((pattern.time_window for pattern in patterns), default=timedelta())
+            self._since, self._anchors = min(starts), (min(starts) - reach, max(starts) + reach)
+            self._look_up(self._leading())
+
+    def places(self, key: str) -> Sequence[int]:
+        if key not in self._known:
+            self._look_up(chain(*self.matches.values()))
+        return super().places(key)
+
+    def _leading(self) -> Iterator[Match]:
+        """Where several alerts have the first match in common, most often the first of them finds or opens an incident for all."""
+        firsts: set[str] = set()
+        for matches in self.matches.values():
+            first = next(iter(matches), None)
+            if first and first.key not in firsts:
+                firsts.add(first.key)
+                yield from matches
+
+    def _look_up(self, matches: Iterable[Match]) -> None:
+        wanted = list(matches)
+        keys = {match.key for match in wanted} - self._known
+        of_any_source = {match.any_source_key for match in wanted if match.any_source_key} - self._known
+        self._known |= keys | of_any_source
+        found = leads.reachable(keys, self._since, self._anchors) | leads.of_any_source(of_any_source)
+        self._read(found - self.gatherings.keys())
+
+    def _read(self, incidents: set[int]) -> None:
+        matchers = leads.leads_of(incidents, valid=True)
+        for incident in Incident.objects.filter(pk__in=incidents):
+            self.put(Gathering(incident, matchers[incident.pk]), incident.pk)
+
+
 class _Group:
     """The alerts of one group, and every incident that they are in or may join."""
 
     def __init__(self, alerts: list[Seen], now: datetime) -> None:
         self.alerts, self.now = alerts, now
         self.patterns = rules.in_force()
-        self.subjects = {alert.pk: alert.subject for alert in alerts if alert.needs_incident}
-        self.matches = {pk: matching(subject, self.patterns) for pk, subject in self.subjects.items()}
-        self.board = Board(Gathering, alerts_per_incident=settings.ALERTS_PER_INCIDENT)
-        self.place_of: dict[int, int] = {}  # incident key -> place on the board
+        self.board = _Board(alerts, self.patterns)
         self.decisions: dict[int, Decision] = {}  # by alert, as are the places they come to
         self.places: dict[int, int] = {}
         self.touched: set[int] = set()
-        self._load()
-
-    def _load(self) -> None:
-        found = {alert.incident_id for alert in self.alerts if alert.incident_id}
-        if wanted := [match for matches in self.matches.values() for match in matches]:
-            found |= self._reachable({match.key for match in wanted})
-            found |= _of_any_source({match.any_source_key for match in wanted if match.any_source_key})
-        matchers: dict[int, list[Matcher]] = defaultdict(list)
-        for matcher in Matcher.objects.filter(incident__in=found, valid=True).order_by("pk"):
-            matchers[matcher.incident_id].append(matcher)
-        for incident in Incident.objects.filter(pk__in=found).order_by("pk"):
-            for matcher in matchers[incident.pk]:
-                matcher.incident = incident
-            self.place_of[incident.pk] = self.board.add(Gathering(incident, matchers[incident.pk]))
-
-    def _reachable(self, keys: set[UUID]) -> set[int]:
-        """Incidents that an alert of the group may join: by key, in any window's reach.
-
-        Of a key that none of those has, the open or the latest one in reach, to say why not.
-        """
-        starts = [subject.started_at for subject in self.subjects.values()]
-        reach = max((pattern.time_window for pattern in self.patterns), default=timedelta())
-        in_reach = Q(anchor_at__range=(min(starts) - reach, max(starts) + reach))
-        open_then = Q(incident__resolved_at=None) | Q(incident__resolved_at__gt=min(starts), incident__resolved_by=None)
-        leading = Matcher.objects.filter(key__in=keys, valid=True)
-        found = list(leading.filter(Q(open=True) | in_reach, open_then).values_list("key", "incident"))
-        missing = keys - {key for key, _ in found}
-        unmatched = Matcher.objects.filter(in_reach, key__in=missing, valid=True)
-        closed = unmatched.values("key").annotate(latest=Max("incident"))
-        return {incident for _, incident in found} | {row["latest"] for row in closed}
 
     def take(self, alert: Seen) -> None:
         if alert.incident_id:
-            place = self.place_of[alert.incident_id]
+            place = alert.incident_id
             self.board.follow(place, alert, self.now)
-        elif subject := self.subjects.get(alert.pk):
-            place, decision = self.board.place(alert, subject, self.matches[alert.pk], self.now)
+        elif subject := self.board.subjects.get(alert.pk):
+            place, decision = self.board.place(alert, subject, self.board.matches[alert.pk], self.now)
             self.places[alert.pk], self.decisions[alert.pk] = place, decision
         else:
             return  # it never was active: nothing to show
@@ -175,15 +183,17 @@ class _Group:
         known = [each for each in touched if each.incident.pk is not None]
         sets.save([each.incident for each in known], ROLLED_UP)
         sets.save([each.incident for each in known if each.handled_anew], HANDLED)
-        Incident.objects.bulk_create([each.incident for each in begun])
+        sets.create([each.incident for each in begun])
         followers = [gathering for gathering in begun if gathering.follows]
         for gathering in followers:
             gathering.incident.follows = gathering.follows  # whose key is known only now
         sets.save([gathering.incident for gathering in followers], ["follows"])
-        write_matchers([gathering for gathering in touched if gathering.matchers_changed])
+        write_leads([gathering for gathering in touched if gathering.matchers_changed])
         for gathering in touched:
             gathering.note_joined(self.now)
-        Activity.objects.bulk_create(activity for gathering in touched for activity in gathering.activities)
+            for activity in gathering.activities:
+                activity.incident_id = gathering.incident.pk  # known only now where it has just been opened
+        sets.create([activity for gathering in touched for activity in gathering.activities])
         seen = (
             (alert.pk, max(1, alert.correlated_revision) if alert.incident_id else 0, alert.revision)
             for alert in self.alerts
@@ -194,6 +204,8 @@ class _Group:
     def _write_alerts(self, turn: Turn) -> None:
         for alert in self.alerts:
             alert.correlated_revision = alert.revision
+            subject = self.board.subjects.get(alert.pk)
+            alert.search_text = bpql.search_text(subject.folded if subject else bpql.fold_tags(alert.tags))
         placed = [alert for alert in self.alerts if alert.pk in self.places]
         for alert in placed:
             alert.incident_id = self._incident_pk(self.places[alert.pk])
@@ -218,43 +230,6 @@ def calm_down() -> int:
         gatherings = [Gathering(incident) for incident in incidents.order_by("pk")]
         calmed = [gathering for gathering in gatherings if gathering.calm_down(now)]
         sets.save([gathering.incident for gathering in calmed], ["flapping", "flapping_until", "flapping_changes"])
-        Activity.objects.bulk_create(activity for gathering in calmed for activity in gathering.activities)
+        sets.create([activity for gathering in calmed for activity in gathering.activities])
         environments.follow([gathering.incident.pk for gathering in calmed])
     return len(calmed)
-
-
-def _of_any_source(keys: set[UUID]) -> set[int]:
-    """Open incidents that only their source keeps an alert from, to say why not."""
-    if not keys:
-        return set()
-    leading = Matcher.objects.filter(any_source_key__in=keys, open=True)
-    return set(leading.values_list("incident", flat=True))
-
-
-def write_matchers(gatherings: Iterable[Gathering]) -> None:
-    """Write the matchers of incidents that changed; of each key one at most stays open, that of the incident opened last.
-
-    Closed first and opened last, since the constraint lets no two be open in between.
-    """
-    matchers = [matcher for gathering in gatherings for matcher in gathering.matchers]
-    for matcher in matchers:
-        matcher.incident_id = matcher.incident.pk
-    latest = {
-        matcher.key: matcher for matcher in sorted(matchers, key=lambda matcher: matcher.incident_id) if matcher.open
-    }
-    elsewhere = Matcher.objects.filter(key__in=latest, open=True).exclude(
-        incident__in={matcher.incident_id for matcher in matchers}
-    )
-    superseded = []
-    for other in elsewhere:
-        if other.incident_id > latest[other.key].incident_id:
-            del latest[other.key]
-        else:
-            superseded.append(other.pk)
-    for matcher in matchers:
-        matcher.open = latest.get(matcher.key) is matcher
-    known = [matcher for matcher in matchers if matcher.pk]
-    superseded += [matcher.pk for matcher in known if not matcher.open]
-    Matcher.objects.filter(pk__in=superseded).update(open=False)
-    sets.save(known, ["valid", "narrowed_at", "open", "anchor_at"])
-    Matcher.objects.bulk_create([matcher for matcher in matchers if not matcher.pk])

@@ -8,11 +8,10 @@ incident they were taken from, unless it no longer has an alert that matches, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
-from uuid import UUID
 
 from django.conf import settings
 
@@ -21,9 +20,10 @@ from alerts.flapping import changes_since, flaps_until
 from alerts.folding import EPOCH
 from alerts.models import Alert
 from appkeys.models import AppKey
-from incidents.bpql import search_text
+from incidents import leads
 from incidents.correlation import Decision, Subject
-from incidents.models import Activity, Incident, Matcher, no_counts, no_names
+from incidents.leads import Lead
+from incidents.models import Activity, Incident, no_counts, no_names
 from people.models import User
 
 NAMES_LIMIT = 10
@@ -56,11 +56,8 @@ class Seen:
     correlated_revision: int = 0  # the one it was seen in before
     incident_id: int | None = None
     counted_status: int | None = None
+    search_text: str = ""
     decision: dict[str, Any] | None = None
-
-    @property
-    def search_text(self) -> str:
-        return search_text(self.tags)
 
     @classmethod
     def of(cls, alert: Alert) -> Self:
@@ -103,7 +100,7 @@ class Seen:
 @dataclass(slots=True, eq=False)
 class Gathering:
     incident: Incident
-    matchers: list[Matcher] = field(default_factory=list)  # in the patterns' order
+    matchers: list[Lead] = field(default_factory=list)  # in the patterns' order
     follows: Incident | None = None
     activities: list[Activity] = field(default_factory=list)
     joined: list[Seen] = field(default_factory=list)
@@ -116,14 +113,13 @@ class Gathering:
         """A new incident from its first alert, ready for others that match what it matches."""
         incident = Incident(started_at=alert.started_at, changed_at=alert.changed_at, first_alert=alert.pk)
         matchers = [
-            Matcher(
-                incident=incident,
-                pattern_id=match.pattern.pk,
-                version=match.pattern.version,
-                key=match.key,
-                any_source_key=match.any_source_key,
+            Lead(
+                match.pattern.pk,
+                match.pattern.version,
+                match.key,
+                match.any_source_key,
                 source_system="" if match.pattern.cross_source else alert.source,
-                values=[list(pair) for pair in zip(match.pattern.tags, match.values, strict=True)],
+                values=list(zip(match.pattern.tags, match.values, strict=True)),
                 time_window=int(match.pattern.time_window.total_seconds() // 60),
                 anchor_at=alert.started_at,
             )
@@ -134,7 +130,7 @@ class Gathering:
         gathering._count_in(alert)
         return gathering
 
-    def leading(self, key: UUID) -> Matcher | None:
+    def leading(self, key: str) -> Lead | None:
         """The valid matcher by which alerts with this key come here."""
         return next(
             (each for each in self.matchers if each.valid and key in (each.key, each.any_source_key)),
@@ -151,17 +147,17 @@ class Gathering:
 
     def join(self, alert: Seen, decision: Decision) -> None:
         """Take in an alert; of the matchers that came with the one it joins by, only those it matches too stay valid."""
-        keys = {match.key for match in decision.matches}
         leading = self.leading(decision.winner.key) if decision.winner else None
-        for matcher in self.matchers:
-            if (
-                matcher.valid
-                and matcher.key not in keys
-                and leading
-                and matcher.brought_from_id == leading.brought_from_id
-            ):
-                matcher.valid = matcher.open = False
-                matcher.narrowed_at = self.incident.alerts_count + 1
+        beside = [
+            each
+            for each in self.matchers
+            if leading and each.valid and each is not leading and each.brought_from_id == leading.brought_from_id
+        ]
+        keys = {match.key for match in decision.matches} if beside else set()
+        for lead in beside:
+            if lead.key not in keys:
+                lead.valid = lead.open = False
+                lead.narrowed_at = self.incident.alerts_count + 1
                 self.matchers_changed = True
         self.joined.append(alert)
         self._count_in(alert)
@@ -359,3 +355,13 @@ def listed(names: list[str]) -> str:
         return ", ".join(names)
     more = f"{len(names) - 3} more" if len(names) < NAMES_LIMIT else f"{NAMES_LIMIT - 3} or more others"
     return f"{', '.join(names[:3])} and {more}"
+
+
+def write_leads(gatherings: Iterable[Gathering]) -> None:
+    """Write the matchers of incidents that are written already."""
+    changed = []
+    for gathering in gatherings:
+        for lead in gathering.matchers:
+            lead.incident_id = gathering.incident.pk
+            changed.append(lead)
+    leads.write(changed)

@@ -15,7 +15,8 @@ from alerts.events import shown
 from alerts.folding import Folded
 from incidents.board import Board
 from incidents.gathering import Gathering, Seen
-from incidents.models import Activity, Incident, Matcher, Turn
+from incidents.leads import Lead
+from incidents.models import Activity, Incident, Turn
 from incidents.models.turn import Left
 
 BY_HAND = 1  # any key of a user: who it was makes no difference here
@@ -63,7 +64,7 @@ class Hands:
     def __init__(self, board: Board[Replayed], alerts: dict[int, Known]) -> None:
         self.board, self.alerts = board, alerts
         self.homes: dict[int, int] = {}  # incident -> place
-        self.brought: dict[int, tuple[int, list[Matcher]]] = {}  # emptied place -> where its matchers lead, and which
+        self.brought: dict[int, tuple[int, list[Lead]]] = {}  # emptied place -> where its matchers lead, and which
 
     def take(self, turn: Turn, look: Look) -> None:
         """Do again what was done in a turn.
@@ -129,7 +130,7 @@ class Hands:
                     matcher.brought_from_id = place
             self._take_matchers(matchers, place, went)
 
-    def _take_matchers(self, matchers: list[Matcher], source: int, place: int) -> None:
+    def _take_matchers(self, matchers: list[Lead], source: int, place: int) -> None:
         if source in self.board.gatherings:
             there = self.board.gatherings[source]
             there.matchers = [matcher for matcher in there.matchers if matcher not in matchers]

@@ -1,6 +1,6 @@
 """Correlation over the past: the turns that were taken, taken again in memory, by the rules of then or by others (engine.md, Promises 3 and 4).
 
-It follows the recorded sequence (incidents.models.Turn), folds each alert as far as it had come, and asks the same `matching` and `decide`, so under
+It follows the recorded sequence (incidents.models.Turn), folds each alert as far as it had come, and asks the same `Matches` and `decide`, so under
 the same rules it comes to the same incidents. It streams: what is past every window is told (incidents.findings) and forgotten.
 """
 
@@ -19,7 +19,7 @@ from alerts.models import Alert, Event
 from alerts.spans import Logged, Span, read_spans
 from appkeys.models import AppKey
 from incidents.board import Board
-from incidents.correlation import Pattern, matching
+from incidents.correlation import Matches, Pattern
 from incidents.gathering import Seen
 from incidents.hands import Hands, Known, Replayed
 from incidents.models import Turn
@@ -78,7 +78,7 @@ class Replay:
             self.board.follow(known.place, seen, at)
         elif seen.needs_incident:
             subject = seen.subject
-            known.place, _ = self.board.place(seen, subject, matching(subject, patterns), at)
+            known.place, _ = self.board.place(seen, subject, Matches(subject, patterns), at)
             self.board.gatherings[known.place].members.append(seen.pk)
             self.alerts[seen.pk] = known
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 
@@ -19,7 +18,8 @@ from alerts.models import Alert
 from incidents import rules
 from incidents.correlation import Candidate, Considered, Match, Pattern, considered, decide, judge
 from incidents.gathering import Gathering, Seen
-from incidents.models import Incident, Matcher
+from incidents.leads import Lead, leads_of
+from incidents.models import Incident
 from incidents.reasons import reasons
 from incidents.why import Reason, Rules, in_words
 
@@ -95,7 +95,7 @@ def _first(incident: Incident, other: Alert | Incident) -> Alert | None:
 
 
 def _answer(alert: Alert, incident: Incident) -> Answer:
-    gathering = Gathering(incident, list(incident.matchers.order_by("pk")))
+    gathering = Gathering(incident, leads_of([incident.pk])[incident.pk])
     told = {each.pattern: each for each in reasons([alert])[alert.pk]}
     asked = _patterns(told.values())
     subject = Seen.of(alert).subject
@@ -118,7 +118,7 @@ def _patterns(told: Iterable[Considered]) -> Sequence[Pattern]:
     return [*then, *(pattern for pattern in rules.in_force() if pattern.pk not in known)]
 
 
-def _candidates(gathering: Gathering, key: UUID, alert: Alert) -> list[Candidate]:
+def _candidates(gathering: Gathering, key: str, alert: Alert) -> list[Candidate]:
     leading = gathering.leading(key)
     if leading is None:
         return []
@@ -139,12 +139,12 @@ def _verdict(
     return Verdict(named.reason(considered, sentence), tags, outside)
 
 
-def _matcher(gathering: Gathering, pattern: Pattern) -> Matcher | None:
+def _matcher(gathering: Gathering, pattern: Pattern) -> Lead | None:
     own = [each for each in gathering.matchers if each.pattern_id == pattern.pk]
     return next((each for each in own if each.version == pattern.version), own[0] if own else None)
 
 
-def _compared(pattern: Pattern, alert: Alert, matcher: Matcher | None, incident: Incident) -> tuple[Compared, ...]:
+def _compared(pattern: Pattern, alert: Alert, matcher: Lead | None, incident: Incident) -> tuple[Compared, ...]:
     there: dict[str, Any] = dict(matcher.values) if matcher else incident.shared_tags
     return tuple(Compared(name, _text(alert.tags.get(name)), _text(there.get(name))) for name in pattern.tags)
 
@@ -165,7 +165,7 @@ def _sentence(
     tags: Sequence[Compared],
     outside: int | None,
     told: Considered | None,
-    matcher: Matcher | None,
+    matcher: Lead | None,
     alert: Alert,
     gathering: Gathering,
 ) -> str:
@@ -204,9 +204,7 @@ def _led_elsewhere(told: Considered | None, alert: Alert, number: str) -> str:
     return f"It matches both now; when the alert came, {number} was not yet as it is."
 
 
-def _nothing_shared(
-    tags: Sequence[Compared], matcher: Matcher | None, considered: Considered, incident: Incident
-) -> str:
+def _nothing_shared(tags: Sequence[Compared], matcher: Lead | None, considered: Considered, incident: Incident) -> str:
     number = f"#{incident.pk}"
     differing = [each for each in tags if each.there is not None and not each.is_same]
     if differing:

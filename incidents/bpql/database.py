@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, F, Func, Q
 
-from alerts.events import Tags
 from incidents.bpql import automaton
 from incidents.bpql.automaton import SEPARATOR, SIGN
-from incidents.bpql.terms import Kind, Value, fold, fold_tags
+from incidents.bpql.terms import Kind, Value, fold
 
 
-def search_text(tags: Tags) -> str:
-    """An alert's tags as the one text that queries look at: folded here, since databases do not agree on letters' cases.
+def search_text(folded: Mapping[str, Sequence[str]]) -> str:
+    """An alert's folded tags as the one text that queries look at: folded here, since databases do not agree on letters' cases.
 
     Names stand in capitals, so that no word that is looked for in values is found in them.
     """
     parts = [SEPARATOR]
-    for name, values in fold_tags(tags).items():
+    for name, values in folded.items():
         for each in values:
             parts += name, SIGN, each, SEPARATOR
     return "".join(parts)

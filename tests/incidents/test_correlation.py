@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -14,7 +13,7 @@ from django.utils import timezone
 from alerts.events import Status
 from alerts.models import Alert
 from incidents import correlator, lifecycle, patterns
-from incidents.correlation import Candidate, Considered, Decision, Pattern, Subject, considered, decide, judge, matching
+from incidents.correlation import Candidate, Considered, Decision, Matches, Pattern, Subject, considered, decide, judge
 from incidents.models import Activity, CorrelationPattern, Incident, Matcher
 from incidents.reasons import reasons
 from incidents.tasks import correlate_behind
@@ -328,14 +327,14 @@ def _subject(source: str = "api.a", **tags: str) -> Subject:
     return Subject(source, dict(tags), timezone.now())
 
 
-def _decided(subject: Subject, candidates: dict[UUID, list[Candidate]]) -> tuple[Decision, list[Considered]]:
-    decision = decide(subject, matching(subject, [HOST, CHECK]), lambda key: candidates.get(key, []))
+def _decided(subject: Subject, candidates: dict[str, list[Candidate]]) -> tuple[Decision, list[Considered]]:
+    decision = decide(subject, Matches(subject, [HOST, CHECK]), lambda key: candidates.get(key, []))
     return decision, considered(judge(subject, [HOST, CHECK]), decision.met)
 
 
 def test_decide_tells_why_each_pattern_won_or_lost() -> None:
     subject = _subject(host="h", cluster="k", check="c")
-    by_host, by_check = matching(subject, [HOST, CHECK])
+    by_host, by_check = Matches(subject, [HOST, CHECK])
     candidates = {by_check.key: [Candidate(7, subject.started_at)]}
     decision, said = _decided(subject, candidates)
     assert (decision.incident, decision.winner) == (7, by_check)
@@ -348,7 +347,7 @@ def test_decide_tells_why_each_pattern_won_or_lost() -> None:
 
 def test_decide_tells_what_is_against_the_incident_that_came_nearest() -> None:
     subject = _subject(host="h", cluster="k", check="c")
-    by_host, by_check = matching(subject, [HOST, CHECK])
+    by_host, by_check = Matches(subject, [HOST, CHECK])
     assert by_check.any_source_key
     early = subject.started_at - timedelta(hours=2)
     cases = [
@@ -368,8 +367,8 @@ def test_a_pattern_only_takes_what_its_filter_names_and_nothing_while_it_is_off(
     only_shops = replace(HOST, filter=lambda subject: subject.tags.get("cluster") == "shop")
     off = replace(only_shops, active=False)
     shop, other = _subject(host="h", cluster="shop"), _subject(host="h")
-    assert matching(shop, [only_shops]) == judge(shop, [only_shops])
-    assert matching(other, [only_shops]) == matching(shop, [off]) == ()
+    assert tuple(Matches(shop, [only_shops])) == judge(shop, [only_shops])
+    assert [*Matches(other, [only_shops]), *Matches(shop, [off])] == []
     (said,) = judge(other, [only_shops])
     assert isinstance(said, Considered)
     assert said.verdict == "filtered_out"
@@ -381,6 +380,6 @@ def test_a_pattern_only_takes_what_its_filter_names_and_nothing_while_it_is_off(
 
 def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
     tags = {"cluster": "k", "check": "c"}
-    (one,), (other,) = (matching(_subject(source, **tags), [CHECK]) for source in ("api.a", "api.b"))
+    (one,), (other,) = (Matches(_subject(source, **tags), [CHECK]) for source in ("api.a", "api.b"))
     assert one.key != other.key
     assert one.any_source_key == other.any_source_key
