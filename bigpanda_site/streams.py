@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -23,7 +24,7 @@ from django.db import Error, close_old_connections
 from django.http import Http404, HttpRequest, QueryDict, parse_cookie
 
 from incidents.live import CHANNEL
-from incidents.watched import WatchedView, shared_by
+from incidents.watched import Round, Told, WatchedView, shared_by
 from people.models import User
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Page:
 
     views: set[Key]
     incidents: set[str]
+    wants_all: bool  # to be told that something changed, whatever it was
     waiting: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(BEHIND_AT_MOST))
     is_lost: bool = False
 
@@ -63,6 +65,7 @@ class Watchers:
         self.nudged = asyncio.Event()
         self.changed: set[str] = set()  # keys of incidents since the last round; empty text for anything
         self.making = asyncio.Lock()
+        self.looked_at = monotonic()  # when every row of every view was last read
 
     def nudge(self, incidents: str) -> None:
         self.changed |= set(incidents.split(",")) if incidents else {""}
@@ -79,15 +82,27 @@ class Watchers:
             async with self.making:
                 watched = {key for page in self.pages for key in page.views}
                 self.views = {key: view for key, view in self.views.items() if key in watched}
+                this_round = self._round(changed)
                 for key in self.views:
-                    await self._refresh(key)
+                    await self._refresh(key, this_round)
             for page in self.pages:
                 self._tell_incidents(page, changed)
             await asyncio.sleep(max(LEAST_REST, REST * (monotonic() - began)))
 
-    async def _refresh(self, key: Key) -> None:
+    def _round(self, changed: set[str]) -> Round:
+        """About the incidents that changed; from time to time about everything, since their owners' names, say, change too."""
+        if changed and "" not in changed and monotonic() - self.looked_at < PING_SECONDS:
+            return Round(changed)
+        self.looked_at = monotonic()
+        return Round()
+
+    async def _refresh(self, key: Key, this_round: Round) -> None:
         """Make a view anew, and tell what has changed to those who watch it."""
-        if message := await _made(self.views[key], whole=False):
+        view = self.views[key]
+        message = await _made(view, lambda: view.refresh(this_round))
+        if message is None:
+            self.changed.add("")  # what this round was to tell, the next one tells
+        elif message:
             for page in self.pages:
                 if key in page.views:
                     page.tell(message)
@@ -96,28 +111,29 @@ class Watchers:
     def _tell_incidents(page: Page, changed: set[str]) -> None:
         for incident in page.incidents & changed if "" not in changed else page.incidents:
             page.tell(f"event: incident\ndata: {incident}\n\n".encode())
-        if changed:
+        if changed and page.wants_all:
             page.tell(b"event: changed\ndata:\n\n")
 
     async def join(self, page: Page, wanted: dict[Key, WatchedView]) -> None:
         """Let a page begin with all of its views, as they are now."""
         async with self.making:
             for key, view in wanted.items():
-                self.views.setdefault(key, view)
-                await self._refresh(key)
-                page.tell(await _made(self.views[key], whole=True))
+                if key not in self.views:
+                    self.views[key] = view
+                    await self._refresh(key, Round())
+                page.tell(await _made(view, self.views[key].whole) or b"")
             self.pages.add(page)
 
 
 watchers = Watchers()
 
 
-async def _made(view: WatchedView, *, whole: bool) -> bytes:
-    """The message about a view; empty where nothing has changed."""
+async def _made(view: WatchedView, tell: Callable[[], Told]) -> bytes | None:
+    """The message about a view; empty where nothing has changed, None where the database could not be asked."""
 
     def make() -> bytes:
         try:
-            told = view.whole() if whole else view.refresh()
+            told = tell()
         except Http404:  # its environment was deleted, or is kept for others now
             return f"event: gone\ndata: {json.dumps(view.query)}\n\n".encode()
         finally:
@@ -128,7 +144,7 @@ async def _made(view: WatchedView, *, whole: bool) -> bytes:
         return await asyncio.to_thread(make)
     except Error as error:
         logger.warning("live: a view was not made, the next round tries again: %s", error)
-        return b""
+        return None
 
 
 async def listen() -> None:
@@ -146,9 +162,8 @@ async def listen() -> None:
 
 
 async def stream(scope: Any, receive: Any, send: Any) -> None:
-    """Server-sent events for one signed-in browser: `feed` for each `view` it names, `incident` for each `incident`, `changed` at anything.
-
-    Where there is no broker, 204 ends the browser's attempts.
+    """Server-sent events for one signed-in browser: `feed` for each `view` it names, `incident` for each `incident`, and with `all`
+    `changed` at anything. Where there is no broker, 204 ends the browser's attempts.
     """
     user = await sync_to_async(_person)(scope)
     if user is None or not settings.REDIS_URL:
@@ -159,7 +174,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     asked = QueryDict(scope["query_string"])
     wanted = {shared_by(query, user): WatchedView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
-    page = Page(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]))
+    page = Page(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]), wants_all="all" in asked)
     gone = asyncio.create_task(_gone(receive))
     try:
         await _write(send, b"retry: 1000\nevent: ping\ndata:\n\n")

@@ -50,6 +50,14 @@ def follow(incidents: Collection[int]) -> None:
     transaction.on_commit(lambda: live.announce(incidents))
 
 
+def follow_deed(incidents: Collection[int]) -> None:
+    """As `follow`, of what people did and the incidents kept their alerts: only queries about that are asked again."""
+    for environment in Environment.objects.kept() if incidents else ():
+        if bpql.parse(environment.query).is_about_deeds:
+            _place_in(environment, Incident.objects.filter(pk__in=incidents))
+    transaction.on_commit(lambda: live.announce(incidents))
+
+
 def _memberships(keys: set[str]) -> dict[str, int]:
     """The combinations with these keys; one that is new is written down. Whoever is here holds the domain, so nobody else does it too."""
     known = dict(Membership.objects.filter(key__in=keys).values_list("key", "pk"))

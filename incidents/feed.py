@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import models
@@ -44,10 +44,14 @@ class Counts:
 
     everything: Tally
     environments: dict[int, Tally]
-    resolved: int  # of the view that was asked for, COUNT_LIMIT at most
+    resolved: int = 0  # of the view that was asked for, COUNT_LIMIT at most
 
     @classmethod
     def now(cls, visible: IncidentQuerySet, environment: Environment | None = None) -> Counts:
+        return cls.of_open(visible).beside(resolved_count(visible, environment))
+
+    @classmethod
+    def of_open(cls, visible: IncidentQuerySet) -> Counts:
         is_snoozed = Q(snoozed_until__gt=timezone.now())
         in_folder = {
             Folder.ACTIVE: ~is_snoozed,
@@ -64,10 +68,10 @@ class Counts:
                 for folder, count in zip(in_folder, counts, strict=True):
                     if count:
                         tally[folder][Status(status)] += count
-        here = visible.in_environment(environment) if environment else visible
-        # In an order that has an index: in none, PostgreSQL may read every open incident before it meets those.
-        resolved = here.resolved().latest_resolved_first()[:COUNT_LIMIT].count()
-        return cls(everything, dict(environments), resolved)
+        return cls(everything, dict(environments))
+
+    def beside(self, resolved: int) -> Counts:
+        return replace(self, resolved=resolved)
 
     def tally(self, environment: Environment | None) -> Tally:
         if environment is None or environment.holds_everything:
@@ -88,6 +92,13 @@ class Counts:
     def worst(self, environment: Environment | None = None) -> Status:
         """The most severe status that is active; OK when none is."""
         return max(self.by_status(Folder.ACTIVE, environment), default=Status.OK)
+
+
+def resolved_count(visible: IncidentQuerySet, environment: Environment | None) -> int:
+    """Of everything or of one environment; COUNT_LIMIT at most."""
+    here = visible.in_environment(environment) if environment else visible
+    # In an order that has an index: in none, PostgreSQL may read every open incident before it meets those.
+    return here.resolved().latest_resolved_first()[:COUNT_LIMIT].count()
 
 
 def _nothing() -> Tally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models.functions import Lower
@@ -10,8 +11,10 @@ from appkeys.models import AppKey
 from incidents import feed, storm
 from incidents.feed import Counts
 from incidents.filters import STATUSES, IncidentFilter, Sort
+from incidents.models import Incident
 from incidents.rail import Rail
-from people.keyset import page_after
+from incidents.storm import Storm
+from people.keyset import Page, page_after
 from people.models import User
 
 
@@ -28,10 +31,15 @@ def feed_context(asked: IncidentFilter) -> dict[str, Any]:
 
 def rows_context(asked: IncidentFilter, counts: Counts) -> dict[str, Any]:
     """The part of it that follows what happens: the same for everybody who has the same rights."""
+    page = page_after(feed.rows(asked.qs), asked.data.get("after", ""), size=feed.ROWS)
+    return moving_context(asked, counts, page, feed.last_event_at(), storm.now(asked.user))
+
+
+def moving_context(
+    asked: IncidentFilter, counts: Counts, page: Page[Incident], last_event_at: datetime | None, storm: Storm | None
+) -> dict[str, Any]:
     here = counts.by_status(asked.folder, asked.environment)
     worst = counts.worst(asked.environment)
-    page = page_after(feed.rows(asked.qs), asked.data.get("after", ""), size=feed.ROWS)
-    last_event_at = feed.last_event_at()
     context = {
         "filter": asked,
         "view_query": asked.query(),
@@ -42,7 +50,7 @@ def rows_context(asked: IncidentFilter, counts: Counts) -> dict[str, Any]:
         "matching_count": counts.of(asked.folder, asked.environment) if not asked.is_narrowed else None,
         "page": page,
         "last_event_at": last_event_at,
-        "storm": storm.now(asked.user),
+        "storm": storm,
     }
     if not page.rows:
         context["emptiness"] = feed.emptiness(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alerts.events import Status
 from incidents.feed import Counts, Folder
 from incidents.filters import IncidentFilter
 from incidents.models import Environment
-from people.models import Area
+from people.models import Area, User
 
 UNGROUPED = "Environments"
 
@@ -47,9 +48,7 @@ class Rail:
     def of(cls, asked: IncidentFilter, counts: Counts) -> Rail:
         user = asked.user
         starred = set(user.starred_environments.values_list("pk", flat=True))
-        kept = Environment.objects.kept() if user.may_see(Area.ENVIRONMENTS) else ()
-        shown = [each for each in kept if each.may_be_seen_by(user)]
-        places = [_place(asked, counts, each, is_starred=each.pk in starred) for each in shown]
+        places = [_place(asked, counts, each, is_starred=each.pk in starred) for each in environments_of(user)]
         sections: dict[str, list[Place]] = {}
         for place in places:
             if place.is_starred:
@@ -72,20 +71,42 @@ class Rail:
         return [self.everything, *(place for _, places in self.sections for place in places)]
 
 
+def environments_of(user: User) -> list[Environment]:
+    """Those that a person sees in the rail."""
+    kept = Environment.objects.kept() if user.may_see(Area.ENVIRONMENTS) else ()
+    return [each for each in kept if each.may_be_seen_by(user)]
+
+
+def counts_by_key(environments: Iterable[Environment], counts: Counts, here: Environment | None) -> dict[str, str]:
+    """What the rail counts, by the keys of its folders."""
+    return {
+        _key(environment, folder): counts.shown(folder, environment) if _is_counted(folder, environment, here) else ""
+        for environment in (None, *environments)
+        for folder in Folder
+    }
+
+
+def _key(environment: Environment | None, folder: Folder) -> str:
+    return f"{environment.pk if environment else 0}-{folder}"
+
+
+def _is_counted(folder: Folder, environment: Environment | None, here: Environment | None) -> bool:
+    return folder is not Folder.RESOLVED or environment == here
+
+
 def _group(place: Place) -> str:
     return (place.environment.group if place.environment else "") or UNGROUPED
 
 
 def _place(asked: IncidentFilter, counts: Counts, environment: Environment | None, *, is_starred: bool) -> Place:
     is_here = asked.environment == environment
-    pk = environment.pk if environment else 0
     links = []
     for folder in Folder:
-        is_counted = folder is not Folder.RESOLVED or is_here
         # Inside an environment the filter stays while folders are changed; elsewhere begins another view.
         query = asked.query(folder=folder.value) if is_here else _plain(environment, folder)
-        count = counts.shown(folder, environment) if is_counted else ""
-        links.append(FolderLink(folder, count, query, f"{pk}-{folder}", is_here and folder is asked.folder))
+        count = counts.shown(folder, environment) if _is_counted(folder, environment, asked.environment) else ""
+        key = _key(environment, folder)
+        links.append(FolderLink(folder, count, query, key, is_here and folder is asked.folder))
     return Place(environment, links, counts.worst(environment), is_here, is_starred)
 
 

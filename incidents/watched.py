@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import QueryDict
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 
-from incidents import feed
+from incidents import feed, storm
 from incidents.feed import Counts
-from incidents.feed_page import rows_context
+from incidents.feed_page import moving_context
 from incidents.filters import IncidentFilter
 from incidents.models import Activity, Incident
-from incidents.rail import Rail
+from incidents.rail import counts_by_key, environments_of
+from people.keyset import Page, page_after
 from people.models import User
 
 Told = dict[str, Any]
+T = TypeVar("T")
 NOT_SHOWN = {"_state", "search_text"}
+
+
+class Round:
+    """One look at all views that are watched. What all of one role share is asked once."""
+
+    def __init__(self, changed: Collection[str] = ()) -> None:
+        self.changed = {int(pk) for pk in changed}  # incidents that did since the last look; none: any may have
+        self._asked: dict[tuple[str, int], Any] = {}
+
+    def once(self, what: str, user: User, ask: Callable[[], T]) -> T:
+        key = what, user.role_id
+        if key not in self._asked:
+            self._asked[key] = ask()
+        answer: T = self._asked[key]
+        return answer
 
 
 @dataclass(slots=True)
@@ -28,42 +46,65 @@ class WatchedView:
 
     query: str
     user: User  # anybody with these rights
-    rows: dict[int, tuple[Told, str]] = field(default_factory=dict)
+    rows: dict[int, tuple[Incident, Told, str]] = field(default_factory=dict)
+    resolved: int = 0
     told: Told = field(default_factory=dict)  # the newest value of everything but the rows
 
-    def refresh(self) -> Told:
+    def refresh(self, this_round: Round) -> Told:
         """What has changed since the last time; empty where nothing has. Raises Http404 when the view is not there any more for these rights.
 
         `order` holds the keys of all rows, `rows` the HTML of those that are new or changed, `gone` that of rows that left, saying why.
         """
         asked = IncidentFilter(QueryDict(self.query), self.user)
-        counts = Counts.now(asked.visible, asked.environment)
-        context = rows_context(asked, counts)
+        counts = this_round.once("counts", self.user, lambda: Counts.of_open(asked.visible))
+        if self.resolved < feed.COUNT_LIMIT or not this_round.changed:
+            self.resolved = feed.resolved_count(asked.visible, asked.environment)
+        counts = counts.beside(self.resolved)
+        context = moving_context(
+            asked,
+            counts,
+            self._page(asked, this_round.changed),
+            this_round.once("last event", self.user, feed.last_event_at),
+            this_round.once("storm", self.user, lambda: storm.now(self.user)),
+        )
         shown: list[Incident] = context["page"].rows
         rows, changed = {}, {}
         for row in shown:
             seen = {name: value for name, value in vars(row).items() if name not in NOT_SHOWN}
             seen["is_snoozed"] = row.is_snoozed  # which ends by itself
-            before, html = self.rows.get(row.pk, ({}, ""))
+            _, before, html = self.rows.get(row.pk, (None, {}, ""))
             if before != seen:
                 changed[str(row.pk)] = html = render_to_string("incidents/_row.html", {**context, "row": row})
-            rows[row.pk] = (seen, html)
+            rows[row.pk] = (row, seen, html)
         gone = self._gone(set(self.rows) - set(rows))
         self.rows = rows
-        told = self._told(asked, counts, context, shown)
+        environments = this_round.once("environments", self.user, lambda: environments_of(self.user))
+        told = self._told(context) | {"counts": counts_by_key(environments, counts, asked.environment)}
         news = {name: value for name, value in told.items() if self.told.get(name) != value}
         self.told = told
         return news | ({"rows": changed} if changed else {}) | ({"gone": gone} if gone else {})
 
     def whole(self) -> Told:
         """Everything, for a page that has just come."""
-        return self.told | {"rows": {str(pk): html for pk, (_, html) in self.rows.items()}}
+        return self.told | {"rows": {str(pk): html for pk, (_, _, html) in self.rows.items()}}
 
-    def _told(self, asked: IncidentFilter, counts: Counts, context: Told, shown: list[Incident]) -> Told:
+    def _page(self, asked: IncidentFilter, changed: Collection[int]) -> Page[Incident]:
+        """The view's page. Where it is known which incidents changed, the others' rows are those of the last time."""
+        after = asked.data.get("after", "")
+        if not changed:
+            return page_after(feed.rows(asked.qs), after, size=feed.ROWS)
+        columns = [str(name).removeprefix("-") for name in asked.qs.query.order_by]
+        page = page_after(asked.qs.only(*columns), after, size=feed.ROWS)
+        known = {pk: row for pk, (row, *_) in self.rows.items() if pk not in changed}
+        if unknown := [row.pk for row in page.rows if row.pk not in known]:
+            known |= feed.rows(Incident.objects.all()).in_bulk(unknown)
+        rows = [known[row.pk] for row in page.rows if row.pk in known]
+        return Page(rows, page.next_key, page.is_first)
+
+    def _told(self, context: Told) -> Told:
         worst, of_worst = context["worst"], context["of_worst"]
         return {
-            "order": [str(row.pk) for row in shown],
-            "counts": {link.key: link.count for place in Rail.of(asked, counts).places for link in place.folders},
+            "order": [str(row.pk) for row in context["page"].rows],
             "pills": render_to_string("incidents/_pills.html", context),
             "end": render_to_string("incidents/_feed_end.html", {**context, "user": self.user}),
             "storm": render_to_string("incidents/_storm.html", context),
@@ -91,7 +132,7 @@ class WatchedView:
 def snapshot(query: str, user: User) -> str:
     """Everything of a view, for a page that asks from time to time."""
     view = WatchedView(query, user)
-    view.refresh()
+    view.refresh(Round())
     return json.dumps(view.whole())
 
 

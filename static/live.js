@@ -60,6 +60,7 @@
     const query = new URLSearchParams();
     for (const each of new Set(visible.map((tab) => tab.query).filter((each) => each !== null))) query.append("view", each);
     for (const each of new Set(visible.map((tab) => tab.incident).filter(Boolean))) query.append("incident", each);
+    if (visible.some((tab) => tab.query === null)) query.append("all", "1"); // a page that is no feed asks again whatever has changed
     const wanted = visible.length ? `/live?${query}` : "";
     if (wanted === shown && source && source.readyState !== EventSource.CLOSED) return;
     source?.close();

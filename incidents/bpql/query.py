@@ -78,6 +78,14 @@ class Query:
         return next((each for each in found if isinstance(each, Condition) and _is_about_incidents(each)), None)
 
     @cached_property
+    def is_about_deeds(self) -> bool:
+        """Whether what people do to an incident can change whether this finds it, while it keeps its alerts and they their tags."""
+        asked = conditions(self.expression)
+        return any(
+            isinstance(each, Keyword) or each.folded_name == "STATUS" or _is_incidents_own(each) for each in asked
+        )
+
+    @cached_property
     def matches(self) -> Callable[[Subject], bool]:
         """Whether one alert matches. Raises BpqlError where the query is about incidents."""
         self.require_alerts()

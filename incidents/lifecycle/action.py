@@ -126,7 +126,7 @@ def perform_on(action: Action, pks: Iterable[int], *, by: Actor, bulk: BulkActio
         sets.save(changed, action.columns)
     sets.create(outcome.activities)
     action.carry_out({activity.incident_id: activity for activity in outcome.activities}, at)
-    environments.follow([incident.pk for incident in changed])
+    environments.follow_deed([incident.pk for incident in changed])
     return outcome
 
 
@@ -155,7 +155,7 @@ def undo_on(action: type[Action], activities: Iterable[int], *, by: User, bulk: 
     outcome.activities = [tell_undone(activity, by=by, at=at, bulk=bulk) for activity in undone.values()]
     sets.create(outcome.activities)
     action.carry_back(undone, {pk: incidents[pk] for pk in undone}, at)
-    environments.follow(list(undone))
+    environments.follow_deed(list(undone))
     return outcome
 
 

@@ -195,5 +195,5 @@ def wake_those_due() -> int:
             Activity.objects.bulk_create(
                 Activity(incident=each, kind=Activity.Kind.UNSNOOZED, at=at, details={"why": "time"}) for each in awake
             )
-            environments.follow(pks)
+            environments.follow_deed(pks)
         total += len(awake)

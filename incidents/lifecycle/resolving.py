@@ -54,8 +54,8 @@ class Resolve(Action):
     def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
         alerts = Alert.objects.filter(incident__in=list(done))
         # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
-        active = alerts.exclude(status=Status.OK).select_for_update(of=("self",)).order_by("pk")
-        incident_of = dict(active.values_list("pk", "incident_id"))
+        rows = alerts.select_for_update(of=("self",)).order_by("pk").values_list("pk", "incident_id", "status")
+        incident_of = {pk: incident for pk, incident, status in rows if status != Status.OK}
         lives = store.read(list(incident_of))
         for life in lives:
             life.resolve(at, activity=done[incident_of[life.pk] or 0].pk)
