@@ -43,6 +43,7 @@
       ["/", "Search", search],
       ["p", "Pause or resume live updates"],
       ["u", "Copy a link to this", copyLink],
+      ["y", "Copy the name of the row, or of what is open", copyName],
       ["U", "Times in UTC, or in your zone"],
     ],
     "Go to": [
@@ -170,13 +171,24 @@
     return true;
   }
 
-  async function copyLink() {
-    const link = underCursor()?.querySelector(ROW)?.href || location.href;
+  function copyLink() {
+    copy(underCursor()?.querySelector(ROW)?.href || location.href, "The link is copied");
+    return true;
+  }
+
+  function copyName() {
+    const link = underCursor()?.querySelector(ROW);
+    const name = link ? link.closest("td").dataset.full || link.textContent : document.querySelector(".incident-title")?.textContent;
+    if (name) copy(name.trim(), "The name is copied");
+    return Boolean(name);
+  }
+
+  async function copy(text, told) {
     try {
-      await navigator.clipboard.writeText(link);
-      announce("The link is copied");
+      await navigator.clipboard.writeText(text);
+      announce(told);
     } catch {
-      announce("This browser gives no access to the clipboard: the link is in the address bar");
+      announce("This browser gives no access to the clipboard");
     }
   }
 

@@ -217,3 +217,16 @@ def test_a_tags_value_is_copied_by_its_button(page: Any, send: Callable[..., Non
     page.get_by_role("button", name="Copy host", exact=True).press("Enter")
     expect(page.locator("#announcer")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "copy-me.example.com"
+
+
+def test_the_name_of_a_row_and_of_the_open_incident_is_copied_by_one_key(page: Any, send: Callable[..., None]) -> None:
+    from playwright.sync_api import expect
+
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    name = "a-rather-long-name-of-a-machine-that-is-cut-in-its-middle-0042.fra.example.com"
+    send(name, check="Disk")
+    page.goto("/")
+    page.locator(f"[data-full='{name}'] .row-link").focus()
+    page.keyboard.press("y")
+    expect(page.locator("#announcer")).to_have_text("The name is copied")
+    assert page.evaluate("navigator.clipboard.readText()") == name
