@@ -100,7 +100,7 @@ class IncidentFilter:
     def _condition(self) -> Q:
         condition = Q()
         if self.text:
-            condition &= Q(pk__in=[]) if self.error else self._found()
+            condition &= Q(pk__in=[]) if self.error else self._found
         if self.statuses:
             # Of a resolved incident the worst status it ever had, since all of them are ok now.
             column = "severity" if self.folder is Folder.RESOLVED else "status"
@@ -116,6 +116,7 @@ class IncidentFilter:
             condition &= Q(flapping=True)
         return condition
 
+    @cached_property
     def _found(self) -> Q:
         query = bpql.parse(self.text)
         return query.for_incidents() if self.folder is Folder.RESOLVED else query.for_open_incidents()
@@ -124,7 +125,7 @@ class IncidentFilter:
     def error(self) -> bpql.BpqlError | None:
         """Why the query cannot be read, and where; None when it can."""
         try:
-            self._found()
+            _ = self._found
         except bpql.BpqlError as error:
             return error
         return None
@@ -135,9 +136,10 @@ class IncidentFilter:
 
     @property
     def chips(self) -> list[Chip]:
-        """The filters that are on, the query's text and the statuses apart, which stand elsewhere on the page."""
+        """The filters that are on, the statuses apart, which have pills of their own."""
         owner = {ME: "Mine", NOBODY: "Nobody's"}.get(self.owner, f"Owner: {self.owner}")
-        chips = [
+        chips = [Chip("q", f"Search: {self.text}", self.query(q=""))] if self.text else []
+        chips += [
             Chip("source", f"Source: {name}", self.query(source=[each for each in self.sources if each != name]))
             for name in self.sources
         ]
@@ -171,10 +173,6 @@ class IncidentFilter:
         """The query string with a status taken in or out."""
         rest = [each for each in self.statuses if each != status]
         return self.query(status=rest if status in self.statuses else [*rest, status])
-
-    @property
-    def without_text(self) -> str:
-        return self.query(q="")
 
     @property
     def active(self) -> str:

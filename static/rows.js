@@ -100,7 +100,9 @@
   function fill(element, html) {
     if (element.dataset.told === html) return;
     element.dataset.told = html;
+    const opened = element.querySelector("details[open]");
     keepingFocus(() => { element.innerHTML = html; });
+    if (opened) element.querySelector("details")?.setAttribute("open", "");
     htmx.process(element);
   }
 

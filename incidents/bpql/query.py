@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.apps import apps
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from alerts.events import Status
 from alerts.models import Alert
@@ -42,6 +42,7 @@ SOURCE = ("SOURCE", "SOURCE_SYSTEM")
 INCIDENTS_OWN = ("COMMENT", "ASSIGNEE")
 INCIDENT_TAG = "INCIDENT_TAG."
 NOBODY: Q = Q(pk__in=[])
+FEW = 1000  # incidents that a condition names by their keys
 
 
 class Subject(Protocol):
@@ -98,11 +99,11 @@ class Query:
 
     def for_incidents(self) -> Q:
         """For querysets of incidents."""
-        return _for_incidents(self.expression, _has_alert)
+        return _for_incidents(self.expression, _Asked(_has_alert, _has_comment))
 
     def for_open_incidents(self) -> Q:
-        """For querysets of open incidents, the same and quicker where those are many."""
-        return _for_incidents(self.expression, _open_one_has_alert)
+        """For querysets of open incidents, the same and quicker where those are many: it is looked for at once what it finds."""
+        return _for_incidents(self.expression, _Asked(_open_one_has_alert, _open_one_has_comment))
 
     def require_alerts(self) -> None:
         if condition := self.about_incidents:
@@ -187,22 +188,29 @@ def _alert_is(name: str, value: Value) -> Q:
     return tag_is(name, value)
 
 
-def _for_incidents(expression: Expression, has_alert: Callable[[Q], Q]) -> Q:
+class _Asked(NamedTuple):
+    """How an incident is asked for one of its alerts, and for a comment."""
+
+    has_alert: Callable[[Q], Q]
+    has_comment: Callable[[Value], Q]
+
+
+def _for_incidents(expression: Expression, asked: _Asked) -> Q:
     match expression:
         case All() | AnyOf():
             kind, combined = (All, _all) if isinstance(expression, All) else (AnyOf, _any)
             together, others = _divided(expression)
-            of_one_alert = [has_alert(_for_alerts(joined(kind, together)))] if together else []
-            return combined([*of_one_alert, *(_for_incidents(part, has_alert) for part in others)])
+            of_one_alert = [asked.has_alert(_for_alerts(joined(kind, together)))] if together else []
+            return combined([*of_one_alert, *(_for_incidents(part, asked) for part in others)])
         case Keyword():
-            return has_alert(_for_alerts(expression)) | _has_comment(expression.value)
+            return asked.has_alert(_for_alerts(expression)) | asked.has_comment(expression.value)
         case Condition() if _is_incidents_own(expression):
-            found = _any(_incident_is(expression, value) for value in expression.values)
+            found = _any(_incident_is(expression, value, asked) for value in expression.values)
             return ~found if expression.operator.is_negative else found
         case Condition() if expression.operator is Operator.ALL_EQUAL:
-            return ~has_alert(~_for_alerts(expression))
+            return ~asked.has_alert(~_for_alerts(expression))
         case Condition():
-            return has_alert(_for_alerts(expression))
+            return asked.has_alert(_for_alerts(expression))
 
 
 def _divided(expression: All | AnyOf) -> tuple[list[Expression], list[Expression]]:
@@ -220,11 +228,31 @@ def _has_alert(matching: Q) -> Q:
 
 
 def _open_one_has_alert(matching: Q) -> Q:
-    """Alerts that fire are few among all, and have an index: reading them at once costs less than looking those of each open incident up."""
+    """Looked for among the alerts that fire, which have an index, and among the ended ones of incidents that are still open."""
     alerts = Alert.objects.filter(matching, incident__isnull=False)
-    fires = Q(pk__in=alerts.exclude(status=Status.OK).values("incident"))
+    each = _LookedUp(alerts.filter(incident=OuterRef("pk")))
+    # In an order that has the index: in none, PostgreSQL may read through all that ended before it meets those.
+    firing = alerts.exclude(status=Status.OK).order_by("app_key", "started_at").values_list("incident", flat=True)
+    incidents = apps.get_model("incidents", "Incident").objects.filter(
+        resolved_at=None
+    )  # its module may be reading this one
     ended = _LookedUp(alerts.filter(incident=OuterRef("pk"), status=Status.OK))
-    return fires | Q(active_count__lt=F("alerts_count")) & Q(ended)
+    partly_ended = incidents.filter(active_count__lt=F("alerts_count")).filter(ended).order_by()
+    return _few_or(each, firing, partly_ended.values_list("pk", flat=True))
+
+
+def _open_one_has_comment(value: Value) -> Q:
+    return _few_or(_has_comment_like(value), _comments(value).values_list("incident", flat=True))
+
+
+def _few_or(each: Exists, *searches: QuerySet[Any, int]) -> Q:
+    """The incidents of these searches by their keys; where they are many, so that a page of them is found soon, each incident is asked."""
+    found: set[int] = set()
+    for search in searches:
+        found.update(pks := list(search[: FEW + 1]))
+        if len(pks) > FEW:
+            return Q(each)
+    return Q(pk__in=found)
 
 
 class _LookedUp(Exists):
@@ -234,14 +262,22 @@ class _LookedUp(Exists):
 
 
 def _has_comment(value: Value) -> Q:
+    return Q(_has_comment_like(value))
+
+
+def _has_comment_like(value: Value) -> Exists:
+    return Exists(_comments(value).filter(incident=OuterRef("pk")))
+
+
+def _comments(value: Value) -> QuerySet[Any]:
     activities = apps.get_model("incidents", "Activity")  # whose module may be reading this one
-    comments = activities.objects.filter(text_has("comment", value), kind="incident_commented", incident=OuterRef("pk"))
-    return Q(Exists(comments))
+    comments: QuerySet[Any] = activities.objects.filter(text_has("comment", value), kind="incident_commented")
+    return comments.order_by()
 
 
-def _incident_is(condition: Condition, value: Value) -> Q:
+def _incident_is(condition: Condition, value: Value, asked: _Asked) -> Q:
     if condition.folded_name == "COMMENT":
-        return _has_comment(value)
+        return asked.has_comment(value)
     if condition.folded_name == "ASSIGNEE":
         people = [each.pk for each in User.objects.all() if any(map(value.equals, _names(each)))]
         return Q(assignee__in=people)

@@ -117,9 +117,9 @@ class Incident(models.Model):
                     ("alerts", ["-alerts_count", "-changed_at"]),
                 )
             ),
-            # All that counting the folders looks at (incidents.feed), so that no row is read for it.
+            # All that counting the folders looks at, and who has ended alerts, so that no row is read for it.
             models.Index(
-                fields=["membership", "status", "assignee", "snoozed_until"],
+                fields=["membership", "status", "assignee", "snoozed_until", "active_count", "alerts_count", "id"],
                 condition=Q(resolved_at=None),
                 name="incidents_open_counts",
             ),

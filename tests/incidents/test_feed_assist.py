@@ -63,6 +63,7 @@ def test_each_filter_is_a_chip_that_takes_it_off(acting: Client, responder: User
     assert [row.title for row in reply.context["page"].rows] == ["db-1"]
     chips = {chip.label: chip.without for chip in reply.context["filter"].chips}
     assert chips == {
+        "Search: db-1": "?folder=unhandled&status=critical&source=Nagios&owner=nobody&sort=start",
         "Source: Nagios": "?folder=unhandled&q=db-1&status=critical&owner=nobody&sort=start",
         "Nobody's": "?folder=unhandled&q=db-1&status=critical&source=Nagios&sort=start",
     }

@@ -1,0 +1,43 @@
+"""A search among what is open finds what the same query finds of incidents one by one, however many those are."""
+
+from __future__ import annotations
+
+import pytest
+
+from incidents import bpql
+from incidents.lifecycle import Comment, perform
+from incidents.models import Incident
+from people.models import User
+from tests.conftest import PostEvent
+
+QUERIES = (
+    "db",
+    "volcano",
+    "host = db-*",
+    "host != db-1",
+    "check = disk AND status = ok",
+    "check = disk OR comment = volcano",
+    "check === disk",
+    "host NOT IN [db-1, db-2]",
+    "host = /db-[12]/ AND check = cpu",
+    "nothing-like-it",
+)
+
+
+@pytest.mark.parametrize("few", [0, 1, 1000])
+def test_it_finds_the_same_at_once_as_one_by_one(
+    few: int, responder: User, post_event: PostEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for host in ("db-1", "db-2", "web-1"):
+        post_event(host=host, check="cpu", status="critical")
+        post_event(host=host, check="disk", status="warning")
+    post_event(host="db-2", check="disk", status="ok")
+    post_event(host="mail-1", check="disk", status="critical")
+    perform(Comment("Lava under the volcano"), Incident.objects.get(title="mail-1"), by=responder)
+    assert Incident.objects.open().count() == 4
+    monkeypatch.setattr("incidents.bpql.query.FEW", few)
+    open_ones = Incident.objects.open()
+    for query in QUERIES:
+        asked = bpql.parse(query)
+        one_by_one = set(open_ones.filter(asked.for_incidents()))
+        assert set(open_ones.filter(asked.for_open_incidents())) == one_by_one, query
