@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -20,7 +21,7 @@ from alerts.models import Alert, Event, moment_of
 from appkeys.models import AppKey
 from incidents import bpql, domain, environments, leads, reasons, rules, sequence
 from incidents.board import Board
-from incidents.correlation import Decision, Match, Matches, Pattern
+from incidents.correlation import Decision, Match, Matches, Pattern, Subject
 from incidents.gathering import HANDLED, ROLLED_UP, Gathering, Seen, write_leads
 from incidents.models import Incident, Turn
 
@@ -117,12 +118,13 @@ class _Board(Board[Gathering]):
 
     def __init__(self, alerts: Sequence[Seen], patterns: Sequence[Pattern]) -> None:
         super().__init__(Gathering, alerts_per_incident=settings.ALERTS_PER_INCIDENT, first_place=2**63)
-        self.subjects = {alert.pk: alert.subject for alert in alerts if alert.needs_incident}
-        self.matches = {pk: Matches(subject, patterns) for pk, subject in self.subjects.items()}
+        self.subjects = {alert.pk: alert.subject for alert in alerts}
+        self.matches = {
+            alert.pk: Matches(self.subjects[alert.pk], patterns) for alert in alerts if alert.needs_incident
+        }
         self._read({alert.incident_id for alert in alerts if alert.incident_id})
         self._known: set[str] = set()  # keys
-        if self.subjects:
-            starts = [subject.started_at for subject in self.subjects.values()]
+        if starts := [alert.started_at for alert in alerts if alert.needs_incident]:
             reach = max((pattern.time_window for pattern in patterns), default=timedelta())
             self._since, self._anchors = min(starts), (min(starts) - reach, max(starts) + reach)
             self._look_up(self._leading())
@@ -170,8 +172,9 @@ class _Group:
         if alert.incident_id:
             place = alert.incident_id
             self.board.follow(place, alert, self.now)
-        elif subject := self.board.subjects.get(alert.pk):
-            place, decision = self.board.place(alert, subject, self.board.matches[alert.pk], self.now)
+        elif alert.needs_incident:
+            subject, matches = self.board.subjects[alert.pk], self.board.matches[alert.pk]
+            place, decision = self.board.place(alert, subject, matches, self.now)
             self.places[alert.pk], self.decisions[alert.pk] = place, decision
         else:
             return  # it never was active: nothing to show
@@ -194,18 +197,21 @@ class _Group:
             for activity in gathering.activities:
                 activity.incident_id = gathering.incident.pk  # known only now where it has just been opened
         sets.create([activity for gathering in touched for activity in gathering.activities])
-        seen = (
+        looks = (
             (alert.pk, max(1, alert.correlated_revision) if alert.incident_id else 0, alert.revision)
             for alert in self.alerts
         )
-        self._write_alerts(sequence.note_correlated(seen, self.patterns, self.now))
-        environments.follow([gathering.incident.pk for gathering in touched])
+        self._write_alerts(sequence.note_correlated(looks, self.patterns, self.now))
+        seen: dict[int, list[Subject]] = defaultdict(list)
+        for alert in self.alerts:
+            if alert.incident_id:
+                seen[alert.incident_id].append(self.board.subjects[alert.pk])
+        environments.follow_alerts(seen)
 
     def _write_alerts(self, turn: Turn) -> None:
         for alert in self.alerts:
             alert.correlated_revision = alert.revision
-            subject = self.board.subjects.get(alert.pk)
-            alert.search_text = bpql.search_text(subject.folded if subject else bpql.fold_tags(alert.tags))
+            alert.search_text = bpql.search_text(self.board.subjects[alert.pk].folded)
         placed = [alert for alert in self.alerts if alert.pk in self.places]
         for alert in placed:
             alert.incident_id = self._incident_pk(self.places[alert.pk])

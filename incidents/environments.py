@@ -6,7 +6,8 @@ What holds after every change: an incident is in an environment exactly when the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from django.db import transaction
 from django.db.models import Max, Q
@@ -24,16 +25,26 @@ def found_by(query: str) -> Q:
     return bpql.parse(query).for_incidents()
 
 
-def place(incidents: IncidentQuerySet) -> None:
+Seen = Mapping[
+    int, Sequence[bpql.Subject]
+]  # alerts that came or changed, by incident; all others of it are as they were
+
+
+def place(incidents: IncidentQuerySet, seen: Seen = MappingProxyType({})) -> None:
     """Put incidents into the environments whose queries find them now. To be called with the domain held."""
     environments = list(Environment.objects.kept())
     if not environments:
         return
-    rows = {incident.pk: incident for incident in incidents.only("membership")}
+    rows = {incident.pk: incident for incident in incidents.select_related("membership").only("membership")}
     homes: dict[int, list[int]] = {pk: [] for pk in rows}
     for environment in environments:
+        found = _found_among(seen, environment)
+        asked = [pk for pk in rows if pk not in found and not (pk in seen and _stays_out(rows[pk], environment))]
         # Asked one by one: in one statement for all of them PostgreSQL reads every alert there is for each, instead of those of these incidents.
-        for pk in incidents.filter(found_by(environment.query)).values_list("pk", flat=True):
+        if asked:
+            finding = incidents.filter(found_by(environment.query), pk__in=asked)
+            found |= set(finding.values_list("pk", flat=True))
+        for pk in found:
             homes[pk].append(environment.pk)
     keys = {pk: Membership.key_of(found) for pk, found in homes.items()}
     memberships = _memberships(set(keys.values()))
@@ -43,11 +54,31 @@ def place(incidents: IncidentQuerySet) -> None:
     sets.save(moved, ["membership"])
 
 
+def _found_among(seen: Seen, environment: Environment) -> set[int]:
+    """Incidents that these alerts alone are enough to find."""
+    query = bpql.parse(environment.query)
+    return {pk for pk, alerts in seen.items() if any(map(query.matches, alerts))} if query.is_about_one_alert else set()
+
+
+def _stays_out(incident: Incident, environment: Environment) -> bool:
+    """Whether it was outside, and only an alert could bring it in: then those it had need not be read again, which may be thousands."""
+    was_placed = environment.unplaced_below is None or incident.pk >= environment.unplaced_below
+    was_in = incident.membership and environment.pk in incident.membership.environments
+    return was_placed and not was_in and bpql.parse(environment.query).is_about_one_alert
+
+
 def follow(incidents: Collection[int]) -> None:
     """Let environments and open pages follow a change of these incidents. To be called in the transaction that makes it, with the domain held."""
     if incidents:
         place(Incident.objects.filter(pk__in=incidents))
     transaction.on_commit(lambda: live.announce(incidents))
+
+
+def follow_alerts(seen: Seen) -> None:
+    """As `follow`, of alerts that came or changed."""
+    if seen:
+        place(Incident.objects.filter(pk__in=seen), seen)
+    transaction.on_commit(lambda: live.announce(list(seen)))
 
 
 def follow_deed(incidents: Collection[int]) -> None:

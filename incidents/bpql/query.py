@@ -87,6 +87,12 @@ class Query:
         )
 
     @cached_property
+    def is_about_one_alert(self) -> bool:
+        """Whether an incident is found exactly where one of its alerts matches."""
+        found = conditions(self.expression)
+        return not any(isinstance(each, Keyword) or _is_about_incidents(each) for each in found)
+
+    @cached_property
     def matches(self) -> Callable[[Subject], bool]:
         """Whether one alert matches. Raises BpqlError where the query is about incidents."""
         self.require_alerts()

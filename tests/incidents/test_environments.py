@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from incidents import lifecycle
+from appkeys.models import AppKey
+from incidents import correlator, lifecycle
 from incidents.environments import found_by
 from incidents.models import Environment, Incident
 from people.models import Role, User
 from tests.conftest import PostEvent
+from tests.incidents import streams
 
 
 @pytest.fixture
@@ -86,6 +89,34 @@ def test_it_follows_alerts_people_and_a_changed_query(
         ada.post(f"/environments/{critical.pk}", {"name": "Payments", "query": "team = payments"})
     critical.refresh_from_db()
     assert holds(critical) == {"db-1"}
+
+
+@pytest.mark.django_db
+def test_environments_hold_what_their_queries_find_whatever_comes(
+    responder: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alerts that come late, twice, end, return and storm, while people resolve, merge, split and take back."""
+    queries = (
+        "host = host-3",
+        "check != check-1",
+        "status = ok",
+        "host = host-* AND status = critical",
+        "host-4",
+        "host === host-1",
+    )
+    everywhere = [Environment.objects.create(name=query, query=query) for query in (*queries, "source = nowhere")]
+    app_keys = [AppKey.issue(name=name)[0] for name in ("Nagios", "Zabbix")]
+    monkeypatch.setattr(correlator, "PAUSE_SECONDS", 0)
+    streams.install_patterns()
+    draw = random.Random(6)
+    for place, batch in enumerate(streams.Stream(6, events=400)):
+        streams.store(app_keys, batch, place)
+        correlator.correlate_behind()
+        if draw.random() < 0.1:
+            streams.meddle(draw, responder)
+        if place % 20 == 0:
+            assert [holds(environment) for environment in everywhere][-1] == set()
+    assert all(map(holds, everywhere[:-1]))
 
 
 def test_an_environment_without_a_query_holds_everything(
