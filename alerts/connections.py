@@ -102,8 +102,10 @@ class PostgreSQL:
             name = b"s%d" % len(self._prepared)
             await self._ask("send_prepare", name, statement.sql.encode())
             self._prepared[statement.sql] = name
-        parameters = [parameter.encode() for parameter in statement.parameters]
-        return rows_of(await self._ask("send_query_prepared", name, parameters, None, pq.Format.BINARY))
+        sent = statement.parameters
+        parameters = [each.encode() if isinstance(each, str) else each for each in sent]
+        formats = [pq.Format.TEXT if isinstance(each, str) else pq.Format.BINARY for each in sent]
+        return rows_of(await self._ask("send_query_prepared", name, parameters, formats, pq.Format.BINARY))
 
     async def _ask(self, kind: str, *arguments: Any) -> Any:
         """Send, and wait for the result."""

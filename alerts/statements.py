@@ -6,15 +6,16 @@ On PostgreSQL a whole write is one statement: one way to the server and back, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from datetime import UTC
+from functools import cache
 from typing import Any
 
 from django.db import connection
 
-from alerts.folding import Line
+from alerts import binary
+from alerts.binary import Packed
 from alerts.lives import Life
-from alerts.sets import as_json, quoted, recordset
+from alerts.sets import as_json
 from alerts.steps import Row, Statement
 
 # fmt: off
@@ -63,27 +64,14 @@ def values(row: Row, names: Sequence[str]) -> list[Any]:
 
 @cache
 def _readers(names: Sequence[str], is_binary: bool) -> list[Callable[[Any], Any]]:
-    readers = _BINARY if is_binary else _PLAIN
+    readers = binary.READERS if is_binary else _PLAIN
     return [readers[TYPES[name]] for name in names]
-
-
-def _integer(value: bytes) -> int:
-    return int.from_bytes(value, signed=True)
 
 
 def _same(value: Any) -> Any:
     return value
 
 
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
-_BINARY: dict[str, Callable[[bytes], Any]] = {
-    **dict.fromkeys(("bigint", "integer", "smallint"), _integer),
-    "boolean": lambda value: value == b"\1",
-    "uuid": bytes.hex,
-    "text": bytes.decode,
-    "jsonb": lambda value: value[1:].decode(),  # after the version of its format
-    "timestamptz": lambda value: _EPOCH + timedelta(microseconds=_integer(value)),
-}
 _PLAIN: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("bigint", "integer", "smallint", "uuid", "text", "jsonb"), _same),
     "boolean": bool,
@@ -96,7 +84,7 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 
 def beginning(lives: Iterable[Life]) -> Statement:
     """Write new alerts, all of them or, where one of their identities is known, none; returns rows in that case. PostgreSQL alone."""
-    return Statement(_BEGIN_UNKNOWN, (_new(lives),), writes=True)
+    return Statement(_BEGIN_UNKNOWN, tuple(binary.arrays(_types(NEW), [_new_row(life) for life in lives])), writes=True)
 
 
 def writing(known: Sequence[Life], begun: Sequence[Life]) -> list[Statement]:
@@ -109,21 +97,22 @@ def is_plain(life: Life) -> bool:
     return not life.seen_revision and len(life.new_lines) == 1 and life.is_current
 
 
-def _new(lives: Iterable[Life]) -> str:
-    """Plain new lives as rows of NEW. Written out: this is most of what comes in a storm."""
-    return f"[{','.join([_new_row(life, life.new_lines[0]) for life in lives])}]"
-
-
-def _new_row(life: Life, line: Line) -> str:
+def _new_row(life: Life) -> Row:
+    line = life.new_lines[0]
     return (
-        f'{{"id":{life.pk},"line_id":{line.pk},"app_key_id":{life.app_key_pk},"identity":"{life.identity}",'
-        f'"identifier":{quoted(life.identifier)},"life":{life.life},"status":{line.status},"tags":{line.tags},"content":"{line.content}",'
-        f'"occurred_at":"{_iso(line.occurred_at)}","received_at":"{_iso(line.received_at)}",'
-        f'"primary_property":{quoted(life.primary_property)},"secondary_property":{quoted(life.secondary_property)},"notes":{life.notes}}}'
+        *(
+            life.pk,
+            line.pk,
+            life.app_key_pk,
+            life.identity,
+            life.identifier,
+            life.life,
+            line.status,
+            line.tags,
+            line.content,
+        ),
+        *(line.occurred_at, line.received_at, life.primary_property, life.secondary_property, life.notes),
     )
-
-
-_iso = lru_cache(datetime.isoformat)
 
 
 def _alert_row(life: Life) -> Row:
@@ -164,10 +153,6 @@ def _line_rows(lives: Iterable[Life]) -> list[Row]:
     ]
 
 
-def _rows(names: Sequence[str], rows: Iterable[Row]) -> str:
-    return as_json(names, TYPES, rows)
-
-
 # --- PostgreSQL
 
 
@@ -189,14 +174,20 @@ def _begin(source: str) -> tuple[str, str]:
     )
 
 
-def _recordset(names: Sequence[str], place: int) -> str:
-    return recordset(names, TYPES, f"${place}")
+def _types(names: Sequence[str]) -> list[str]:
+    return [TYPES[name] for name in names]
+
+
+def _arrays(names: Sequence[str], first: int = 1) -> str:
+    """The parameters from the first on, an array for each column, as rows `r`."""
+    parameters = (f"${first + place}::{kind}[]" for place, kind in enumerate(_types(names)))
+    return f"unnest({', '.join(parameters)}) AS r({', '.join(names)})"
 
 
 _UNKNOWN_ALERTS, _UNKNOWN_LINES = _begin("new WHERE NOT EXISTS (SELECT FROM known)")
 # A lateral look-up per identity can only be an index scan: a plan for a join is made for a small table and kept while the table grows.
 _BEGIN_UNKNOWN = (
-    f"WITH new AS MATERIALIZED (SELECT * FROM {_recordset(NEW, 1)}), known AS MATERIALIZED (SELECT FROM new CROSS JOIN LATERAL"
+    f"WITH new AS MATERIALIZED (SELECT * FROM {_arrays(NEW)}), known AS MATERIALIZED (SELECT FROM new CROSS JOIN LATERAL"
     " (SELECT FROM alerts_alert a WHERE a.identity = new.identity AND a.is_current OFFSET 0) a),"
     f" alerts AS ({_UNKNOWN_ALERTS}), lines AS ({_UNKNOWN_LINES}) SELECT 1 FROM known LIMIT 1"
 )
@@ -210,33 +201,34 @@ def _at_once(known: Sequence[Life], begun: Sequence[Life]) -> Statement:
     plain = [life for life in begun if is_plain(life)]
     others = [life for life in begun if not is_plain(life)]
     parts: list[str] = []
-    parameters: list[str] = []
+    parameters: list[str | Packed] = []
     result = "SELECT 1"
+
+    def source(names: Sequence[str], rows: Sequence[Row]) -> str:
+        first = len(parameters) + 1
+        parameters.extend(binary.arrays(_types(names), rows))
+        return _arrays(names, first)
+
     if plain:
-        parameters.append(_new(plain))
         alerts, lines = _begin("new")
-        source = f"new AS MATERIALIZED (SELECT * FROM {_recordset(NEW, len(parameters))})"
-        parts += [source, f"new_alerts AS ({alerts})", f"new_lines AS ({lines})"]
+        rows = source(NEW, [_new_row(life) for life in plain])
+        parts += [f"new AS MATERIALIZED (SELECT * FROM {rows})", f"new_alerts AS ({alerts})", f"new_lines AS ({lines})"]
     if others:
-        parameters.append(_rows(ALERT, map(_alert_row, others)))
-        source = _recordset(ALERT, len(parameters))
-        columns = ", ".join(ALERT)
-        parts.append(
-            f"begun AS ({_insert('alerts_alert', f'{columns}, revision, correlated_revision', f'{columns}, 1, 0', source)})"
-        )
+        columns, rows = ", ".join(ALERT), source(ALERT, [_alert_row(life) for life in others])
+        insert = _insert("alerts_alert", f"{columns}, revision, correlated_revision", f"{columns}, 1, 0", rows)
+        parts.append(f"begun AS ({insert})")
     if known:
-        parameters += [_rows(CHANGED, map(_changed_row, known)), str(len(known))]
         changes = ", ".join(f"{name} = r.{name}" for name in STATE)
-        source = _recordset(CHANGED, len(parameters) - 1)
+        rows = source(CHANGED, [_changed_row(life) for life in known])
         parts.append(
-            f"changed AS (UPDATE alerts_alert a SET {changes}, revision = r.seen + 1 FROM {source}"
+            f"changed AS (UPDATE alerts_alert a SET {changes}, revision = r.seen + 1 FROM {rows}"
             " WHERE a.id = r.id AND a.revision = r.seen RETURNING a.id)"
         )
+        parameters.append(str(len(known)))
         result = f"SELECT 1 / ((SELECT count(*) FROM changed) = ${len(parameters)}::bigint)::int"
-    if rows := _line_rows([*known, *others]):
-        parameters.append(_rows(LINE, rows))
+    if logged := _line_rows([*known, *others]):
         columns = ", ".join(LINE)
-        parts.append(f"logged AS ({_insert('alerts_event', columns, columns, _recordset(LINE, len(parameters)))})")
+        parts.append(f"logged AS ({_insert('alerts_event', columns, columns, source(LINE, logged))})")
     return Statement(f"WITH {', '.join(parts)} {result}", tuple(parameters), writes=True)
 
 
@@ -252,15 +244,15 @@ def _one_by_one(known: Sequence[Life], begun: Sequence[Life]) -> list[Statement]
             f"UPDATE alerts_alert SET {changes}, revision = r.seen + 1 FROM (SELECT {_extracted(CHANGED)} FROM json_each(?)) r"
             " WHERE alerts_alert.id = r.id AND alerts_alert.revision = r.seen"
         )
-        rows = _rows(CHANGED, map(_changed_row, known))
+        rows = as_json(CHANGED, TYPES, map(_changed_row, known))
         statements.append(Statement(sql, (rows,), writes=True, changes=len(known)))
     if begun:
         columns = f"{', '.join(ALERT)}, revision, correlated_revision"
         sql = _insert("alerts_alert", columns, f"{_extracted(ALERT)}, 1, 0", "json_each(?)")
-        statements.append(Statement(sql, (_rows(ALERT, map(_alert_row, begun)),), writes=True))
+        statements.append(Statement(sql, (as_json(ALERT, TYPES, map(_alert_row, begun)),), writes=True))
     if lines := _line_rows([*known, *begun]):
         sql = _insert("alerts_event", ", ".join(LINE), _extracted(LINE), "json_each(?)")
-        statements.append(Statement(sql, (_rows(LINE, lines),), writes=True))
+        statements.append(Statement(sql, (as_json(LINE, TYPES, lines),), writes=True))
     return statements
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import psycopg
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
+from alerts.binary import Packed, PackedDumper
+
 T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]  # values as the database sends them: alerts.store reads them
 # Unique violation, division by zero (alerts.store), serialization failure, deadlock: others were faster, and all may begin anew.
@@ -20,10 +22,10 @@ class Contested(Exception):
 
 
 class Statement(NamedTuple):
-    """SQL of the database in use, its parameters marked as the driver wants them, and these as text."""
+    """SQL of the database in use, its parameters marked as the driver wants them, and these as text or in PostgreSQL's binary form."""
 
     sql: str
-    parameters: tuple[str, ...]
+    parameters: tuple[str | Packed, ...]
     writes: bool = False
     changes: int | None = None  # on SQLite: how many rows it must change, else others were faster
 
@@ -59,6 +61,7 @@ def _execute(statements: Sequence[Statement]) -> list[Row]:
             for statement in statements:
                 if is_postgresql:
                     cursor = psycopg.RawCursor(raw)
+                    cursor.adapters.register_dumper(Packed, PackedDumper)
                     cursor.execute(statement.sql.encode(), statement.parameters, prepare=True, binary=True)
                 else:
                     cursor = raw.cursor()

@@ -17,7 +17,7 @@ from alerts.express import ExpressLane
 from bigpanda_site import streams
 
 THREADS = 8
-# Requests in flight are thousands of objects, and hardly any is part of a cycle: at Python's 700, looking for those took a quarter of the loop's time.
+# Requests in flight are thousands of objects, and hardly any of them is part of a cycle: Python's 700 would have it look all the time.
 YOUNG_OBJECTS = 50_000
 _pages = WSGIMiddleware(pages, workers=THREADS)  # type: ignore[arg-type]
 _express_lane = ExpressLane(_pages)

@@ -1,0 +1,92 @@
+"""PostgreSQL's binary forms: values as it sends them, and sets of rows as it takes them, an array for each column.
+
+Reading these arrays costs the server a fifth less of a whole write than reading the rows from JSON (bench/ingest.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
+from struct import Struct
+from typing import Any
+
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Packed(bytes):
+    """A parameter in its binary form."""
+
+
+class PackedDumper(Dumper):
+    """Lets psycopg send it as it is, and the statement say its type."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: Packed) -> bytes:
+        return obj
+
+
+# --- read
+
+
+def _integer(value: bytes) -> int:
+    return int.from_bytes(value, signed=True)
+
+
+READERS: dict[str, Callable[[bytes], Any]] = {
+    **dict.fromkeys(("bigint", "integer", "smallint"), _integer),
+    "boolean": lambda value: value == b"\1",
+    "uuid": bytes.hex,
+    "text": bytes.decode,
+    "jsonb": lambda value: value[1:].decode(),  # after the version of its format
+    "timestamptz": lambda value: _EPOCH + timedelta(microseconds=_integer(value)),
+}
+
+
+# --- write
+
+_ARRAY = Struct("!iiiii").pack  # dimensions, flags, type, size, lower bound
+_size = Struct("!i").pack
+_NULL = _size(-1)
+
+
+def _text(value: str) -> bytes:
+    text = value.encode()
+    return _size(len(text)) + text
+
+
+def _json(value: str) -> bytes:
+    text = value.encode()
+    return _size(len(text) + 1) + b"\1" + text
+
+
+@lru_cache
+def _moment(value: datetime) -> bytes:
+    return _size(8) + Struct("!q").pack((value - _EPOCH) // _MICROSECOND)
+
+
+_ITEMS: dict[str, tuple[int, Callable[[Any], bytes]]] = {  # the type's number, and a value as an item of an array
+    "boolean": (16, {True: b"\0\0\0\1\1", False: b"\0\0\0\1\0"}.__getitem__),
+    "bigint": (20, partial(Struct("!iq").pack, 8)),
+    "smallint": (21, partial(Struct("!ih").pack, 2)),
+    "integer": (23, partial(Struct("!ii").pack, 4)),
+    "text": (25, _text),
+    "timestamptz": (1184, _moment),
+    "uuid": (2950, lambda value: b"\0\0\0\x10" + bytes.fromhex(value)),
+    "jsonb": (3802, _json),
+}
+
+
+def arrays(types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[Packed]:
+    """Rows, of which there is at least one, as an array for each column. Values of type jsonb are JSON already, those of type uuid hexadecimal."""
+    return [_array(*_ITEMS[kind], column) for kind, column in zip(types, zip(*rows, strict=True), strict=True)]
+
+
+def _array(number: int, item: Callable[[Any], bytes], values: tuple[Any, ...]) -> Packed:
+    items = [_NULL if value is None else item(value) for value in values]
+    return Packed(_ARRAY(1, 1, number, len(values), 1) + b"".join(items))
