@@ -51,8 +51,9 @@ async def carry_out(steps: Steps[T], connection: Connection) -> T:
         return result
 
 
-def own() -> Connection:
-    return PostgreSQL() if djangos.vendor == "postgresql" else SQLite()
+def own() -> list[Connection]:
+    """As many as are of use at once: SQLite has one writer at a time, PostgreSQL works on one group while we are at another."""
+    return [PostgreSQL(), PostgreSQL()] if djangos.vendor == "postgresql" else [SQLite()]
 
 
 class PostgreSQL:

@@ -1,7 +1,7 @@
-"""The express lane: a small ASGI callable in front of the Alerts API, for what is plainly right (engine.md, Ingest, door 2).
+"""The express lane for what is plainly right: it stores alerts straight from the wire (engine.md, Ingest, door 2; bigpanda_site.wire).
 
-Whatever it is not sure of goes to door 1 (alerts.api), untouched: unknown credentials, unusual headers, repairs,
-rejects, errors. So all wording lives there.
+Whatever it is not sure of it leaves to door 1 (alerts.api): unknown credentials, unusual headers, repairs, rejects,
+errors. So all wording lives there.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from django.conf import settings
 from django.db import close_old_connections
-from django.utils import timezone
 from rest_framework.exceptions import APIException
 
 from alerts import counting, kept_requests
 from alerts.group_commit import GroupCommit
 from alerts.ingest import Outcome
-from alerts.judging import judge
-from alerts.payload import LIMIT, parse
+from alerts.judging import Judged, judge
+from alerts.payload import parse
 from appkeys import usage
 from appkeys.authentication import APP_KEY_HEADERS
 from appkeys.models import AppKey, OrgToken
@@ -34,18 +34,24 @@ ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 PATHS = frozenset({"/data/v2/alerts", "/oim/api/alerts"})
 BODY_LIMIT = 256 * 1024  # bytes; larger batches go to door 1, whose threads keep them from holding up the others
 FRESH_SECONDS = 0.25  # how long a token or key may still be taken after it was deactivated
-_JSON = (b"content-type", b"application/json")
-_BODY = b'{"response":{"status":"success"}}'
-_CREATED = {
-    "type": "http.response.start",
-    "status": 201,
-    "headers": [_JSON, (b"content-length", str(len(_BODY)).encode())],
-}
-_CREATED_BODY = {"type": "http.response.body", "body": _BODY}
-_DUPLICATE = {"type": "http.response.start", "status": 204, "headers": []}
-_NO_BODY = {"type": "http.response.body", "body": b""}
 _APP_KEY_HEADERS = frozenset(name.encode() for name in (*APP_KEY_HEADERS, "app_key"))
 _UNUSUAL_HEADERS = frozenset({b"content-encoding", b"transfer-encoding", b"idempotency-key", *_APP_KEY_HEADERS})
+
+
+class Request(Protocol):
+    """A POST as it came: names of headers in lower case, and who waits for the answer."""
+
+    headers: dict[bytes, bytes]
+    path: str
+    query: str
+
+    @property
+    def body(self) -> bytes: ...
+
+    def answer(self, *, created: bool) -> None:
+        """201 where an event was accepted, 204 where all were duplicates."""
+
+    def leave_to(self, door: ASGI) -> None: ...
 
 
 class KnownCredentials:
@@ -54,22 +60,20 @@ class KnownCredentials:
     def __init__(self) -> None:
         self.tokens: frozenset[str] = frozenset()  # those that may send, for every App Key
         self.app_keys: dict[str, AppKey] = {}
+        self.used: set[str] = set()  # since they were read
         self._seen: set[str] = set()
         self._read_at = 0.0
         self._reading: asyncio.Future[None] | None = None
 
-    async def freshen(self) -> None:
+    def reading(self) -> asyncio.Future[None] | None:
         """Read again in good time; only who comes when it is too late waits for that."""
         age = time.monotonic() - self._read_at
         if age < FRESH_SECONDS / 2:
-            return
+            return None
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
-            self._reading.add_done_callback(
-                lambda done: done.cancelled() or done.exception()
-            )  # the next to wait is told
-        if age > FRESH_SECONDS:
-            await asyncio.shield(self._reading)
+            self._reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._reading if age > FRESH_SECONDS else None
 
     def learn(self, digests: set[str]) -> None:
         if not digests <= self._seen:
@@ -78,13 +82,17 @@ class KnownCredentials:
 
     def _read(self) -> None:
         began, wanted = time.monotonic(), list(self._seen)
+        used, self.used = self.used, set()
         try:
             tokens = OrgToken.objects.filter(digest__in=wanted, deactivated_at=None, is_limited=False)
             self.tokens = frozenset(each.digest for each in tokens if each.may_send and not each.is_expired)
             # What somebody watches, what has a mapping of its own, and a first event, are door 1's.
             app_keys = AppKey.objects.answering_to(*wanted).filter(deactivated_at=None).exclude(first_event_at=None)
-            taken_here = app_keys.exclude(health__watched_until__gt=timezone.now()).exclude(mappings__is_current=True)
+            taken_here = app_keys.exclude(health__watched_until__gt=datetime.now(UTC)).exclude(
+                mappings__is_current=True
+            )
             self.app_keys = {digest: app_key for app_key in taken_here for digest in app_key.digests}
+            usage.note(*used)
             usage.flush()
             if len(wanted) == len(self._seen):  # else one was learned meanwhile
                 self._read_at = began
@@ -106,33 +114,44 @@ class ExpressLane:
             await self._group.close()
             await asyncio.to_thread(counting.stop)
 
-    def takes(self, scope: Any) -> bool:
-        return scope["path"] in PATHS and scope["method"] == "POST" and not settings.EVENTS_PER_MINUTE
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        headers = dict(scope["headers"])
+    def takes(self, path: str, headers: dict[bytes, bytes]) -> bool:
+        """Whether a POST may be plain, as far as that can be told before its body is there."""
         length = headers.get(b"content-length", b"")
-        if not length.isdigit() or int(length) > BODY_LIMIT or not _UNUSUAL_HEADERS.isdisjoint(headers):
-            await self._door_1(*await _with_length(scope, receive), send)
-            return
-        body = await _read(receive, BODY_LIMIT)
+        is_small = length.isdigit() and int(length) <= BODY_LIMIT
+        return path in PATHS and is_small and _UNUSUAL_HEADERS.isdisjoint(headers) and not settings.EVENTS_PER_MINUTE
+
+    def take(self, request: Request) -> None:
+        """Store the events of a request and answer it, or leave it to door 1. It returns at once."""
+        if reading := self._credentials.reading():
+            reading.add_done_callback(lambda _: self._take(request))
+        else:
+            self._take(request)
+
+    def _take(self, request: Request) -> None:
         digests: set[str] = set()
         try:
-            await self._credentials.freshen()
-            created = await self._take(scope["path"], body, *_credentials(scope, headers), digests)
-        except Exception as error:  # noqa: BLE001
-            # Not plainly right: door 1 finds the words, also for what is wrong with the database.
-            if not isinstance(error, _NotPlain | APIException):
-                logger.warning("express lane: %s, door 1 tries", type(error).__name__)
-            status = await self._ask_door_1(scope, body, send)
-            if status in (HTTPStatus.CREATED, HTTPStatus.NO_CONTENT):
-                self._credentials.learn(digests)
-        else:
-            await send(_CREATED if created else _DUPLICATE)
-            await send(_CREATED_BODY if created else _NO_BODY)
+            judged = self._judged(request, digests)
+        except Exception as error:  # noqa: BLE001 - not plainly right: door 1 finds the words
+            self._leave(request, digests, error)
+            return
 
-    async def _take(self, path: str, body: bytes, token: str, key_for_all: str | None, digests: set[str]) -> bool:
-        """Store a request's events; whether one was accepted. `digests` receives those of the credentials it was sent with."""
+        def done(outcomes: list[Outcome] | Exception) -> None:
+            if isinstance(outcomes, Exception):
+                self._leave(request, digests, outcomes)
+            else:
+                self._credentials.used |= digests
+                request.answer(created=(created := Outcome.ACCEPTED in outcomes))
+                if created:
+                    kept_requests.keep(judged, path=request.path, body=request.body)
+
+        if self._group is None:
+            counting.start(kept_requests.flush)
+            self._group = GroupCommit()
+        self._group.store(judged.taken, done)
+
+    def _judged(self, request: Request, digests: set[str]) -> Judged:
+        """A request that is plainly right. `digests` receives those of the credentials it was sent with."""
+        token, key_for_all = _credentials(request)
         digests.add(token)
         known = self._credentials
 
@@ -140,67 +159,37 @@ class ExpressLane:
             digests.add(wanted := digest(secret))
             return known.app_keys.get(wanted)
 
-        judged = judge(parse(body), key_for_all, find_app_key, received_at=timezone.now())
+        judged = judge(parse(request.body), key_for_all, find_app_key, received_at=datetime.now(UTC))
         if token not in known.tokens or judged.rejected or judged.notes:
             raise _NotPlain
-        if self._group is None:
-            counting.start(kept_requests.flush)
-            self._group = GroupCommit()
-        outcomes = await self._group.store(judged.taken)
-        usage.note(*digests)
-        if Outcome.ACCEPTED not in outcomes:
-            return False
-        kept_requests.keep(judged, path=path, body=body)
-        return True
+        return judged
 
-    async def _ask_door_1(self, scope: Any, body: bytes, send: Any) -> int:
-        status = 0
+    def _leave(self, request: Request, digests: set[str], error: Exception) -> None:
+        if not isinstance(error, _NotPlain | APIException):
+            logger.warning("express lane: %s, door 1 tries", type(error).__name__)
 
-        async def watched(message: Any) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            await send(message)
+        async def door_1(scope: Any, receive: Any, send: Any) -> None:
+            """It learns what is let in there."""
 
-        await self._door_1(scope, _replay(body), watched)
-        return status
+            async def watched(message: Any) -> None:
+                if message.get("status") in (HTTPStatus.CREATED, HTTPStatus.NO_CONTENT):
+                    self._credentials.learn(digests)
+                await send(message)
+
+            await self._door_1(scope, receive, watched)
+
+        request.leave_to(door_1)
 
 
 class _NotPlain(Exception):
     """A request for door 1."""
 
 
-def _credentials(scope: Any, headers: dict[bytes, bytes]) -> tuple[str, str | None]:
+def _credentials(request: Request) -> tuple[str, str | None]:
     """The digest of the sent token, and the App Key that the URL names for all alerts; of several, the last, as Django takes it."""
-    sent = scope["query_string"].decode("latin-1")
+    sent = request.query
     query = parse_qs(sent, max_num_fields=settings.DATA_UPLOAD_MAX_NUMBER_FIELDS) if sent else {}
-    scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
+    scheme, _, secret = request.headers.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
     if scheme.lower() != "bearer":
         secret = query.get("access_token", [""])[-1]
     return digest(secret.strip()), query.get("app_key", [None])[-1]
-
-
-async def _read(receive: Any, limit: int) -> bytes:
-    """The body; of one that is longer than the limit, the beginning that shows it is."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body") and len(body) <= limit:
-        message = await receive()
-        body += message.get("body", b"")
-    return body
-
-
-async def _with_length(scope: Any, receive: Any) -> tuple[Any, Any]:
-    """WSGI knows no body without a length (a chunked one): read it here, and say how long it is."""
-    if any(name == b"content-length" for name, _ in scope["headers"]):
-        return scope, receive
-    body = await _read(receive, LIMIT)
-    return scope | {"headers": [*scope["headers"], (b"content-length", str(len(body)).encode())]}, _replay(body)
-
-
-def _replay(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
-    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
-
-    async def receive() -> dict[str, Any]:
-        return next(messages, {"type": "http.disconnect"})
-
-    return receive

@@ -9,26 +9,32 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from django.db import close_old_connections
-from django.utils import timezone
 
 from alerts import connections, counting
+from alerts.connections import Connection
 from alerts.events import IncomingEvent
-from alerts.ingest import Outcome, say_there_is_work, taking
+from alerts.ingest import Outcome, Sent, identities_of, say_there_is_work, taking
 from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
 GROUP = 2_000  # events
 
 
+Done = Callable[[list[Outcome] | Exception], None]
+
+
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """One request: what it sent, and the future that its outcomes, or the error that kept them from being stored, go to."""
+    """One request: what it sent, and whom to tell the outcomes once they are committed, or the error that kept them from it."""
 
     sent: list[tuple[AppKey, IncomingEvent]]
-    future: asyncio.Future[list[Outcome] | Exception]
+    identities: list[str]
+    done: Done
 
 
 class Closed(Exception):
@@ -36,65 +42,80 @@ class Closed(Exception):
 
 
 class GroupCommit:
-    """One writer, with a connection of its own. Events of one identity are stored in the order they were handed over."""
+    """Writers with a connection each: while the database works on one group, the next is read.
+
+    Events of one identity are stored in the order they were handed over: what one writer has of it, no other takes.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._connection = connections.own()
+        self._connections = connections.own()
+        self._free = list(self._connections)
         self._bell = Bell()
         self._waiting: list[Waiting] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._in_flight: set[str] = set()  # identities
+        self._writers: set[asyncio.Task[None]] = set()
+        self._is_starting = False
         self._is_closed = False
         self._are_new = True  # whether the last group was new as a whole; the next one is probably like it
 
-    async def store(self, sent: list[tuple[AppKey, IncomingEvent]]) -> list[Outcome]:
-        """Returns when the events are committed. Raises what kept them from it."""
+    def store(self, sent: list[tuple[AppKey, IncomingEvent]], done: Done) -> None:
+        """Returns at once; what is handed over in one turn of the loop is written together."""
         if self._is_closed:
-            raise Closed
-        waiting = Waiting(sent, self._loop.create_future())
-        self._waiting.append(waiting)
-        if self._writer is None:
-            self._writer = self._loop.create_task(self._write())
-        outcome = await waiting.future
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+            done(Closed())
+            return
+        self._waiting.append(Waiting(sent, identities_of(sent), done))
+        if self._free and not self._is_starting:
+            self._is_starting = True
+            writer = self._loop.create_task(self._write(self._free.pop()))
+            self._writers.add(writer)
+            writer.add_done_callback(self._writers.discard)
 
     async def close(self) -> None:
-        """Store what was handed over, say so, and let the connection go. Nothing is taken after this."""
+        """Store what was handed over, say so, and let the connections go. Nothing is taken after this."""
         self._is_closed = True
-        if self._writer:
-            await self._writer
-        self._connection.close()
+        await asyncio.gather(*self._writers)
+        for connection in self._connections:
+            connection.close()
         await asyncio.to_thread(self._bell.stop)
 
-    async def _write(self) -> None:
+    async def _write(self, connection: Connection) -> None:
+        self._is_starting = False
         while group := self._next_group():
+            identities = [identity for waiting in group for identity in waiting.identities]
+            self._in_flight.update(identities)
             try:
-                answers = await self._store_group(group)
+                answers = await self._store_group(group, connection)
             except Exception as error:  # whatever it is, each request must be answered
                 logger.exception("group commit: %d requests could not be stored", len(group))
                 answers = [error] * len(group)
+            self._in_flight.difference_update(identities)
             for waiting, answer in zip(group, answers, strict=True):
-                if not waiting.future.done():  # the sender may have gone
-                    waiting.future.set_result(answer)
-        self._writer = None
+                waiting.done(answer)
+        self._free.append(connection)
 
     def _next_group(self) -> list[Waiting]:
-        """Those who came first, up to a group's size; empty when nobody waits."""
-        count = size = 0
+        """Those who came first, up to a group's size, but for whom another writer is at the same alert; empty when there are none."""
+        group, left = [], []
+        held: set[str] = set()
+        size = 0
         for waiting in self._waiting:
-            count, size = count + 1, size + len(waiting.sent)
-            if size >= GROUP:
-                break
-        group, self._waiting = self._waiting[:count], self._waiting[count:]
+            mine = waiting.identities
+            if size < GROUP and self._in_flight.isdisjoint(mine) and held.isdisjoint(mine):
+                group.append(waiting)
+                size += len(mine)
+            else:
+                left.append(waiting)
+                held.update(mine)
+        self._waiting = left
         return group
 
-    async def _store_group(self, group: list[Waiting]) -> list[list[Outcome] | Exception]:
+    async def _store_group(self, group: list[Waiting], connection: Connection) -> list[list[Outcome] | Exception]:
         """One look-up, one write, one commit for all; where that fails, each request by itself, so that a bad one fails alone."""
-        together = [each for waiting in group for each in waiting.sent]
+        sent = [each for waiting in group for each in waiting.sent]
+        identities = [identity for waiting in group for identity in waiting.identities]
         try:
-            outcomes = await self._take(together)
+            outcomes = await self._take(sent, identities, connection)
         except connections.Lost as error:
             return [error] * len(group)
         except Exception as error:  # noqa: BLE001
@@ -105,7 +126,7 @@ class GroupCommit:
                 len(group),
                 type(error).__name__,
             )
-            return [answer for waiting in group for answer in await self._store_group([waiting])]
+            return [answer for waiting in group for answer in await self._store_group([waiting], connection)]
         answers: list[list[Outcome] | Exception] = []
         start = 0
         for waiting in group:
@@ -113,9 +134,9 @@ class GroupCommit:
             start += len(waiting.sent)
         return answers
 
-    async def _take(self, sent: list[tuple[AppKey, IncomingEvent]]) -> list[Outcome]:
-        steps = taking(sent, received_at=timezone.now(), are_new=self._are_new)
-        outcomes, self._are_new = await connections.carry_out(steps, self._connection)
+    async def _take(self, sent: Sent, identities: list[str], connection: Connection) -> list[Outcome]:
+        steps = taking(sent, received_at=datetime.now(UTC), identities=identities, are_new=self._are_new)
+        outcomes, self._are_new = await connections.carry_out(steps, connection)
         counting.count(sent, outcomes)
         if Outcome.ACCEPTED in outcomes:
             self._bell.ring()

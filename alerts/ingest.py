@@ -43,7 +43,13 @@ def ingest(sent: Sent, *, received_at: datetime) -> list[Outcome]:
     return outcomes
 
 
-def taking(sent: Sent, *, received_at: datetime, are_new: bool = False) -> Steps[tuple[list[Outcome], bool]]:
+def identities_of(sent: Sent) -> list[str]:
+    return [event.identity(app_key.pk) for app_key, event in sent]
+
+
+def taking(
+    sent: Sent, *, received_at: datetime, identities: Sequence[str] = (), are_new: bool = False
+) -> Steps[tuple[list[Outcome], bool]]:
     """The steps of taking events, whoever carries them out: what became of each, and whether all were of identities not known before.
 
     1. Look up the current life of every identity.
@@ -54,7 +60,7 @@ def taking(sent: Sent, *, received_at: datetime, are_new: bool = False) -> Steps
     Safe beside other writers: an alert is written only in the revision it was read in, and a new life only where no other is current;
     where writers met, all begins anew.
     """
-    identities = [event.identity(app_key.pk) for app_key, event in sent]
+    identities = identities or identities_of(sent)  # who has them need not have them made again
     for attempt in range(1, ATTEMPTS + 1):
         try:
             if are_new:

@@ -14,13 +14,14 @@ from a2wsgi import WSGIMiddleware
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
 from alerts.express import ExpressLane
+from alerts.payload import LIMIT
 from bigpanda_site import streams
 
 THREADS = 8
 # Requests in flight are thousands of objects, and hardly any of them is part of a cycle: Python's 700 would have it look all the time.
-YOUNG_OBJECTS = 50_000
+YOUNG_OBJECTS = 10_000
 _pages = WSGIMiddleware(pages, workers=THREADS)  # type: ignore[arg-type]
-_express_lane = ExpressLane(_pages)
+express_lane = ExpressLane(_pages)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -28,10 +29,25 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await _live(receive, send)
     elif scope["type"] == "http" and scope["path"] == streams.PATH:
         await streams.stream(scope, receive, send)
-    elif scope["type"] == "http" and _express_lane.takes(scope):
-        await _express_lane(scope, receive, send)
     elif scope["type"] == "http":
-        await _pages(scope, receive, send)
+        await _pages(*await _with_length(scope, receive), send)
+
+
+async def _with_length(scope: Any, receive: Any) -> tuple[Any, Any]:
+    """WSGI knows no body without a length: a chunked one is read here, to say how long it is."""
+    if not any(header == (b"transfer-encoding", b"chunked") for header in scope["headers"]):
+        return scope, receive
+    body, more = b"", True
+    while more and len(body) <= LIMIT:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def replay() -> Any:
+        return next(messages, {"type": "http.disconnect"})
+
+    return scope | {"headers": [*scope["headers"], (b"content-length", str(len(body)).encode())]}, replay
 
 
 async def _live(receive: Any, send: Any) -> None:
@@ -45,5 +61,5 @@ async def _live(receive: Any, send: Any) -> None:
     await receive()
     for task in live:
         task.cancel()
-    await _express_lane.close()
+    await express_lane.close()
     await send({"type": "lifespan.shutdown.complete"})

@@ -155,6 +155,7 @@ class Supervisor:
         socket_number = self.listener.fileno()
         # No access log: a query string can hold a token.
         options = ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
+        options += ["--http", "bigpanda_site.wire:Protocol"]
         argv = self._python("-m", "uvicorn", "bigpanda_site.asgi:application", "--fd", str(socket_number), *options)
         self._add(Child("web", argv, pass_fds=(socket_number,)))
 

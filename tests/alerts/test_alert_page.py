@@ -18,7 +18,7 @@ from django.utils import timezone
 from alerts import kept_requests, tasks
 from alerts.models import Alert, KeptRequests
 from people.models import User
-from tests.alerts.test_lane import ask
+from tests.alerts.test_lane import statuses_of
 from tests.alerts.test_parity import Secrets, item, lane_in_service, secrets
 from tests.conftest import PostBatch, PostEvent, Send
 
@@ -128,11 +128,11 @@ def test_what_took_the_express_lane_is_kept_too(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch, client: Client, viewer: User, page: Any
 ) -> None:
     async def play() -> None:
-        async with lane_in_service(monkeypatch) as door_1:
-            await ask(secrets, {**item(host="warm-up"), "app_key": "APP_KEY"})
-            before = door_1.asked
-            await ask(secrets, {**item(host="fast", n=7), "app_key": "APP_KEY"})
-            assert door_1.asked == before
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, {**item(host="warm-up"), "app_key": "APP_KEY"})
+            before = lane.asked
+            await statuses_of(lane, secrets, {**item(host="fast", n=7), "app_key": "APP_KEY"})
+            assert lane.asked == before
 
     asyncio.run(play())
     told = json.loads(payload_on(page(Alert.objects.get(identifier__startswith="host=fast"))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
@@ -18,15 +19,28 @@ from alerts.models import Alert, Event
 from appkeys.models import AppKey
 from bigpanda_site import asgi
 from people.models import User
-from tests.alerts.test_parity import Secrets, Sent, ask_asgi, batch, in_thread, item, lane_in_service, one, secrets
+from tests.alerts.test_parity import (
+    Lane,
+    Secrets,
+    Sent,
+    ask,
+    ask_reference,
+    batch,
+    filled_in,
+    in_thread,
+    item,
+    lane_in_service,
+    one,
+    secrets,
+)
 
 __all__ = ["secrets"]  # the fixture
 SQLITE = connection.vendor == "sqlite"
 
 
-async def ask(secrets: Secrets, *bodies: dict[str, Any], at: Any = asgi.application) -> list[int]:
-    """Sent at once; the statuses."""
-    replies = await asyncio.gather(*(ask_asgi(at, Sent(body), secrets) for body in bodies))
+async def statuses_of(lane: Lane, secrets: Secrets, *bodies: dict[str, Any]) -> list[int]:
+    """Sent at once."""
+    replies = await asyncio.gather(*(ask(lane, Sent(body), secrets) for body in bodies))
     return [reply.status for reply in replies]
 
 
@@ -49,12 +63,14 @@ def test_requests_under_way_when_it_closes_are_stored_and_answered(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch):
-            await ask(secrets, one())
-            await ask(secrets, one(status="ok"))
-            asked = [asyncio.create_task(ask(secrets, one(host=f"late-{number}"))) for number in range(20)]
-            group = await is_there(lambda: asgi._express_lane._group)
-            await is_there(lambda: group._writer)
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one())
+            await statuses_of(lane, secrets, one(status="ok"))
+            asked = [
+                asyncio.create_task(statuses_of(lane, secrets, one(host=f"late-{number}"))) for number in range(20)
+            ]
+            group = await is_there(lambda: asgi.express_lane._group)
+            await is_there(lambda: group._writers)
         return [status for each in asked for status in await each]
 
     assert asyncio.run(play()) == [HTTPStatus.CREATED] * 20
@@ -64,16 +80,17 @@ def test_requests_under_way_when_it_closes_are_stored_and_answered(
 @pytest.mark.django_db(transaction=True)
 def test_new_known_and_changed_alerts_may_come_together(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     async def play() -> tuple[list[int], list[int]]:
-        async with lane_in_service(monkeypatch) as door_1:
-            await ask(secrets, one())
-            before = door_1.asked
-            first = await ask(secrets, *(one(host=f"h-{number}") for number in range(4)))
-            mixed = await ask(
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one())
+            before = lane.asked
+            first = await statuses_of(lane, secrets, *(one(host=f"h-{number}") for number in range(4)))
+            mixed = await statuses_of(
+                lane,
                 secrets,
                 *(one(host="h-0"), one(host="h-1", status="ok"), one(host="h-9"), one(host="h-2", owner="x")),
                 *(one(host="h-9"), one(host="h-1"), batch(item(host="h-9"), item(host="h-0"))),
             )
-            assert door_1.asked == before
+            assert lane.asked == before
             return first, mixed
 
     first, mixed = asyncio.run(play())
@@ -90,20 +107,19 @@ def test_another_writer_between_look_up_and_write_costs_nothing(
     """A second web process stores the same new alert, and changes a known one, while this one believes otherwise."""
 
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch) as door_1:
-            await ask(secrets, one(host="known"))
-            await ask(secrets, one(host="known", status="ok"))
-            before = door_1.asked
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one(host="known"))
+            await statuses_of(lane, secrets, one(host="known", status="ok"))
+            before = lane.asked
             statuses = []
             for number in range(6):
-                here = ask(secrets, one(host=f"both-{number}"), one(host="known", step=f"here {number}"))
-                there = ask(
-                    secrets, one(host=f"both-{number}"), one(host="known", step=f"there {number}"), at=asgi._pages
-                )
+                here = statuses_of(lane, secrets, one(host=f"both-{number}"), one(host="known", step=f"here {number}"))
+                bodies = one(host=f"both-{number}"), one(host="known", step=f"there {number}")
+                there = asyncio.gather(*(ask_reference(lane.door_1, Sent(body), secrets) for body in bodies))
                 mine, others = await asyncio.gather(here, there)
-                statuses.append(sorted([mine[0], others[0]]))
-                assert [mine[1], others[1]] == [201, 201]
-            assert door_1.asked == before
+                statuses.append(sorted([mine[0], others[0].status]))
+                assert [mine[1], others[1].status] == [201, 201]
+            assert lane.asked == before
             return [status for each in statuses for status in each]
 
     assert asyncio.run(play()) == [201, 204] * 6
@@ -125,21 +141,23 @@ def test_a_cut_connection_costs_no_event_and_comes_back_by_itself(
             assert cursor.fetchall() == [(True,)]
 
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch) as door_1:
-            await ask(secrets, one())
-            await ask(secrets, one(host="a"))
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one())
+            await statuses_of(lane, secrets, one(host="a"))
             statuses = []
             for number in range(5):
-                asked = asyncio.create_task(ask(secrets, *(one(host=f"cut-{number}-{place}") for place in range(10))))
+                asked = asyncio.create_task(
+                    statuses_of(lane, secrets, *(one(host=f"cut-{number}-{place}") for place in range(10)))
+                )
                 if number % 2:
                     await asyncio.sleep(0)
                 await in_database(cut_it)
                 statuses += await asked
                 # It may meet the connection while that dies.
-                assert await ask(secrets, one(host=f"afterwards-{number}")) == [201]
-                before = door_1.asked
-                assert await ask(secrets, one(host=f"back-{number}")) == [201]
-                assert door_1.asked == before, "the lane is back"
+                assert await statuses_of(lane, secrets, one(host=f"afterwards-{number}")) == [201]
+                before = lane.asked
+                assert await statuses_of(lane, secrets, one(host=f"back-{number}")) == [201]
+                assert lane.asked == before, "the lane is back"
             return statuses
 
     statuses = asyncio.run(play())
@@ -159,22 +177,73 @@ def test_both_secrets_of_a_rotation_are_its_own_until_that_is_ended(
     rotation = f"/integrations/{app_key.pk}/rotate"
 
     async def play() -> None:
-        async with lane_in_service(monkeypatch) as door_1:
-            await ask(secrets, one())
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one())
             pages: list[Any] = []
             await in_database(lambda: pages.append(client.post(rotation, {"days": "7"})))
             new = secrets | {"APP_KEY": pages[0].context["secret"]}
-            assert [await ask(each, one(step=step)) for step, each in enumerate((secrets, new))] == [[201], [201]]
-            before = door_1.asked
-            assert [await ask(each, one(again=step)) for step, each in enumerate((secrets, new))] == [[201], [201]]
-            assert door_1.asked == before
+            assert [await statuses_of(lane, each, one(step=step)) for step, each in enumerate((secrets, new))] == [
+                [201],
+                [201],
+            ]
+            before = lane.asked
+            assert [await statuses_of(lane, each, one(again=step)) for step, each in enumerate((secrets, new))] == [
+                [201],
+                [201],
+            ]
+            assert lane.asked == before
             await in_database(lambda: client.post(f"{rotation}/end"))
             await asyncio.sleep(FRESH_SECONDS)
-            assert await ask(secrets, one(host="late")) == [400]
-            assert await ask(new, one(host="in-time")) == [201]
-            before = door_1.asked
-            assert await ask(new, one(host="in-time", status="ok")) == [201]
-            assert door_1.asked == before
+            assert await statuses_of(lane, secrets, one(host="late")) == [400]
+            assert await statuses_of(lane, new, one(host="in-time")) == [201]
+            before = lane.asked
+            assert await statuses_of(lane, new, one(host="in-time", status="ok")) == [201]
+            assert lane.asked == before
 
     asyncio.run(play())
     assert (hosts()["late"], hosts()["in-time"]) == (0, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_sent_one_behind_another_are_answered_in_their_order(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On one connection, without waiting for answers: for the lane, for door 1 and for a page."""
+    bodies = [one(), one(status="up"), one(), one(host="b"), one(app_key="nobody's"), one(host="c")]
+
+    async def play() -> list[int]:
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one(host="first"))
+            reader, writer = await asyncio.open_connection("127.0.0.1", lane.port)
+            for body in bodies:
+                writer.write(as_sent(body, secrets))
+            writer.write(b"GET /login HTTP/1.1\r\nHost: testserver\r\nConnection: close\r\n\r\n")
+            answers = (await reader.read()).split(b"HTTP/1.1 ")
+            writer.close()
+            return [int(answer[:3]) for answer in answers[1:]]
+
+    assert asyncio.run(play()) == [201, 400, 204, 201, 400, 201, 200]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_sender_sent_who_did_not_wait_for_the_answer_is_stored(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one(host="first"))
+            for number in range(3):
+                _, writer = await asyncio.open_connection("127.0.0.1", lane.port)
+                writer.write(as_sent(one(host=f"gone-{number}"), secrets))
+                await writer.drain()
+                writer.close()
+            await statuses_of(lane, secrets, one(host="last"))
+
+    asyncio.run(play())
+    assert sum(hosts()[f"gone-{number}"] for number in range(3)) == 3
+
+
+def as_sent(body: dict[str, Any], secrets: Secrets) -> bytes:
+    text = filled_in(json.dumps(body), secrets)
+    head = f"POST /data/v2/alerts HTTP/1.1\r\nHost: testserver\r\nAuthorization: Bearer {secrets['ORG_TOKEN']}\r\n"
+    return f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode()

@@ -14,10 +14,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
+from http.client import HTTPResponse
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -25,13 +28,16 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import F, Model
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from alerts import counting
-from alerts.express import BODY_LIMIT, ExpressLane
+from alerts.express import ASGI, BODY_LIMIT, ExpressLane
 from alerts.models import Alert, Event, IdempotentReply, Repair, Traffic
 from alerts.payload import LIMIT
 from appkeys.models import AppKey, OrgToken
 from bigpanda_site import asgi
+from bigpanda_site.wire import Protocol
 from incidents.correlator import correlate_behind
 from incidents.models import Incident
 
@@ -339,7 +345,7 @@ def on_the_wire(sent: Sent, secrets: Secrets) -> tuple[str, dict[str, str], byte
     return filled_in(sent.path, secrets), headers, gzip.compress(body) if sent.is_packed else body
 
 
-async def ask_asgi(application: Any, sent: Sent, secrets: Secrets) -> Reply:
+async def ask_reference(door: ASGI, sent: Sent, secrets: Secrets) -> Reply:
     """As a server would: scope, receive, send."""
     path, headers, body = on_the_wire(sent, secrets)
     path, _, query = path.partition("?")
@@ -372,14 +378,41 @@ async def ask_asgi(application: Any, sent: Sent, secrets: Secrets) -> Reply:
     async def send(message: dict[str, Any]) -> None:
         answered.append(message)
 
-    await application(scope, receive, send)
+    await door(scope, receive, send)
     told = {name.decode().lower(): value.decode("latin-1") for name, value in answered[0]["headers"]}
     return Reply.of(answered[0]["status"], told, b"".join(message.get("body", b"") for message in answered[1:]))
 
 
-async def ask_and_follow(application: Any, sent: Sent, secrets: Secrets) -> Reply:
-    """Ask, and let the incidents follow before anything else is sent: the lane may tell them of several events at once."""
-    reply = await ask_asgi(application, sent, secrets)
+async def ask(lane: Lane, sent: Sent, secrets: Secrets) -> Reply:
+    """Over a connection of its own."""
+    path, headers, body = on_the_wire(sent, secrets)
+    headers = {"Host": "testserver", "Content-Type": sent.content_type} | headers
+    headers |= {"Transfer-Encoding": "chunked"} if sent.is_chunked else {"Content-Length": str(len(body))}
+    lines = [
+        f"{sent.method} {path} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in headers.items() if value),
+        "",
+        "",
+    ]
+    reader, writer = await asyncio.open_connection("127.0.0.1", lane.port)
+    writer.write("\r\n".join(lines).encode("latin-1"))
+    pieces = [body[at : at + 50_000] for at in range(0, len(body), 50_000)]
+    chunks = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""]]
+    writer.writelines(chunks if sent.is_chunked else pieces)
+    head = await reader.readuntil(b"\r\n\r\n")
+    response = HTTPResponse(SimpleNamespace(makefile=lambda _: BytesIO(head)))  # type: ignore[arg-type]
+    response.begin()
+    told = {name.lower(): value for name, value in response.getheaders()}
+    body = await reader.readexactly(int(told.get("content-length", 0)))
+    writer.transport.abort()  # a body that was refused need not be sent to its end
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    return Reply.of(response.status, told, body)
+
+
+async def follow(asked: Awaitable[Reply]) -> Reply:
+    """Let the incidents follow before anything else is sent: the lane may tell them of several events at once."""
+    reply = await asked
     await asyncio.to_thread(in_thread, incidents_follow)
     return reply
 
@@ -457,37 +490,43 @@ def secrets(org_token: Any, app_key: Any) -> Secrets:
     return own | {"REVOKED_TOKEN": revoked_token, "DEAD_KEY": dead_key}
 
 
-class CountingDoor:
-    """The reference as the lane knows it, and how often the lane left a request to it."""
+class Lane:
+    """A web process with a lane, as senders reach it: by its port. It counts the requests that come to door 1."""
 
-    def __init__(self, door: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
-        self.door, self.asked = door, 0
+    def __init__(self, door_1: ASGI) -> None:
+        self.door_1, self.port, self.asked = door_1, 0, 0
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def door(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
-        await self.door(scope, receive, send)
+        await self.door_1(scope, receive, send)
 
 
 @asynccontextmanager
-async def lane_in_service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CountingDoor]:
+async def lane_in_service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lane]:
     """The web process with a lane of this loop; its threads end with it, so that they hold no connection any more."""
-    door_1 = CountingDoor(asgi._pages)
-    lane = ExpressLane(door_1)
-    monkeypatch.setattr(asgi, "_express_lane", lane)
+    lane = Lane(asgi._pages)
+    monkeypatch.setattr(asgi, "_pages", lane.door)
+    monkeypatch.setattr(asgi, "express_lane", ExpressLane(lane.door))
+    config = Config(asgi.application, access_log=False, log_level="warning")
+    config.load()
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)
+    lane.port = server.sockets[0].getsockname()[1]
     try:
-        yield door_1
+        yield lane
     finally:
-        await lane.close()
-
-
-def path_of(sent: Sent) -> str:
-    return sent.path.partition("?")[0]
+        server.close()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
+        await asgi.express_lane.close()
+        monkeypatch.setattr(asgi, "_pages", lane.door_1)
 
 
 def play_at_reference(story: Story, secrets: Secrets) -> Told:
     async def play() -> list[Reply]:
         # WSGI knows no body without a length.
-        return [await ask_and_follow(asgi._pages, replace(sent, is_chunked=False), secrets) for sent in story.sent]
+        return [
+            await follow(ask_reference(asgi._pages, replace(sent, is_chunked=False), secrets)) for sent in story.sent
+        ]
 
     return Told(asyncio.run(play()), rows())
 
@@ -496,17 +535,15 @@ def play_at_lane(story: Story, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
     """What came of it, and how many of the requests the lane answered itself."""
 
     async def play() -> tuple[list[Reply], int]:
-        async with lane_in_service(monkeypatch) as door_1:
+        async with lane_in_service(monkeypatch) as lane:
             # The lane knows the credentials that the reference let through.
             for app_key in ("APP_KEY", "OTHER_KEY"):
-                reply = await ask_asgi(asgi.application, Sent(one(app_key=app_key)), secrets)
+                reply = await ask(lane, Sent(one(app_key=app_key)), secrets)
                 assert reply.status == HTTPStatus.CREATED
             await asyncio.to_thread(in_thread, forget)
-            before = door_1.asked
-            replies = [await ask_and_follow(asgi.application, sent, secrets) for sent in story.sent]
-            # Another path or verb never comes to the lane.
-            came = sum(asgi._express_lane.takes({"path": path_of(sent), "method": sent.method}) for sent in story.sent)
-            return replies, came - (door_1.asked - before)
+            before = lane.asked
+            replies = [await follow(ask(lane, sent, secrets)) for sent in story.sent]
+            return replies, len(story.sent) - (lane.asked - before)
 
     replies, by_lane = asyncio.run(play())
     return Told(replies, rows()), by_lane
@@ -551,11 +588,11 @@ def test_requests_that_come_at_once_are_each_answered_and_nothing_of_the_lane_st
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch) as door_1:
-            first = await ask_asgi(asgi.application, Sent(one()), secrets)
+        async with lane_in_service(monkeypatch) as lane:
+            first = await ask(lane, Sent(one()), secrets)
             together = [Sent(one(host=f"web-{number % 20}")) for number in range(60)]
-            replies = await asyncio.gather(*(ask_asgi(asgi.application, sent, secrets) for sent in together))
-            assert door_1.asked == 1
+            replies = await asyncio.gather(*(ask(lane, sent, secrets) for sent in together))
+            assert lane.asked == 1
             return [first.status, *(reply.status for reply in replies)]
 
     statuses = Counter(asyncio.run(play()))
