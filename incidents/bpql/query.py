@@ -238,7 +238,7 @@ def _open_one_has_alert(matching: Q) -> Q:
     alerts = Alert.objects.filter(matching, incident__isnull=False)
     each = _LookedUp(alerts.filter(incident=OuterRef("pk")))
     # In an order that has the index: in none, PostgreSQL may read through all that ended before it meets those.
-    firing = alerts.exclude(status=Status.OK).order_by("app_key", "started_at").values_list("incident", flat=True)
+    firing = alerts.exclude(status=Status.OK).order_by("app_key_id", "started_at").values_list("incident", flat=True)
     incidents = apps.get_model("incidents", "Incident").objects.filter(
         resolved_at=None
     )  # its module may be reading this one
