@@ -97,7 +97,11 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(
 
 
 def test_the_place_where_a_filter_breaks_is_marked(page: Client) -> None:
-    text = shown(page.get("/patterns/preview", {**FORM, "filter": "host = [a"}))
+    reply = page.get("/patterns/preview", {**FORM, "filter": "host = [a"}, headers={"HX-Request": "true"})
+    assert (
+        'id="filter-error"' in reply.content.decode().partition("hx-swap-oob")[0]
+    )  # it goes under its field by itself
+    text = shown(reply)
     assert "<span>host = </span><mark>[</mark><span>a</span>" in text
 
 
