@@ -24,6 +24,7 @@ LEAST_COMPRESSION = 0.05
 BIG_GROUP = 100  # alerts; what lies in bigger ones counts against a suggestion
 SHOWN = 8
 GAIN = 0.02  # compression that a further tag, or another window, must bring
+FEW_VALUES = 5  # of a tag in the whole range: by itself, that says where something is rather than what it is
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -
     """
     first = _first_key(since, until)
     until_key = key_at(until)
-    names = _telling_tags(first, until_key, progress)
+    names, vague = _telling_tags(first, until_key, progress)
     trials = [
         Trial(tags, window) for size in (1, 2, 3) for tags in combinations(sorted(names), size) for window in WINDOWS
     ]
@@ -102,12 +103,14 @@ def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -
         "alerts": alerts,
         "incidents": len(incidents),
         "compression": round(1 - len(incidents) / alerts, 4) if alerts else 0.0,
-        "suggestions": [_as_data(trial, alerts) for trial in _best(trials, alerts)] if alerts else [],
+        "suggestions": [_as_data(trial, alerts) for trial in _best(trials, alerts, vague)] if alerts else [],
     }
 
 
-def _telling_tags(first: int, until: int, progress: Callable[[int], None]) -> list[str]:
+def _telling_tags(first: int, until: int, progress: Callable[[int], None]) -> tuple[list[str], set[str]]:
+    """The tags to combine, and which of them say little by themselves: links, and those of very few values."""
     having: Counter[str] = Counter()
+    links: Counter[str] = Counter()
     values: dict[str, set[int]] = defaultdict(set)
     alerts = 0
     for rows in _pages(first, until):
@@ -115,26 +118,36 @@ def _telling_tags(first: int, until: int, progress: Callable[[int], None]) -> li
         for _, tags, *_ in rows:
             for name, value in tags.items():
                 if value:
+                    text = shown(value)
                     having[name] += 1
-                    values[name].add(hash(shown(value)))
+                    links[name] += text.startswith(("http://", "https://"))
+                    values[name].add(hash(text))
         progress(0)
-    return [
+    names = [
         name
         for name, count in having.most_common()
         if count >= LEAST_SHARE * alerts and 1 < len(values[name]) <= count / 2
     ][:TAGS]
+    return names, {name for name in names if len(values[name]) <= FEW_VALUES or links[name] > having[name] / 2}
 
 
-def _best(trials: list[Trial], alerts: int) -> list[Trial]:
-    """Simpler ones first, so that a further tag or a longer window must be worth it."""
+def _best(trials: list[Trial], alerts: int, vague: set[str]) -> list[Trial]:
+    """Simpler ones first, so that a further tag or a longer window must be worth it; of those that are, what says little stands last."""
     present = {
         frozenset(tags)
         for tags in CorrelationPattern.objects.present().filter(active=True).values_list("tags", flat=True)
     }
+
+    def is_vague(trial: Trial) -> bool:
+        return vague.issuperset(trial.tags)
+
     good: list[Trial] = []
     for trial in sorted(trials, key=lambda each: (len(each.tags), each.time_window)):
         is_useful = trial.compression(alerts) >= LEAST_COMPRESSION and trial.biggest <= settings.ALERTS_PER_INCIDENT
-        simpler = [each.score(alerts) for each in good if set(each.tags) <= set(trial.tags)]
+        beside = [
+            each for each in good if set(each.tags) <= set(trial.tags) and (is_vague(trial) or not is_vague(each))
+        ]
+        simpler = [each.score(alerts) for each in beside]
         if (
             is_useful
             and trial.score(alerts) > max(simpler, default=0.0) + GAIN
@@ -142,7 +155,7 @@ def _best(trials: list[Trial], alerts: int) -> list[Trial]:
         ):
             good = [each for each in good if each.tags != trial.tags]
             good.append(trial)
-    return sorted(good, key=lambda each: -each.score(alerts))[:SHOWN]
+    return sorted(good, key=lambda each: (is_vague(each), -each.score(alerts)))[:SHOWN]
 
 
 def _as_data(trial: Trial, alerts: int) -> dict[str, Any]:

@@ -90,6 +90,30 @@ def test_the_past_suggests_tags_whose_values_come_in_groups(post_batch: PostBatc
     assert one["reason"].startswith("100% of the alerts have site.")
 
 
+def test_links_and_tags_of_very_few_values_do_not_lead_the_suggestions(post_batch: PostBatch) -> None:
+    post_batch(
+        *(
+            {
+                "status": "critical",
+                "host": f"web-{number}",
+                "runbook": f"https://wiki.example.com/{number % 8}",
+                "region": ("east", "west")[number % 2],
+                "site": f"site-{number % 16}",
+            }
+            for number in range(64)
+        )
+    )
+    now = timezone.now()
+    run = SuggestionRun.objects.create(since=now - timedelta(hours=1), until=now)
+    tasks.suggest(run.pk)
+    run.refresh_from_db()
+    assert run.result
+    by_site, *others = [(each["tags"], each["score"]) for each in run.result["suggestions"]]
+    assert by_site[0] == ["site"]
+    assert [tags for tags, _ in others] == [["region"], ["runbook"]]
+    assert all(score > by_site[1] for _, score in others)
+
+
 def test_a_quiet_past_suggests_nothing(db: None) -> None:
     now = timezone.now()
     run = SuggestionRun.objects.create(since=now - timedelta(hours=1), until=now)
