@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from alerts import sets
 from alerts.events import shown
-from alerts.models import Alert, Event, moment_of
+from alerts.models import Alert, Event, key_at
 from appkeys.models import AppKey
 from incidents import bpql, domain, environments, leads, reasons, rules, sequence
 from incidents.board import Board
@@ -28,9 +28,9 @@ from incidents.models import Incident, Turn
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
 # While events pour in faster than they are correlated, correlation pauses after each group, for so many times as long as that took.
-STORM_PAUSE = 4
-PAUSE_SECONDS = 0.5  # at most
-STORM_LULL = timedelta(seconds=0.5)
+STORM_PAUSE = 9
+PAUSE_SECONDS = 1.0  # at most
+LATELY = timedelta(seconds=0.5)
 _at_it = threading.Lock()
 
 
@@ -67,12 +67,12 @@ def _catch_up() -> int:
 
 
 def _pause(elapsed: float) -> float:
-    """Seconds to leave to others after a full group: where events pour in, taking them goes before correlating (bench/ingest.py)."""
-    newest = Event.objects.order_by("-pk").values_list("pk", flat=True).first()
-    events_pour_in = newest is not None and timezone.now() - moment_of(newest) < STORM_LULL
+    """Seconds to leave to others after a full group: in a storm, taking events goes before correlating them (bench/ingest.py)."""
+    came = Event.objects.filter(pk__gte=key_at(timezone.now() - LATELY)).count()
+    is_storm = came * elapsed > GROUP * LATELY.total_seconds()
     # Who waits for SQLite's one lock asks for it ten times a second; without a turn that long we would take it again before them.
     turn = 0.15 if connection.vendor == "sqlite" else 0.0
-    return max(turn, STORM_PAUSE * elapsed if events_pour_in else 0.0)
+    return max(turn, STORM_PAUSE * elapsed if is_storm else 0.0)
 
 
 def _correlate_group() -> int:
