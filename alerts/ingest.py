@@ -44,7 +44,7 @@ def ingest(sent: Sent, *, received_at: datetime) -> list[Outcome]:
 
 
 def identities_of(sent: Sent) -> list[str]:
-    return [event.identity(app_key.pk) for app_key, event in sent]
+    return [event.identity(app_key.id) for app_key, event in sent]
 
 
 def taking(
@@ -102,7 +102,7 @@ class _Batch:
                     continue
                 lives = self.lives[identity] = [stored.life()]
             if lives is None:
-                self.lives[identity] = [Life.begin(app_key.pk, identity, event, self.received_at)]
+                self.lives[identity] = [Life.begin(app_key.id, identity, event, self.received_at)]
                 outcomes.append(Outcome.ACCEPTED)
                 continue
             if lives[-1].is_late(event):

@@ -103,6 +103,8 @@ def _secondary(item: dict[str, Any], tags: Tags, notes: list[Note]) -> str:
 
 
 def _property_name(item: dict[str, Any], field: str, tags: Tags, notes: list[Note]) -> str:
+    if field not in item:
+        return ""
     name = _text(item, field, notes)
     if name and not tags.get(name):
         notes.append(Note(field, f"names {_quoted(name)}, which is not among the tags sent; the default was used"))
