@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from alerts.events import EventRejected, Status, Tags
+from alerts.events import EventRejected, Status
 from alerts.models import Mapping
 from alerts.sources import bigpanda, oim
 from alerts.sources.oim import BadConfig
@@ -90,21 +90,24 @@ def _written(config: dict[str, Any]) -> list[str]:
 class _Subject(NamedTuple):
     """An alert as a query looks at it."""
 
-    tags: Tags
+    folded: dict[str, list[str]]
     source: str
     status: int
 
     @classmethod
     def of(cls, alert: AlertObject, app_key: AppKey) -> _Subject:
+        # A marked door of house.md: the query language is the incidents' own, and a mapping asks it about one alert.
+        from incidents.bpql import fold_tags
+
         try:
             event = bigpanda.normalize(alert, received_at=timezone.now(), may_follow=True)
         except EventRejected:  # it is rejected in its turn, with the reason
             return cls({}, app_key.source_system, Status.UNKNOWN)
-        return cls(event.tags, app_key.source_system, event.status)
+        return cls(fold_tags(event.tags), app_key.source_system, event.status)
 
 
 def _filter(written: str) -> Callable[[Any], bool]:
-    # A marked door of house.md: the query language is the incidents' own, and a mapping asks it about one alert.
+    # The same door.
     from incidents.bpql import BpqlError, parse
 
     try:

@@ -27,9 +27,12 @@ from incidents.models import Incident, Turn
 
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
-# While events pour in faster than they are correlated, correlation pauses after each group, for so many times as long as that took.
+# In a storm, taking events goes before correlating them, for a while: it pauses after each group, for so many times as long as that took. A storm is
+# more than a fraction of what could be correlated. Who waits longer than that while is correlated as fast as it goes.
+STORM = 1 / 4
 STORM_PAUSE = 9
 PAUSE_SECONDS = 1.0  # at most
+WHILE_SECONDS = 30.0
 LATELY = timedelta(seconds=0.5)
 _at_it = threading.Lock()
 
@@ -57,22 +60,24 @@ def _behind() -> QuerySet[Alert]:
 
 def _catch_up() -> int:
     total = 0
-    began = time.monotonic()
+    behind_since = began = time.monotonic()
     while count := _correlate_group():
         total += count
         if count == GROUP:
-            time.sleep(min(PAUSE_SECONDS, _pause(time.monotonic() - began)))
+            ended = time.monotonic()
+            is_patient = ended - behind_since < WHILE_SECONDS
+            time.sleep(_pause(ended - began, is_patient=is_patient))
         began = time.monotonic()
     return total
 
 
-def _pause(elapsed: float) -> float:
-    """Seconds to leave to others after a full group: in a storm, taking events goes before correlating them (bench/ingest.py)."""
-    came = Event.objects.filter(pk__gte=key_at(timezone.now() - LATELY)).count()
-    is_storm = came * elapsed > GROUP * LATELY.total_seconds()
+def _pause(elapsed: float, *, is_patient: bool) -> float:
+    """Seconds to leave to others after a full group that took so long (bench/ingest.py)."""
+    came = Event.objects.filter(pk__gte=key_at(timezone.now() - LATELY)).count() if is_patient else 0
+    is_storm = came * elapsed > STORM * GROUP * LATELY.total_seconds()
     # Who waits for SQLite's one lock asks for it ten times a second; without a turn that long we would take it again before them.
     turn = 0.15 if connection.vendor == "sqlite" else 0.0
-    return max(turn, STORM_PAUSE * elapsed if is_storm else 0.0)
+    return min(PAUSE_SECONDS, max(turn, STORM_PAUSE * elapsed if is_storm else 0.0))
 
 
 def _correlate_group() -> int:

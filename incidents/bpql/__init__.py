@@ -9,5 +9,6 @@ from __future__ import annotations
 from incidents.bpql.database import search_text
 from incidents.bpql.errors import BpqlError
 from incidents.bpql.query import Query, Subject, parse
+from incidents.bpql.terms import fold_tags
 
-__all__ = ["BpqlError", "Query", "Subject", "parse", "search_text"]
+__all__ = ["BpqlError", "Query", "Subject", "fold_tags", "parse", "search_text"]
