@@ -91,7 +91,10 @@ class GroupCommit:
                 answers = [error] * len(group)
             self._in_flight.difference_update(identities)
             for waiting, answer in zip(group, answers, strict=True):
-                waiting.done(answer)
+                try:
+                    waiting.done(answer)
+                except Exception:  # the others are to be told nevertheless
+                    logger.exception("group commit: a sender could not be answered")
         self._free.append(connection)
 
     def _next_group(self) -> list[Waiting]:

@@ -35,7 +35,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 async def _with_length(scope: Any, receive: Any) -> tuple[Any, Any]:
     """WSGI knows no body without a length: a chunked one is read here, to say how long it is."""
-    if not any(header == (b"transfer-encoding", b"chunked") for header in scope["headers"]):
+    if not any(name == b"transfer-encoding" for name, _ in scope["headers"]):
         return scope, receive
     body, more = b"", True
     while more and len(body) <= LIMIT:
