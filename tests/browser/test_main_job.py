@@ -63,6 +63,7 @@ def test_from_the_first_integration_to_a_resolved_incident_and_back(page: Any) -
     # Nothing is there yet, and the page leads on.
     page.get_by_role("link", name="New integration").click()
     page.get_by_label("Find a tool").fill("alerts api")
+    expect(page.locator(".gallery li:visible")).to_have_count(1)
     page.keyboard.press("Enter")
     page.get_by_label("Name").fill("Nagios Frankfurt")
     page.get_by_role("button", name="Create App Key").click()
