@@ -28,7 +28,8 @@ from incidents.models import Incident, Turn
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
 # In a storm, taking events goes before correlating them, for a while: it pauses after each group, for so many times as long as that took. A storm is
-# more than a fraction of what could be correlated. Who waits longer than that while is correlated as fast as it goes.
+# hundreds of events a second, and more than a fraction of what could be correlated. After that while it goes as fast as it can.
+STORM_EVENTS = 100  # lately
 STORM = 1 / 4
 STORM_PAUSE = 9
 PAUSE_SECONDS = 1.0  # at most
@@ -63,20 +64,19 @@ def _catch_up() -> int:
     behind_since = began = time.monotonic()
     while count := _correlate_group():
         total += count
-        if count == GROUP:
-            ended = time.monotonic()
-            is_patient = ended - behind_since < WHILE_SECONDS
-            time.sleep(_pause(ended - began, is_patient=is_patient))
+        ended = time.monotonic()
+        is_patient = ended - behind_since < WHILE_SECONDS
+        time.sleep(_pause(count, ended - began, is_patient=is_patient))
         began = time.monotonic()
     return total
 
 
-def _pause(elapsed: float, *, is_patient: bool) -> float:
-    """Seconds to leave to others after a full group that took so long (bench/ingest.py)."""
+def _pause(count: int, elapsed: float, *, is_patient: bool) -> float:
+    """Seconds to leave to others after a group of so many alerts that took so long (bench/ingest.py)."""
     came = Event.objects.filter(pk__gte=key_at(timezone.now() - LATELY)).count() if is_patient else 0
-    is_storm = came * elapsed > STORM * GROUP * LATELY.total_seconds()
+    is_storm = came > STORM_EVENTS and came * elapsed > STORM * count * LATELY.total_seconds()
     # Who waits for SQLite's one lock asks for it ten times a second; without a turn that long we would take it again before them.
-    turn = 0.15 if connection.vendor == "sqlite" else 0.0
+    turn = 0.15 if count == GROUP and connection.vendor == "sqlite" else 0.0
     return min(PAUSE_SECONDS, max(turn, STORM_PAUSE * elapsed if is_storm else 0.0))
 
 
