@@ -28,8 +28,8 @@ from incidents.models import Incident, Turn
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
 # In a storm, taking events goes before correlating them, for a while: it pauses after each group, for so many times as long as that took. A storm is
-# hundreds of events a second, and more than a fraction of what could be correlated. After that while it goes as fast as it can.
-STORM_EVENTS = 100  # lately
+# a thousand events a second, and more than a fraction of what could be correlated. After that while it goes as fast as it can.
+STORM_EVENTS = 500  # lately
 STORM = 1 / 4
 STORM_PAUSE = 9
 PAUSE_SECONDS = 1.0  # at most
