@@ -10,6 +10,7 @@ import asyncio
 from functools import lru_cache
 from typing import Any, Self
 
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from alerts.express import ASGI
@@ -92,7 +93,8 @@ class Request:
         cycle.message_event.set()
         if protocol.cycle is self:  # type: ignore[comparison-overlap] # else one more waits behind it
             protocol.cycle = cycle
-        protocol._start_asgi_task(cycle, door)
+        # As uvicorn has put it around the whole application: who asked, and whether over https, may be a proxy's to say.
+        protocol._start_asgi_task(cycle, ProxyHeadersMiddleware(door, protocol.config.forwarded_allow_ips))
 
 
 @lru_cache(maxsize=8)

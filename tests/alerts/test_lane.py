@@ -243,6 +243,21 @@ def test_what_a_sender_sent_who_did_not_wait_for_the_answer_is_stored(
     assert sum(hosts()[f"gone-{number}"] for number in range(3)) == 3
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_asked_is_the_proxys_to_say_where_the_lane_left_the_request_too(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_proxy = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+
+    async def play() -> tuple[str, str]:
+        async with lane_in_service(monkeypatch) as lane:
+            reply = await ask(lane, Sent(one(status="up"), {"Authorization": "Bearer ORG_TOKEN"} | by_proxy), secrets)
+            assert reply.status == HTTPStatus.BAD_REQUEST
+            return lane.scope["scheme"], lane.scope["client"][0]
+
+    assert asyncio.run(play()) == ("https", "203.0.113.7")
+
+
 def as_sent(body: dict[str, Any], secrets: Secrets) -> bytes:
     text = filled_in(json.dumps(body), secrets)
     head = f"POST /data/v2/alerts HTTP/1.1\r\nHost: testserver\r\nAuthorization: Bearer {secrets['ORG_TOKEN']}\r\n"

@@ -495,9 +495,11 @@ class Lane:
 
     def __init__(self, door_1: ASGI) -> None:
         self.door_1, self.port, self.asked = door_1, 0, 0
+        self.scope: Any = None  # of the last of them
 
     async def door(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
+        self.scope = scope
         await self.door_1(scope, receive, send)
 
 
