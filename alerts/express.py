@@ -60,7 +60,6 @@ class KnownCredentials:
     def __init__(self) -> None:
         self.tokens: frozenset[str] = frozenset()  # those that may send, for every App Key
         self.app_keys: dict[str, AppKey] = {}
-        self.used: set[str] = set()  # since they were read
         self._seen: set[str] = set()
         self._read_at = 0.0
         self._reading: asyncio.Future[None] | None = None
@@ -82,17 +81,14 @@ class KnownCredentials:
 
     def _read(self) -> None:
         began, wanted = time.monotonic(), list(self._seen)
-        used, self.used = self.used, set()
         try:
             tokens = OrgToken.objects.filter(digest__in=wanted, deactivated_at=None, is_limited=False)
             self.tokens = frozenset(each.digest for each in tokens if each.may_send and not each.is_expired)
             # What somebody watches, what has a mapping of its own, and a first event, are door 1's.
             app_keys = AppKey.objects.answering_to(*wanted).filter(deactivated_at=None).exclude(first_event_at=None)
-            taken_here = app_keys.exclude(health__watched_until__gt=datetime.now(UTC)).exclude(
-                mappings__is_current=True
-            )
+            app_keys = app_keys.exclude(health__watched_until__gt=datetime.now(UTC))
+            taken_here = app_keys.exclude(mappings__is_current=True)
             self.app_keys = {digest: app_key for app_key in taken_here for digest in app_key.digests}
-            usage.note(*used)
             usage.flush()
             if len(wanted) == len(self._seen):  # else one was learned meanwhile
                 self._read_at = began
@@ -123,15 +119,17 @@ class ExpressLane:
     def take(self, request: Request) -> None:
         """Store the events of a request and answer it, or leave it to door 1. It returns at once."""
         if reading := self._credentials.reading():
-            reading.add_done_callback(lambda _: self._take(request))
+            reading.add_done_callback(lambda read: self._take(request, read))
         else:
             self._take(request)
 
-    def _take(self, request: Request) -> None:
+    def _take(self, request: Request, read: asyncio.Future[None] | None = None) -> None:
         digests: set[str] = set()
         try:
+            if read:
+                read.result()  # without it, what is known may be too old
             judged = self._judged(request, digests)
-        except Exception as error:  # noqa: BLE001 - not plainly right: door 1 finds the words
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - not plainly right: door 1 finds the words
             self._leave(request, digests, error)
             return
 
@@ -139,7 +137,7 @@ class ExpressLane:
             if isinstance(outcomes, Exception):
                 self._leave(request, digests, outcomes)
             else:
-                self._credentials.used |= digests
+                usage.note(*digests)
                 request.answer(created=(created := Outcome.ACCEPTED in outcomes))
                 if created:
                     kept_requests.keep(judged, path=request.path, body=request.body)
@@ -164,7 +162,7 @@ class ExpressLane:
             raise _NotPlain
         return judged
 
-    def _leave(self, request: Request, digests: set[str], error: Exception) -> None:
+    def _leave(self, request: Request, digests: set[str], error: BaseException) -> None:
         if not isinstance(error, _NotPlain | APIException):
             logger.warning("express lane: %s, door 1 tries", type(error).__name__)
 

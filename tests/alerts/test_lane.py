@@ -244,6 +244,31 @@ def test_what_a_sender_sent_who_did_not_wait_for_the_answer_is_stored(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_where_it_cannot_be_told_whether_a_token_still_counts_nothing_is_taken(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renamed(old: str, new: str) -> Callable[[], None]:
+        def rename() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+        return rename
+
+    async def play() -> list[list[int]]:
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one())
+            before = await statuses_of(lane, secrets, one(host="before"))
+            await in_database(renamed("appkeys_orgtoken", "away"))
+            await asyncio.sleep(2 * FRESH_SECONDS)
+            meanwhile = await statuses_of(lane, secrets, one(host="meanwhile"))
+            await in_database(renamed("away", "appkeys_orgtoken"))
+            return [before, meanwhile, await statuses_of(lane, secrets, one(host="after"))]
+
+    assert asyncio.run(play()) == [[201], [503], [201]]
+    assert (hosts()["meanwhile"], hosts()["after"]) == (0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_who_asked_is_the_proxys_to_say_where_the_lane_left_the_request_too(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
