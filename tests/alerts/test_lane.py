@@ -264,7 +264,8 @@ def test_where_it_cannot_be_told_whether_a_token_still_counts_nothing_is_taken(
             await in_database(renamed("away", "appkeys_orgtoken"))
             return [before, meanwhile, await statuses_of(lane, secrets, one(host="after"))]
 
-    assert asyncio.run(play()) == [[201], [503], [201]]
+    # A table that is away is a breakdown to SQLite, and our mistake to PostgreSQL.
+    assert asyncio.run(play()) == [[201], [503 if SQLITE else 500], [201]]
     assert (hosts()["meanwhile"], hosts()["after"]) == (0, 1)
 
 
