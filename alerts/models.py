@@ -79,6 +79,10 @@ class Alert(models.Model):
     counted_status = models.SmallIntegerField(
         choices=Status, null=True
     )  # the status that its incident's counts hold of it
+    # By which plan it is in maintenance: from an update while that runs, until the next active one after it (incidents.maintenance).
+    maintenance_plan = models.ForeignKey(
+        "incidents.MaintenancePlan", models.SET_NULL, null=True, related_name="alerts", db_index=False
+    )
     search_text = models.TextField(
         default="", db_default=""
     )  # its tags as queries look at them (incidents.bpql.search_text); written by correlation, since ingest must not wait for it
@@ -96,6 +100,11 @@ class Alert(models.Model):
             models.Index(fields=["app_key", "started_at"], condition=~Q(status=0), name="alerts_active_by_app_key"),
             models.Index(fields=["identity"], condition=Q(is_current=False), name="alerts_former_lives"),
             models.Index(fields=["incident", "status"], condition=Q(incident__isnull=False), name="alerts_by_incident"),
+            models.Index(
+                fields=["maintenance_plan"],
+                condition=Q(maintenance_plan__isnull=False),
+                name="alerts_by_maintenance_plan",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ OTHER_LIVES = 20
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """`?event=` chooses the event that is shown as it was sent; the newest otherwise."""
-    alert = get_object_or_404(Alert.objects.select_related("app_key", "incident"), pk=pk)
+    alert = get_object_or_404(Alert.objects.select_related("app_key", "incident", "maintenance_plan"), pk=pk)
     incident = alert.incident
     # Who may see it is the incidents' own rule.
     if incident and not type(incident).objects.visible_to(request.user).filter(pk=incident.pk).exists():

@@ -19,7 +19,7 @@ from alerts import sets
 from alerts.events import shown
 from alerts.models import Alert, Event, key_at
 from appkeys.models import AppKey
-from incidents import bpql, domain, environments, leads, reasons, rules, sequence
+from incidents import bpql, domain, environments, leads, maintenance, reasons, rules, sequence
 from incidents.board import Board
 from incidents.correlation import Decision, Match, Matches, Pattern, Subject
 from incidents.gathering import HANDLED, ROLLED_UP, Gathering, Seen, write_leads
@@ -84,8 +84,9 @@ def _correlate_group() -> int:
     """Up to GROUP alerts that are behind, in the order of their first events.
 
     1. Hold the domain, read the alerts, lock them.
-    2. Take each in order: find or open its incident, or follow it in the incident it is in.
-    3. Write incidents, matchers, alerts, activities and the turn itself, each as a set, and mark the revisions seen.
+    2. Note which of them are in maintenance.
+    3. Take each in order: find or open its incident, or follow it in the incident it is in.
+    4. Write incidents, matchers, alerts, activities and the turn itself, each as a set, and mark the revisions seen.
     """
     with transaction.atomic():
         domain.hold()
@@ -106,15 +107,17 @@ def _read_behind() -> list[Seen]:
     # fmt: off
     rows = sets.rows_of(locked.values_list(
         "pk", "identifier", "app_key_id", "status", "severity", "tags", "primary_property", "secondary_property",
-        "started_at", "changed_at", "status_changes", "revision", "correlated_revision", "incident_id", "counted_status",
+        "started_at", "changed_at", "status_changes", "revision", "correlated_revision", "incident_id", "counted_status", "maintenance_plan_id",
     )[:GROUP])
     # fmt: on
     app_keys = AppKey.objects.only("source_system", "name").in_bulk({row[2] for row in rows})
     alerts = []
-    for pk, identifier, app_key, status, severity, tags, primary, secondary, *further in rows:
+    for pk, identifier, app_key, status, severity, tags, primary, secondary, *further, plan in rows:
         source = app_keys[app_key].source_system, app_keys[app_key].name
         values = shown(tags.get(primary, "")), shown(tags.get(secondary, ""))
-        alerts.append(Seen(pk, identifier, *source, status, severity, tags, *values, *further))
+        seen = Seen(pk, identifier, *source, status, severity, tags, *values, *further)
+        seen.maintenance_plan_id, seen.counted_in_maintenance = plan, plan is not None
+        alerts.append(seen)
     return alerts
 
 
@@ -169,6 +172,7 @@ class _Group:
         self.alerts, self.now = alerts, now
         self.patterns = rules.in_force()
         self.board = _Board(alerts, self.patterns)
+        self.marked = maintenance.mark(alerts, self.board.subjects, now)
         self.decisions: dict[int, Decision] = {}  # by alert, as are the places they come to
         self.places: dict[int, int] = {}
         self.touched: set[int] = set()
@@ -206,7 +210,8 @@ class _Group:
             (alert.pk, max(1, alert.correlated_revision) if alert.incident_id else 0, alert.revision)
             for alert in self.alerts
         )
-        self._write_alerts(sequence.note_correlated(looks, self.patterns, self.now))
+        plans = [(alert.pk, alert.maintenance_plan_id) for alert in self.alerts if alert.maintenance_plan_id]
+        self._write_alerts(sequence.note_correlated(looks, plans, self.patterns, self.now))
         seen: dict[int, list[Subject]] = defaultdict(list)
         for alert in self.alerts:
             if alert.incident_id:
@@ -225,6 +230,7 @@ class _Group:
         sets.save(placed, ["incident", "correlated_revision", "counted_status", "search_text", "decision"], model=Alert)
         followed = [alert for alert in self.alerts if alert.pk not in self.places]
         sets.save(followed, ["correlated_revision", "counted_status", "search_text"], model=Alert)
+        sets.save(self.marked, ["maintenance_plan"], model=Alert)
 
     def _incident_pk(self, place: int) -> int:
         return self.board.gatherings[place].incident.pk

@@ -13,7 +13,7 @@ from django.utils import timezone
 from alerts.events import Status
 from alerts.models import Event
 from appkeys.models import AppKey
-from incidents.models import Activity, Environment, Incident, Membership
+from incidents.models import Activity, Environment, Incident, Maintenance, Membership
 from incidents.querysets import IncidentQuerySet
 
 ROWS = 50
@@ -24,6 +24,7 @@ class Folder(models.TextChoices):
     ACTIVE = "active", "Active"
     UNHANDLED = "unhandled", "Unhandled"
     SNOOZED = "snoozed", "Snoozed"
+    MAINTENANCE = "maintenance", "Maintenance"
     RESOLVED = "resolved", "Resolved"
 
     def of(self, incidents: IncidentQuerySet) -> IncidentQuerySet:
@@ -31,6 +32,7 @@ class Folder(models.TextChoices):
             Folder.ACTIVE: incidents.active,
             Folder.UNHANDLED: incidents.unhandled,
             Folder.SNOOZED: incidents.snoozed,
+            Folder.MAINTENANCE: incidents.in_maintenance,
             Folder.RESOLVED: incidents.resolved,
         }[self]()
 
@@ -52,11 +54,13 @@ class Counts:
 
     @classmethod
     def of_open(cls, visible: IncidentQuerySet) -> Counts:
-        is_snoozed = Q(snoozed_until__gt=timezone.now())
+        is_snoozed, is_in_maintenance = Q(snoozed_until__gt=timezone.now()), Q(maintenance=Maintenance.ACTIVE)
+        is_active = ~is_snoozed & ~is_in_maintenance
         in_folder = {
-            Folder.ACTIVE: ~is_snoozed,
-            Folder.UNHANDLED: ~is_snoozed & Q(assignee=None),
+            Folder.ACTIVE: is_active,
+            Folder.UNHANDLED: is_active & Q(assignee=None),
             Folder.SNOOZED: is_snoozed,
+            Folder.MAINTENANCE: is_in_maintenance,
         }
         rows = visible.open().order_by().values_list("membership", "status")
         tallied = rows.annotate(**{folder.value: Count("status", filter=holds) for folder, holds in in_folder.items()})
@@ -114,6 +118,7 @@ class Emptiness(models.TextChoices):
     ALL_CLEAR = "all_clear"  # nothing is open
     ALL_HANDLED = "all_handled"  # something is open, and each is somebody's
     NONE_SNOOZED = "none_snoozed"
+    NONE_IN_MAINTENANCE = "none_in_maintenance"
     NONE_RESOLVED = "none_resolved"
 
 
@@ -133,6 +138,8 @@ def emptiness(
         return Emptiness.NONE_RESOLVED
     if folder is Folder.SNOOZED:
         return Emptiness.NONE_SNOOZED
+    if folder is Folder.MAINTENANCE:
+        return Emptiness.NONE_IN_MAINTENANCE
     return Emptiness.ALL_HANDLED if counts.of(Folder.ACTIVE, environment) else Emptiness.ALL_CLEAR
 
 

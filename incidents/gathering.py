@@ -23,14 +23,15 @@ from appkeys.models import AppKey
 from incidents import leads
 from incidents.correlation import Decision, Subject
 from incidents.leads import Lead
-from incidents.models import Activity, Incident, no_counts, no_names
+from incidents.models import Activity, Incident, Maintenance, no_counts, no_names
 from people.models import User
 
 NAMES_LIMIT = 10
 # fmt: off
 ROLLED_UP = (
-    "status", "severity", "title", "subtitle", "search_text", "alerts_count", "active_count", "status_counts", "sources", "names",
-    "shared_tags", "started_at", "changed_at", "resolved_at", "resolved_by", "flapping", "flapping_until", "flapping_changes",
+    "status", "severity", "title", "subtitle", "search_text", "alerts_count", "active_count", "status_counts",
+    "maintenance_counts", "maintenance", "sources", "names", "shared_tags",
+    "started_at", "changed_at", "resolved_at", "resolved_by", "flapping", "flapping_until", "flapping_changes",
 )
 # fmt: on
 HANDLED = ("acknowledged_by", "acknowledged_at", "snoozed_by", "snoozed_until", "wakes_on_update")
@@ -56,6 +57,8 @@ class Seen:
     correlated_revision: int = 0  # the one it was seen in before
     incident_id: int | None = None
     counted_status: int | None = None
+    maintenance_plan_id: int | None = None
+    counted_in_maintenance: bool = False
     search_text: str = ""
     decision: dict[str, Any] | None = None
 
@@ -79,6 +82,8 @@ class Seen:
             alert.correlated_revision,
             alert.incident_id,
             alert.counted_status,
+            alert.maintenance_plan_id,
+            alert.maintenance_plan_id is not None,
         )
 
     @classmethod
@@ -90,6 +95,10 @@ class Seen:
     @property
     def subject(self) -> Subject:
         return Subject(self.source, self.tags, self.started_at, self.status)
+
+    @property
+    def is_in_maintenance(self) -> bool:
+        return self.maintenance_plan_id is not None
 
     @property
     def needs_incident(self) -> bool:
@@ -167,39 +176,36 @@ class Gathering:
         if alert.integration not in incident.sources:
             incident.sources = [*incident.sources, alert.integration]
         incident.alerts_count += 1
-        incident.changed_at = max(incident.changed_at, alert.changed_at)
+        if not alert.is_in_maintenance:
+            incident.changed_at = max(incident.changed_at, alert.changed_at)
         self.follow(alert)
 
     def follow(self, alert: Seen) -> None:
         """Count an alert of the incident as it is now.
 
         A late event may have moved the alert's start back. The incident's start is the earliest of its alerts. Where it is the first alert's,
-        the windows move with it: they count for alerts that come from now on, nobody who is in leaves.
+        the windows move with it: they count for alerts that come from now on, nobody who is in leaves. Status, severity and last change do not
+        follow alerts in maintenance; the incident still is open while they are active.
         """
         incident = self.incident
         if alert.pk == incident.first_alert:
             self._anchor_at(alert.started_at)
-        counts = list(incident.status_counts)
-        if alert.counted_status is not None:
-            counts[alert.counted_status] -= 1
-        counts[alert.status] += 1
-        if alert.counted_status not in (None, alert.status):
+        is_known = alert.counted_status is not None
+        is_other = alert.counted_status != alert.status or alert.counted_in_maintenance
+        if is_known and is_other and not alert.is_in_maintenance:
             incident.changed_at = max(incident.changed_at, alert.changed_at)
-        alert.counted_status = alert.status
-        incident.status_counts = counts
+        counts = self._recount(alert)
         incident.active_count = incident.alerts_count - counts[Status.OK]
-        status = max(status for status in Status if counts[status])
+        expected = incident.maintenance_counts
+        status = max((status for status in Status if counts[status] > expected[status]), default=Status.OK)
         self.got_worse = self.got_worse or status > incident.status
         incident.status = status
         # A status that came and went before it was looked at still was there.
+        severity = Status.OK if alert.is_in_maintenance else alert.severity
         if incident.alerts_count == 1:
-            incident.severity, incident.started_at, incident.shared_tags = (
-                alert.severity,
-                alert.started_at,
-                dict(alert.tags),
-            )
+            incident.severity, incident.started_at, incident.shared_tags = severity, alert.started_at, dict(alert.tags)
         else:
-            incident.severity = max(incident.severity, alert.severity)
+            incident.severity = max(incident.severity, severity)
             incident.started_at = min(incident.started_at, alert.started_at)
             incident.shared_tags = {
                 name: value for name, value in incident.shared_tags.items() if alert.tags.get(name) == value
@@ -209,6 +215,32 @@ class Gathering:
             _with(alert.secondary_value, incident.names[1]),
         ]
         self._entitle(alert)
+
+    def _recount(self, alert: Seen) -> list[int]:
+        """Count it as it is now where it was counted as it was; returns the alerts by status."""
+        incident = self.incident
+        counts = list(incident.status_counts)
+        if alert.counted_status is not None:
+            counts[alert.counted_status] -= 1
+        counts[alert.status] += 1
+        if alert.is_in_maintenance or alert.counted_in_maintenance or incident.maintenance:
+            expected = list(incident.maintenance_counts)
+            if alert.counted_status is not None and alert.counted_in_maintenance:
+                expected[alert.counted_status] -= 1
+            if alert.is_in_maintenance:
+                expected[alert.status] += 1
+            firing, silent = sum(counts[Status.OK + 1 :]), sum(expected[Status.OK + 1 :])
+            incident.maintenance = (
+                Maintenance.ACTIVE
+                if silent and silent == firing
+                else Maintenance.PARTIAL
+                if silent
+                else Maintenance.NONE
+            )
+            incident.maintenance_counts = expected
+        incident.status_counts = counts
+        alert.counted_status, alert.counted_in_maintenance = alert.status, alert.is_in_maintenance
+        return counts
 
     def follow_row(self, alert: Alert) -> None:
         """Count an alert that was changed by hand as it is now: correlation has nothing left to do for it, once the row is written."""
@@ -220,6 +252,7 @@ class Gathering:
         """Count the incident from nothing, after alerts were put into it or taken out by hand; without any it is over."""
         incident = self.incident
         incident.alerts_count, incident.active_count, incident.status_counts = 0, 0, no_counts()
+        incident.maintenance, incident.maintenance_counts = Maintenance.NONE, no_counts()
         if not alerts:
             incident.status = Status.OK
             self.resolve(at)
@@ -246,7 +279,8 @@ class Gathering:
         """Resolve the incident when its last active alert has ended, reopen it when one is active again; begin to flap with the alert."""
         incident = self.incident
         self.calm_down(at)
-        self._flap(alert, at)
+        if not alert.is_in_maintenance:
+            self._flap(alert, at)
         if incident.active_count == 0 and incident.is_open:
             self.resolve(alert.changed_at)
             self.note(Activity.Kind.RESOLVED_BY_ALERTS, at, alert=alert.pk, identifier=alert.identifier)
@@ -259,7 +293,7 @@ class Gathering:
             self.note(Activity.Kind.REOPENED, at, alert=alert.pk, identifier=alert.identifier, **told)
             self._wake("reopened", at)
             self._unacknowledge()
-        if self.joined:
+        if any(not each.is_in_maintenance for each in self.joined):
             self._wake("alert", at)
         elif self.got_worse:
             self._wake("worse", at)

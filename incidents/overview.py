@@ -62,7 +62,7 @@ def worst_first(incident: Incident) -> models.QuerySet[Alert]:
 
 def what_fires(incident: Incident) -> list[Alert]:
     """The few worst alerts; of an incident that is over, those that changed last."""
-    return list(worst_first(incident).select_related("app_key")[:WORST])
+    return list(worst_first(incident).select_related("app_key", "maintenance_plan")[:WORST])
 
 
 def status_counts(incident: Incident) -> list[tuple[Status, int]]:

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from incidents.models.environment import Environment, Membership
+from incidents.models.maintenance import Maintenance
 from people.models import User
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class IncidentQuerySet(QuerySet["Incident"]):
         return self.filter(resolved_at=None)
 
     def active(self) -> Self:
-        """Open, and not put aside for a while. A snooze that is over is over, also before anybody has told so."""
-        return self.open().exclude(snoozed_until__gt=timezone.now())
+        """Open, not put aside for a while, and not only expected. A snooze that is over is over, also before anybody has told so."""
+        return self.open().exclude(snoozed_until__gt=timezone.now()).exclude(maintenance=Maintenance.ACTIVE)
 
     def unhandled(self) -> Self:
         """Active, and nobody's yet (bigpanda.md §4.1)."""
@@ -47,6 +48,10 @@ class IncidentQuerySet(QuerySet["Incident"]):
 
     def snoozed(self) -> Self:
         return self.open().filter(snoozed_until__gt=timezone.now())
+
+    def in_maintenance(self) -> Self:
+        """Open, but all that is active of them is in maintenance."""
+        return self.open().filter(maintenance=Maintenance.ACTIVE)
 
     def resolved(self) -> Self:
         """Those that are over; what was merged away lives on in another incident."""

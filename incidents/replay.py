@@ -61,11 +61,13 @@ class Replay:
         for turn in turns:
             patterns = self.patterns(turn.patterns)
             self.reach = max((self.reach, *(pattern.time_window for pattern in patterns if pattern.active)))
+            plans = dict[int, int](turn.maintenance)  # type: ignore[arg-type]
             for alert_pk, counted, revision in turn.seen:
                 known = self.alerts.get(alert_pk)
                 if known is None and counted:
                     continue  # it came before the range, or is forgotten
                 if known := log.look(alert_pk, known, revision):
+                    known.seen.maintenance_plan_id = plans.get(alert_pk)
                     self._take(known, patterns, turn.at)
             if turn.by_hand:
                 self.hands.take(turn, log.look)

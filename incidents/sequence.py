@@ -15,9 +15,15 @@ from incidents.models import Incident, Turn
 from incidents.models.turn import Left
 
 
-def note_correlated(seen: Iterable[tuple[int, int, int]], patterns: Sequence[Pattern], at: datetime) -> Turn:
-    """Alerts were taken in this order: [alert, revision it was counted in before or 0, revision]."""
-    return Turn.objects.create(at=at, seen=[list(each) for each in seen], patterns=rules.named(patterns))
+def note_correlated(
+    seen: Iterable[tuple[int, int, int]],
+    maintenance: Iterable[tuple[int, int]],
+    patterns: Sequence[Pattern],
+    at: datetime,
+) -> Turn:
+    """Alerts were taken in this order: [alert, revision it was counted in before or 0, revision]; some of them in maintenance: [alert, plan]."""
+    taken, plans = [list(each) for each in seen], [list(each) for each in maintenance]
+    return Turn.objects.create(at=at, seen=taken, maintenance=plans, patterns=rules.named(patterns))
 
 
 def note_by_hand(incidents: Iterable[int], at: datetime) -> None:

@@ -125,7 +125,7 @@ class WatchedView:
                 {"row": incident, "undoable": undoable.get(incident.pk), "query": self.query, "user": self.user},
             )
             for incident in incidents
-            if incident.resolved_at or incident.is_snoozed or incident.assignee_id
+            if incident.resolved_at or incident.is_snoozed or incident.is_in_maintenance or incident.assignee_id
         }
 
 

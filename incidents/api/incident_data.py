@@ -9,7 +9,7 @@ from typing import Any
 
 from alerts.events import Status
 from alerts.models import Alert
-from incidents.models import Activity, Incident, IncidentTag, Priority
+from incidents.models import Activity, Incident, IncidentTag, Maintenance, Priority
 from people.models import User
 
 PRIORITY = "priority"  # the tag that is always there
@@ -46,7 +46,7 @@ def _incident(incident: Incident, alerts: list[Any]) -> dict[str, Any]:
         "folders": folders_of(incident),
         "flapping": incident.flapping,
         "shared": False,
-        "maintenance": None,
+        "maintenance": Maintenance(incident.maintenance).label if incident.maintenance else None,
         "snooze": _snooze(incident),
         "incident_tags": tags_as_data(incident),
         "correlation_matchers_log": incident.correlation_matchers_log,
@@ -56,9 +56,9 @@ def _incident(incident: Incident, alerts: list[Any]) -> dict[str, Any]:
 def folders_of(incident: Incident) -> list[str]:
     if not incident.is_open:
         return ["resolved"]
-    if incident.is_snoozed:
-        return ["snoozed", *(["assigned"] if incident.assignee_id else [])]
-    return ["active", "assigned" if incident.assignee_id else "unhandled"]
+    aside = ["snoozed"] * incident.is_snoozed + ["maintenance"] * incident.is_in_maintenance
+    assigned = ["assigned"] if incident.assignee_id else []
+    return [*aside, *assigned] if aside else ["active", *(assigned or ["unhandled"])]
 
 
 def tags_as_data(incident: Incident) -> list[dict[str, Any]]:

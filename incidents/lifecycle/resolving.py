@@ -18,7 +18,7 @@ from incidents import sequence
 from incidents.gathering import Gathering
 from incidents.lifecycle.action import Action, Actor, Outcome, perform, perform_on
 from incidents.lifecycle.counting import gatherings_of, save
-from incidents.models import Activity, Incident, Matcher
+from incidents.models import Activity, Incident, Maintenance, Matcher, no_counts
 from people.models import User
 
 
@@ -32,7 +32,10 @@ class Resolve(Action):
     comment: str = ""
 
     kind = Activity.Kind.RESOLVED_BY_HAND
-    columns = ("status", "active_count", "status_counts", "changed_at", "resolved_at", "resolved_by")
+    columns = (
+        *("status", "active_count", "status_counts", "maintenance_counts", "maintenance"),
+        *("changed_at", "resolved_at", "resolved_by"),
+    )
     restored = ("changed_at", "resolved_at", "resolved_by")
     changed_since = "The incident has reopened since: there is nothing to undo."
 
@@ -46,7 +49,9 @@ class Resolve(Action):
     def change(self, incident: Incident, *, by: User | None, at: datetime) -> dict[str, Any]:
         ended = incident.active_count
         incident.status, incident.active_count = Status.OK, 0
-        incident.status_counts = [incident.alerts_count, *[0] * (len(Status) - 1)]
+        incident.status_counts = [incident.alerts_count, *no_counts()[1:]]
+        incident.maintenance_counts = [sum(incident.maintenance_counts), *no_counts()[1:]]
+        incident.maintenance = Maintenance.NONE
         incident.changed_at = incident.resolved_at = at
         incident.resolved_by = by
         return {"ended": ended}

@@ -7,6 +7,7 @@ from incidents.models.bulk import BulkAction
 from incidents.models.deployment import Deployment
 from incidents.models.environment import Environment, Membership
 from incidents.models.incident import Incident, Priority, no_counts, no_names
+from incidents.models.maintenance import Maintenance, MaintenancePlan
 from incidents.models.pattern import CorrelationPattern, Matcher, PatternVersion
 from incidents.models.replay import LogRun, ReplayRun, Shadow, SuggestionRun
 from incidents.models.tag import IncidentTag, IncidentTagValue
@@ -23,6 +24,8 @@ __all__ = [
     "IncidentTag",
     "IncidentTagValue",
     "LogRun",
+    "Maintenance",
+    "MaintenancePlan",
     "Matcher",
     "Membership",
     "PatternVersion",

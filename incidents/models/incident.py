@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alerts.events import Status, Tags
+from incidents.models.maintenance import Maintenance
 from incidents.querysets import IncidentQuerySet
 
 
@@ -38,7 +39,9 @@ class Incident(models.Model):
     Its counts, times and titles are rolled up from its alerts (incidents.gathering), so that the feed reads one table.
     """
 
-    status = models.SmallIntegerField(choices=Status, default=Status.UNKNOWN)  # the most severe of its alerts
+    status = models.SmallIntegerField(
+        choices=Status, default=Status.UNKNOWN
+    )  # the most severe of its alerts, those in maintenance aside
     severity = models.SmallIntegerField(choices=Status, default=Status.UNKNOWN)  # the worst it ever was
     title = models.TextField()
     subtitle = models.TextField(blank=True, default="")
@@ -48,6 +51,10 @@ class Incident(models.Model):
     alerts_count = models.PositiveIntegerField(default=0)
     active_count = models.PositiveIntegerField(default=0)
     status_counts: models.JSONField[list[int], list[int]] = models.JSONField(default=no_counts)  # alerts by Status
+    maintenance_counts: models.JSONField[list[int], list[int]] = models.JSONField(
+        default=no_counts
+    )  # those of them that are in maintenance
+    maintenance = models.SmallIntegerField(choices=Maintenance, default=Maintenance.NONE)
     sources: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # names of its integrations
     names: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField(
         default=no_names
@@ -119,7 +126,10 @@ class Incident(models.Model):
             ),
             # All that counting the folders looks at, and who has ended alerts, so that no row is read for it.
             models.Index(
-                fields=["membership", "status", "assignee", "snoozed_until", "active_count", "alerts_count", "id"],
+                fields=[
+                    *("membership", "status", "assignee", "snoozed_until", "maintenance"),
+                    *("active_count", "alerts_count", "id"),
+                ],
                 condition=Q(resolved_at=None),
                 name="incidents_open_counts",
             ),
@@ -153,6 +163,11 @@ class Incident(models.Model):
     @property
     def is_open(self) -> bool:
         return self.resolved_at is None
+
+    @property
+    def is_in_maintenance(self) -> bool:
+        """Whether all that is active of it is expected."""
+        return self.is_open and self.maintenance == Maintenance.ACTIVE
 
     @property
     def is_snoozed(self) -> bool:

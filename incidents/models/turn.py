@@ -33,6 +33,9 @@ class Turn(models.Model):
 
     at = models.DateTimeField(db_index=True)
     seen: models.JSONField[Seen, Seen] = models.JSONField(default=list)
+    maintenance: models.JSONField[list[list[int]], list[list[int]]] = models.JSONField(
+        default=list
+    )  # [alert, plan] of those that are in maintenance
     patterns: models.JSONField[InForce, InForce] = models.JSONField(default=list)
     by_hand: models.JSONField[list[Left], list[Left]] = models.JSONField(default=list)
 

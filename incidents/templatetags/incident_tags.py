@@ -38,6 +38,8 @@ LONG_NAME = 36
 
 @register.simple_tag
 def incident_badge(incident: Incident) -> SafeString:
+    if incident.is_in_maintenance:
+        return format_html('<span class="status status-maintenance">{}<span>Maintenance</span></span>', icon("wrench"))
     return status_badge(incident.status) if incident.is_open else status_badge(Status.OK, "Resolved")
 
 
@@ -97,6 +99,8 @@ def as_json(value: object) -> str:
 
 @register.filter
 def ribbon(incident: Incident) -> str:
+    if incident.is_in_maintenance:
+        return "maintenance"
     return Status(incident.status).name.lower() if incident.is_open else "ok"
 
 

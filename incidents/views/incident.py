@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from incidents import feed as the_feed
-from incidents import overview
+from incidents import maintenance, overview
 from incidents.alert_filter import STATUSES, AlertFilter, Order
 from incidents.feed_page import feed_context
 from incidents.filters import IncidentFilter
@@ -60,6 +60,7 @@ def incident_context(request: SignedInRequest, incident: Incident, tab: str) -> 
         "tab": tab,
         "tabs": [(each, reverse(f"incidents:{each}", args=[incident.pk]) + view_query) for each in Tab],
         "undoable": the_feed.undoable(incident),
+        "plans": maintenance.plans_of(incident),
         "view_query": view_query,
         "pane_url": _url(incident, tab, request),
         "activities_count": incident.activities.count(),
@@ -87,7 +88,9 @@ def _alerts(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
             for name, status in STATUSES.items()
         ],
         "alerts": page_after(
-            asked.qs.select_related("app_key"), request.GET.get("pane_after", ""), size=ALERTS_PER_PAGE
+            asked.qs.select_related("app_key", "maintenance_plan"),
+            request.GET.get("pane_after", ""),
+            size=ALERTS_PER_PAGE,
         ),
     }
 

@@ -81,6 +81,7 @@ ICONS = (
     "user-minus",
     "user-plus",
     "users",
+    "wrench",
     "x",
 )
 

@@ -8,10 +8,11 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from alerts.ingest import taking
 from alerts.models import Alert
@@ -20,7 +21,7 @@ from alerts.steps import carry_out
 from appkeys.models import AppKey
 from incidents import lifecycle
 from incidents.hands import Replayed
-from incidents.models import Activity, CorrelationPattern, Incident, Turn
+from incidents.models import Activity, CorrelationPattern, Incident, MaintenancePlan, Turn
 from incidents.replay import Replay
 from incidents.rules import Versions
 from people.models import User
@@ -105,14 +106,19 @@ def store(app_keys: list[AppKey], batch: list[dict[str, Any]], place: int) -> No
 
 
 def meddle(draw: random.Random, by: User) -> None:
-    """Somebody resolves, merges, splits or takes back what was done last."""
+    """Somebody resolves, merges, splits, takes back what was done last, or lets maintenance begin or end."""
     incidents = list(Incident.objects.filter(resolved_at=None, merged_into=None).order_by("-pk")[:30])
     if not incidents:
         return
     chosen = draw.choice(incidents)
-    deed = draw.choice(("resolve", "resolve", "merge", "split", "undo", "reopen"))
+    deed = draw.choice(("resolve", "resolve", "merge", "split", "undo", "reopen", "maintenance", "maintenance"))
+    now = timezone.now()
     try:
-        if deed == "resolve":
+        if deed == "maintenance":
+            if not MaintenancePlan.objects.filter(ends_at__gt=now).update(ends_at=now):
+                times = {"starts_at": now, "ends_at": now + timedelta(days=1)}
+                MaintenancePlan.objects.create(name="Racks", condition=f"host = host-{draw.randrange(1, 4)}*", **times)
+        elif deed == "resolve":
             lifecycle.resolve(chosen, by=by)
         elif deed == "reopen":
             resolved = Incident.objects.exclude(resolved_by=None).filter(merged_into=None).last()
@@ -130,8 +136,8 @@ def meddle(draw: random.Random, by: User) -> None:
 
 
 FIELDS = (
-    "title", "subtitle", "status", "severity", "alerts_count", "active_count", "status_counts", "shared_tags", "started_at", "changed_at",
-    "resolved_at", "flapping", "flapping_until",
+    "title", "subtitle", "status", "severity", "alerts_count", "active_count", "status_counts", "maintenance_counts",
+    "maintenance", "shared_tags", "started_at", "changed_at", "resolved_at", "flapping", "flapping_until",
 )  # fmt: skip
 Shape = dict[frozenset[int], dict[str, Any]]
 
