@@ -38,6 +38,11 @@ LOG_BYTES = 5_000_000  # then a log moves to *.log.1 and begins again
 QUICK_DEATH = 5.0  # seconds; a child that ends sooner waits longer and longer for its next start
 LONGEST_WAIT = 30.0
 PATIENCE = 8.0  # seconds a child has to end by itself
+# The web process; no access log: a query string can hold a token.
+WEB = (
+    *("-m", "uvicorn", "bigpanda_site.asgi:application", "--http", "bigpanda_site.wire:Protocol"),
+    *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"),
+)
 
 
 def say(text: str) -> None:
@@ -153,10 +158,7 @@ class Supervisor:
 
     def _start_web(self) -> None:
         socket_number = self.listener.fileno()
-        # No access log: a query string can hold a token.
-        options = ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
-        options += ["--http", "bigpanda_site.wire:Protocol"]
-        argv = self._python("-m", "uvicorn", "bigpanda_site.asgi:application", "--fd", str(socket_number), *options)
+        argv = self._python(*WEB, "--fd", str(socket_number))
         self._add(Child("web", argv, pass_fds=(socket_number,)))
 
     def _start_background(self) -> None:

@@ -28,6 +28,7 @@ from django.conf import settings
 from django.db import connection
 
 from bigpanda_site.processes import Process, free_port, start
+from bigpanda_site.supervisor import WEB
 from tests.alerts.model import Model
 
 CODE = Path(__file__).resolve().parents[2]
@@ -87,20 +88,10 @@ class Console:
     def serve(self, *, processes: int = 2) -> None:
         for _ in range(processes):
             self.ports.append(free_port())
-            command = [
-                *(
-                    sys.executable,
-                    "-m",
-                    "uvicorn",
-                    "bigpanda_site.asgi:application",
-                    "--no-access-log",
-                    "--log-level",
-                    "warning",
-                )
-            ]
+            command = [sys.executable, *WEB, "--port", str(self.ports[-1])]
             with self.log.open("ab") as log:
                 options: dict[str, Any] = {"cwd": CODE, "env": self.environment, "stdout": log, "stderr": log}
-                self.processes.append(start([*command, "--port", str(self.ports[-1])], **options))
+                self.processes.append(start(command, **options))
         deadline = time.monotonic() + 30
         for port, process in zip(self.ports, self.processes, strict=True):
             while not answers(port):
