@@ -17,7 +17,6 @@ from alerts.connections import NAME
 from alerts.express import FRESH_SECONDS
 from alerts.models import Alert, Event
 from appkeys.models import AppKey
-from bigpanda_site import asgi
 from people.models import User
 from tests.alerts.test_parity import (
     Lane,
@@ -69,8 +68,7 @@ def test_requests_under_way_when_it_closes_are_stored_and_answered(
             asked = [
                 asyncio.create_task(statuses_of(lane, secrets, one(host=f"late-{number}"))) for number in range(20)
             ]
-            group = await is_there(lambda: asgi.express_lane._group)
-            await is_there(lambda: group._writers)
+            await is_there(lambda: lane.came == 22)
         return [status for each in asked for status in await each]
 
     assert asyncio.run(play()) == [HTTPStatus.CREATED] * 20

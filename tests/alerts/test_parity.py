@@ -491,11 +491,20 @@ def secrets(org_token: Any, app_key: Any) -> Secrets:
 
 
 class Lane:
-    """A web process with a lane, as senders reach it: by its port. It counts the requests that come to door 1."""
+    """A web process with a lane, as senders reach it: by its port. It counts the requests that come to the lane, and to door 1."""
 
     def __init__(self, door_1: ASGI) -> None:
-        self.door_1, self.port, self.asked = door_1, 0, 0
-        self.scope: Any = None  # of the last of them
+        self.door_1, self.port, self.came, self.asked = door_1, 0, 0, 0
+        self.scope: Any = None  # of the last at door 1
+        self.express = ExpressLane(self.door)
+        self.express.take = self._counted(self.express.take)  # type: ignore[method-assign, assignment]
+
+    def _counted(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
+        def counted(request: Any) -> None:
+            self.came += 1
+            take(request)
+
+        return counted
 
     async def door(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
@@ -508,7 +517,7 @@ async def lane_in_service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lane
     """The web process with a lane of this loop; its threads end with it, so that they hold no connection any more."""
     lane = Lane(asgi._pages)
     monkeypatch.setattr(asgi, "_pages", lane.door)
-    monkeypatch.setattr(asgi, "express_lane", ExpressLane(lane.door))
+    monkeypatch.setattr(asgi, "express_lane", lane.express)
     config = Config(asgi.application, access_log=False, log_level="warning")
     config.load()
     state = ServerState()
@@ -517,9 +526,16 @@ async def lane_in_service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lane
     try:
         yield lane
     finally:
+        # Whom the server let in just now gets a connection first: closed before that, it would leave the socket open.
+        asyncio.get_running_loop().remove_reader(server.sockets[0].fileno())
+        for _ in range(10):
+            await asyncio.sleep(0)
         server.close()
-        await asyncio.gather(*state.tasks, return_exceptions=True)
-        await asgi.express_lane.close()
+        for protocol in list(state.connections):
+            protocol.shutdown()
+        await lane.express.close()
+        while state.connections or state.tasks:  # who was under way is answered
+            await asyncio.sleep(0)
         monkeypatch.setattr(asgi, "_pages", lane.door_1)
 
 
