@@ -8,6 +8,7 @@ from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from alerts import openapi as alerts
+from incidents import maintenance_openapi as maintenance
 from incidents import openapi as incidents
 from people.access import SignedInRequest
 
@@ -15,10 +16,10 @@ from people.access import SignedInRequest
 def document(server: str = "/") -> dict[str, Any]:
     """`server` is the address that this console is reached at."""
     whole = alerts.document(server)
-    whole["tags"] += incidents.TAGS
-    whole["paths"] |= incidents.paths()
+    whole["tags"] += (*incidents.TAGS, maintenance.TAG)
+    whole["paths"] |= incidents.paths() | maintenance.paths()
     components = whole["components"]
-    components["schemas"] |= incidents.schemas()
+    components["schemas"] |= incidents.schemas() | maintenance.schemas()
     components["securitySchemes"]["api_key"] = {
         "type": "http",
         "scheme": "bearer",

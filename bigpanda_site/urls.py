@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from alerts.api import NoSuchRoute
 from appkeys.views.downloads import wrapper
 from bigpanda_site import openapi
-from incidents import pattern_urls
+from incidents import maintenance_urls, pattern_urls
 from incidents.deployments import Deployments
 from people.views import sign_in
 from people.views.welcome import welcome
@@ -26,6 +26,7 @@ urlpatterns = [
     path("", include("people.urls")),
     path("me", include("people.own_urls")),
     path("patterns", include("incidents.pattern_urls")),
+    path("maintenance", include("incidents.maintenance_urls")),
     path("integrations/", include("appkeys.urls")),
     path("integrations", RedirectView.as_view(pattern_name="appkeys:list")),
     path("download/<str:name>", wrapper, name="download"),
@@ -34,6 +35,7 @@ urlpatterns = [
     path("welcome/<str:secret>", welcome, name="welcome"),
     path("theme", sign_in.theme, name="theme"),
     path("resources/", include(pattern_urls.resources)),
+    path("resources/", include(maintenance_urls.resources)),
     path("resources/", include("incidents.resource_urls")),
     re_path(r"^resources(/.*)?$", NoSuchRoute.as_view()),
 ]

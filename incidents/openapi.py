@@ -31,29 +31,29 @@ def paths() -> JSONDict:
     partly = {**_draft(), "required": []}
     return {
         "/resources/v2.0/correlation-patterns": {
-            "get": _operation(
+            "get": operation(
                 "listPatterns",
                 "List the patterns in the order in which they are asked",
-                _list(_PATTERN),
+                list_of(_PATTERN),
                 parameters=[{"name": "active", "in": "query", "schema": {"type": "boolean"}}],
             ),
-            "post": _operation(
+            "post": operation(
                 "createPattern",
                 f"Create a pattern; or bring in a list of up to {IMPORT_LIMIT}, all of it or nothing",
-                {"oneOf": [_PATTERN, _list(_PATTERN)]},
-                body={"oneOf": [_DRAFT, _list(_DRAFT)]},
+                {"oneOf": [_PATTERN, list_of(_PATTERN)]},
+                body={"oneOf": [_DRAFT, list_of(_DRAFT)]},
             ),
         },
         one: {
-            "get": _operation("getPattern", "Read a pattern", _PATTERN, parameters=[_ID]),
-            "patch": _operation(
+            "get": operation("getPattern", "Read a pattern", _PATTERN, parameters=[_ID]),
+            "patch": operation(
                 "changePattern",
                 "Change a pattern: a new version, which touches new incidents only",
                 _PATTERN,
                 body=partly,
                 parameters=[_ID],
             ),
-            "delete": _operation(
+            "delete": operation(
                 "deletePattern",
                 "Delete a pattern; answers with it as it was. It can be restored in the browser",
                 _PATTERN,
@@ -61,14 +61,14 @@ def paths() -> JSONDict:
             ),
         },
         "/resources/v2.1/correlation-patterns-order": {
-            "get": _operation("getPatternsOrder", "Read the order", _ORDER),
-            "put": _operation("setPatternsOrder", "Set the order; each pattern is named once", _ORDER, body=_ORDER),
+            "get": operation("getPatternsOrder", "Read the order", _ORDER),
+            "put": operation("setPatternsOrder", "Set the order; each pattern is named once", _ORDER, body=_ORDER),
         },
         "/resources/v2.1/correlation-patterns-order/reset": {
-            "post": _operation("resetPatternsOrder", "Back to the longest window first", _ORDER)
+            "post": operation("resetPatternsOrder", "Back to the longest window first", _ORDER)
         },
         "/resources/v2.0/alerts/{id}/why": {
-            "get": _operation(
+            "get": operation(
                 "whyAlert",
                 "Why an alert is in its incident: what each pattern said of it",
                 {"$ref": "#/components/schemas/Why"},
@@ -77,7 +77,7 @@ def paths() -> JSONDict:
             )
         },
         "/resources/v2.0/why-not": {
-            "get": _operation(
+            "get": operation(
                 "whyNot",
                 "Why an alert is not in an incident, or not with another alert",
                 {"$ref": "#/components/schemas/WhyNot"},
@@ -112,7 +112,7 @@ def schemas() -> JSONDict:
     }
     compared = {"name": text, "alert": nullable, "incident": nullable}
     verdict = reason | {
-        "tags": _list({"type": "object", "properties": compared}),
+        "tags": list_of({"type": "object", "properties": compared}),
         "minutes_outside": {"type": ["integer", "null"]},
     }
     return {
@@ -139,7 +139,7 @@ def schemas() -> JSONDict:
                 "incident": {"type": ["integer", "null"]},
                 "started_at": text,
                 "headline": text,
-                "reasons": _list({"type": "object", "properties": reason}),
+                "reasons": list_of({"type": "object", "properties": reason}),
             },
         },
         "WhyNot": {
@@ -150,16 +150,16 @@ def schemas() -> JSONDict:
                 "incident": {"type": "integer"},
                 "together": {"type": "boolean"},
                 "headline": text,
-                "patterns": _list({"type": "object", "properties": verdict}),
+                "patterns": list_of({"type": "object", "properties": verdict}),
             },
         },
         "Refusal": {
             "type": "object",
             "properties": {
                 "status": {"type": "integer"},
-                "errors": _list(text),
+                "errors": list_of(text),
                 "error": text,
-                "response": {"type": "object", "properties": {"status": text, "errors": _list(text)}},
+                "response": {"type": "object", "properties": {"status": text, "errors": list_of(text)}},
             },
         },
     }
@@ -200,11 +200,11 @@ def _draft() -> JSONDict:
     }
 
 
-def _list(items: JSONDict) -> JSONDict:
+def list_of(items: JSONDict) -> JSONDict:
     return {"type": "array", "items": items}
 
 
-def _operation(
+def operation(
     name: str,
     summary: str,
     answer: JSONDict,
@@ -212,7 +212,9 @@ def _operation(
     tag: str = "Correlation patterns",
     body: JSONDict | None = None,
     parameters: list[JSONDict] | None = None,
+    status: str = "200",
 ) -> JSONDict:
+    """`answer` is the schema of what is answered; empty where nothing is."""
     refusals = {
         "400": "What is wrong, by field.",
         "401": "No valid personal API key.",
@@ -224,7 +226,12 @@ def _operation(
         "summary": summary,
         "tags": [tag],
         "security": [{"api_key": []}],
-        "responses": {"200": {"description": "Done.", "content": {"application/json": {"schema": answer}}}}
+        "responses": {
+            status: {
+                "description": "Done.",
+                **({"content": {"application/json": {"schema": answer}}} if answer else {}),
+            }
+        }
         | {
             status: {
                 "description": meaning,

@@ -14,6 +14,7 @@ class Area(models.TextChoices):
     INCIDENTS = "incidents", "Incidents"
     PATTERNS = "patterns", "Correlation patterns"
     ENVIRONMENTS = "environments", "Environments"
+    MAINTENANCE = "maintenance", "Maintenance plans"
     INTEGRATIONS = "integrations", "Integrations and tokens"
     PEOPLE = "people", "People and roles"
     AUDIT = "audit", "Audit log"
@@ -39,10 +40,10 @@ class BuiltIn(models.TextChoices):
     VIEWER = "viewer", "Viewer"
 
 
-LOOK = {Area.INCIDENTS: Level.READ, Area.PATTERNS: Level.READ, Area.ENVIRONMENTS: Level.READ}
+LOOK = dict.fromkeys((Area.INCIDENTS, Area.PATTERNS, Area.ENVIRONMENTS, Area.MAINTENANCE), Level.READ)
 BUILT_IN_LEVELS = {
     BuiltIn.ADMIN: dict.fromkeys(Area, Level.FULL),
-    BuiltIn.RESPONDER: LOOK | {Area.INCIDENTS: Level.FULL},
+    BuiltIn.RESPONDER: LOOK | {Area.INCIDENTS: Level.FULL, Area.MAINTENANCE: Level.FULL},
     BuiltIn.VIEWER: LOOK,
 }
 

@@ -36,6 +36,7 @@ STEERING = [
     ),
     *("incidents.CorrelationPattern.filter", "incidents.PatternVersion.filter", "incidents.Matcher.source_system"),
     "incidents.Deployment.match_key",
+    "incidents.MaintenancePlan.condition",
 ]
 # Structures whose every text is shown.
 SHOWN = [

@@ -9,12 +9,14 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from alerts.ingest import ingest
 from alerts.models import Mapping
+from alerts.sources import bigpanda
 from appkeys.models import AppKey
 from incidents import lifecycle, shadow
 from incidents.lifecycle import bulk
 from incidents.lifecycle.handling import Acknowledge
-from incidents.models import Environment, Incident, IncidentTag, ReplayRun, Wallboard
+from incidents.models import Environment, Incident, IncidentTag, MaintenancePlan, ReplayRun, Wallboard
 from incidents.tasks import replay
 from people.models import Role, User
 
@@ -32,6 +34,13 @@ shadow.switch_on([], by=admin, note="Nothing, beside")
 for app_key in AppKey.objects.all():
     Mapping.objects.create(app_key=app_key, version=1, config={}, sample={}, created_at=now, created_by=admin)
 bulk.start(bulk.draft("acknowledge", Incident.objects.filter(pk__in=Incident.objects.active()[:20].values("pk")), by=admin), Acknowledge())
+for name, starts, ends in (("Kernel upgrade", -1, 2), ("Move of rack 7", 24, 26), ("Last night", -9, -8)):
+    MaintenancePlan.objects.create(
+        name=name, condition="host = sw-halle3-*", starts_at=now + timedelta(hours=starts), ends_at=now + timedelta(hours=ends), created_by=admin
+    )
+for host, check in (("sw-halle3-01.cgn.shop.example", "Uplink"), ("sw-halle3-02.cgn.shop.example", "Uplink")):
+    alert = {"status": "critical", "host": host, "check": check, "description": "The link is down"}
+    ingest([(AppKey.objects.first(), bigpanda.normalize(alert, received_at=now))], received_at=now)
 _, secret = Wallboard.issue(name="Office", environment=None, sound=False, flash=False, by=admin)
 print(f"/wall/{secret}")
 """

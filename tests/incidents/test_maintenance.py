@@ -30,7 +30,7 @@ def rosa(client: Client, responder: User) -> Client:
 
 def plan(condition: str, *, starts: int = -1, ends: int = 60, **fields: Any) -> MaintenancePlan:
     """One that runs, or will or did, in minutes from now."""
-    now = timezone.now()
+    now = timezone.now().replace(microsecond=0)
     times = {"starts_at": now + timedelta(minutes=starts), "ends_at": now + timedelta(minutes=ends)}
     return MaintenancePlan.objects.create(**{"name": "Upgrade", "condition": condition, **times, **fields})
 

@@ -1,0 +1,134 @@
+"""Every change of a maintenance plan, from its pages and over the API; the audit log says so in the same transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.utils import timezone
+
+from incidents import bpql
+from incidents.models import MaintenancePlan
+from people import audit
+from people.models import User
+
+State = MaintenancePlan.State
+PROPERTIES = ("name", "condition", "starts_at", "ends_at", "description")
+ONCE_RUNNING = ("ends_at",)  # what may still be changed then (bigpanda.md §5)
+_WRITTEN = "%Y-%m-%dT%H:%M"
+
+
+class NotNow(Exception):
+    """A change that the plan's state does not allow; the text says why, in words for a person."""
+
+
+class PlanForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none
+    """What is decided of a plan. Of one that runs only its end."""
+
+    class Meta:
+        model = MaintenancePlan
+        fields = PROPERTIES
+        field_classes = dict.fromkeys(("starts_at", "ends_at"), forms.DateTimeField)
+        widgets = {  # noqa: RUF012
+            name: forms.DateTimeInput({"type": "datetime-local", "step": "60"}, format=_WRITTEN)
+            for name in ("starts_at", "ends_at")
+        }
+        error_messages = {  # noqa: RUF012
+            "name": {
+                "required": "Give the plan a name.",
+                "max_length": "A name can have 200 characters; this one has %(show_value)d.",
+            },
+            "condition": {"required": "Say which alerts it is about; host = * is every one that names a host."},
+            "starts_at": {"required": "Say when it starts.", "invalid": "Write it as 2026-03-24 14:30."},
+            "ends_at": {"required": "Say when it ends.", "invalid": "Write it as 2026-03-24 14:30."},
+            "description": {"max_length": "A description can have 2,000 characters; this one has %(show_value)d."},
+        }
+
+    def __init__(self, data: Any = None, *, instance: MaintenancePlan | None = None, **options: Any) -> None:
+        super().__init__(data, instance=instance, **options)
+        for name, field in self.fields.items():
+            field.disabled = instance is not None and instance.state is State.RUNNING and name not in ONCE_RUNNING
+
+    def clean_condition(self) -> str:
+        condition = str(self.cleaned_data["condition"]).strip()
+        try:
+            bpql.parse(condition).require_alerts()
+        except bpql.BpqlError as error:
+            raise forms.ValidationError(str(error)) from None
+        return condition
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        starts_at, ends_at = cleaned.get("starts_at"), cleaned.get("ends_at")
+        if ends_at and ends_at <= timezone.now():
+            self.add_error("ends_at", "This time has passed already. Choose a later one.")
+        elif starts_at and ends_at and ends_at <= starts_at:
+            self.add_error("ends_at", "It must end after it starts.")
+        return cleaned
+
+
+@transaction.atomic
+def save(form: PlanForm, *, by: User) -> MaintenancePlan:
+    """Create or change what a valid form describes."""
+    pk = form.instance.pk
+    old = audit.properties(MaintenancePlan.objects.get(pk=pk), *PROPERTIES) if pk else None
+    if not pk:
+        form.instance.created_by = by
+    form.instance.updated_by, form.instance.stopped_before = by, None
+    plan: MaintenancePlan = form.save()
+    change = audit.Change.CHANGED if pk else audit.Change.CREATED
+    audit.record(by, plan, change, old=old, new=audit.properties(plan, *PROPERTIES))
+    return plan
+
+
+@transaction.atomic
+def stop(plan: MaintenancePlan, *, by: User) -> None:
+    """End it now. Raises NotNow where it does not run."""
+    plan = _locked(plan)
+    if plan.state is not State.RUNNING:
+        raise NotNow("Only a plan that runs can be stopped.")
+    old = audit.properties(plan, "ends_at")
+    plan.stopped_before, plan.ends_at = plan.ends_at, timezone.now()
+    _save(plan, audit.Change.DEACTIVATED, by, old=old, new=audit.properties(plan, "ends_at"))
+
+
+@transaction.atomic
+def resume(plan: MaintenancePlan, *, by: User) -> None:
+    """Take a stop back: it ends when it was to end. Raises NotNow where that has passed."""
+    plan = _locked(plan)
+    if plan.stopped_before is None or not plan.can_go_on:
+        raise NotNow("It would be over by now: plan it anew.")
+    old = audit.properties(plan, "ends_at")
+    plan.ends_at = plan.stopped_before
+    plan.stopped_before = None
+    _save(plan, audit.Change.ACTIVATED, by, old=old, new=audit.properties(plan, "ends_at"))
+
+
+@transaction.atomic
+def delete(plan: MaintenancePlan, *, by: User) -> None:
+    """Take it away; it expects nothing any more, and can be brought back."""
+    plan = _locked(plan)
+    if plan.deleted_at is None:
+        plan.deleted_at = timezone.now()
+        _save(plan, audit.Change.DELETED, by, old=audit.properties(plan, *PROPERTIES))
+
+
+@transaction.atomic
+def restore(plan: MaintenancePlan, *, by: User) -> None:
+    """Take a deletion back."""
+    plan = _locked(plan)
+    if plan.deleted_at is not None:
+        plan.deleted_at = None
+        _save(plan, audit.Change.RESTORED, by, new=audit.properties(plan, *PROPERTIES))
+
+
+def _locked(plan: MaintenancePlan) -> MaintenancePlan:
+    # Two people may change it at once; the second waits, and then sees what the first made of it.
+    return MaintenancePlan.objects.select_for_update().get(pk=plan.pk)
+
+
+def _save(plan: MaintenancePlan, change: audit.Change, by: User, **differs: audit.Properties) -> None:
+    plan.updated_by = by
+    plan.save()
+    audit.record(by, plan, change, **differs)
