@@ -2,14 +2,15 @@
 
     python -m bench.nothing_lost [--rounds 100] [--postgresql]
 
-Each round kills -9 a worker, the web process or the broker, in turn, while alerts are posted; a sender without an answer tries again. At the
-end: events answered with 2xx = alerts, each with one event and in one incident.
+Each round kills -9 a worker, the web process or the broker, in turn, while alerts are posted: once so many were taken since the kill before, at
+any moment after. A sender without an answer tries again. At the end: events answered with 2xx = alerts, each with one event and in one incident.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import random
 import tempfile
 import threading
 import time
@@ -23,7 +24,8 @@ from tests.test_nothing_lost import kill, post, stored
 
 VICTIMS = {"worker": "bigpanda_site worker", "web": "uvicorn", "broker": "valkey-server"}
 SENDERS = 8
-ROUND_SECONDS = 1.5
+TAKEN = 50  # alerts between two kills
+AT_MOST_SECONDS = 0.5  # later
 
 
 def main() -> None:
@@ -38,7 +40,7 @@ def main() -> None:
             settings["DATABASE_URL"] = stack.enter_context(postgres.running(extra=()))
         console = stack.enter_context(RunningConsole(data, settings=settings))
         token, app_key = console.manage("create_org_token", "kill"), console.manage("create_app_key", "kill")
-        answered: Counter[int] = Counter()
+        answered = [Counter[int]() for _ in range(SENDERS)]  # of each sender, 0: none
         is_over = threading.Event()
 
         def send(place: int) -> None:
@@ -46,33 +48,38 @@ def main() -> None:
             while not is_over.is_set():
                 alert = {"app_key": app_key, "status": "critical", "host": f"host-{place}-{number}", "check": "c"}
                 while not (status := post(console, token, alert)):
-                    answered[0] += 1
+                    answered[place][0] += 1
                     time.sleep(0.05)
-                answered[status] += 1
+                answered[place][status] += 1
                 number += 1
                 time.sleep(0.01)
 
-        senders = [threading.Thread(target=send, args=(place,)) for place in range(SENDERS)]
+        def taken() -> int:
+            return sum(each[201] + each[204] for each in answered)
+
+        def has_taken(count: int) -> bool:
+            return taken() >= count
+
+        senders = [threading.Thread(target=send, args=(place,), daemon=True) for place in range(SENDERS)]
         for sender in senders:
             sender.start()
         killed: Counter[str] = Counter()
         for number in range(options.rounds):
             name = list(VICTIMS)[number % len(VICTIMS)]
+            eventually(partial(has_taken, taken() + TAKEN), f"{TAKEN} more alerts were taken")
             eventually(partial(console.process_of, VICTIMS[name]), f"{name} was back")
-            time.sleep(ROUND_SECONDS)
-            with contextlib.suppress(AssertionError, ProcessLookupError):
-                kill(console, VICTIMS[name])
-                killed[name] += 1
+            time.sleep(random.uniform(0, AT_MOST_SECONDS))
+            kill(console, VICTIMS[name])
+            killed[name] += 1
         is_over.set()
         for sender in senders:
             sender.join()
         eventually(lambda: console.status("/login") == 200, "the web process was back")
         eventually(lambda: all(is_correlated for *_, is_correlated in stored(console)), "all alerts were correlated")
         rows = stored(console)
-    accepted = answered[201] + answered[204]
     print(f"killed: {', '.join(f'{name} {times} times' for name, times in killed.items())}")
-    print(f"answers: {dict(answered)} (0: none; the sender tried again)")
-    print(f"answered with 2xx {accepted:,} = alerts {len(rows):,}: {accepted == len(rows)}")
+    print(f"answers: {dict(sum(answered, Counter()))} (0: none; the sender tried again)")
+    print(f"answered with 2xx {taken():,} = alerts {len(rows):,}: {taken() == len(rows)}")
     print(f"with other than one event: {sum(events != 1 for _, events, *_ in rows)}")
     print(f"without an incident: {sum(incident is None for _, _, incident, _ in rows)}")
     print(

@@ -21,7 +21,7 @@ from alerts.models import Alert, Event, key_at
 from appkeys.models import AppKey
 from incidents import bpql, domain, environments, leads, maintenance, reasons, rules, sequence
 from incidents.board import Board
-from incidents.correlation import Decision, Match, Matches, Pattern, Subject
+from incidents.correlation import Decision, Match, Matches, Pattern
 from incidents.gathering import HANDLED, ROLLED_UP, Gathering, Seen, write_leads
 from incidents.models import Incident, Turn
 
@@ -212,10 +212,11 @@ class _Group:
         )
         plans = [(alert.pk, alert.maintenance_plan_id) for alert in self.alerts if alert.maintenance_plan_id]
         self._write_alerts(sequence.note_correlated(looks, plans, self.patterns, self.now))
-        seen: dict[int, list[Subject]] = defaultdict(list)
+        seen: dict[int, environments.Came] = defaultdict(environments.Came)
         for alert in self.alerts:
             if alert.incident_id:
-                seen[alert.incident_id].append(self.board.subjects[alert.pk])
+                came = seen[alert.incident_id]
+                (came.joined if alert.pk in self.places else came.changed).append(self.board.subjects[alert.pk])
         environments.follow_alerts(seen)
 
     def _write_alerts(self, turn: Turn) -> None:

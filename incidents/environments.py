@@ -6,7 +6,9 @@ What holds after every change: an incident is in an environment exactly when the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 
 from django.db import transaction
@@ -25,9 +27,15 @@ def found_by(query: str) -> Q:
     return bpql.parse(query).for_incidents()
 
 
-Seen = Mapping[
-    int, Sequence[bpql.Subject]
-]  # alerts that came or changed, by incident; all others of it are as they were
+@dataclass(slots=True)
+class Came:
+    """Alerts of an incident that joined it, and those that changed in it; all others of it are as they were."""
+
+    joined: list[bpql.Subject] = field(default_factory=list)
+    changed: list[bpql.Subject] = field(default_factory=list)
+
+
+Seen = Mapping[int, Came]  # by incident
 
 
 def place(incidents: IncidentQuerySet, seen: Seen = MappingProxyType({})) -> None:
@@ -36,10 +44,12 @@ def place(incidents: IncidentQuerySet, seen: Seen = MappingProxyType({})) -> Non
     if not environments:
         return
     rows = {incident.pk: incident for incident in incidents.select_related("membership").only("membership")}
+    were_in = {pk: set(row.membership.environments if row.membership else ()) for pk, row in rows.items()}
     homes: dict[int, list[int]] = {pk: [] for pk in rows}
     for environment in environments:
-        found = _found_among(seen, environment)
-        asked = [pk for pk in rows if pk not in found and not (pk in seen and _stays_out(rows[pk], environment))]
+        answers = {pk: _answer(pk, came, environment, environment.pk in were_in[pk]) for pk, came in seen.items()}
+        found = {pk for pk, is_found in answers.items() if is_found}
+        asked = [pk for pk in rows if answers.get(pk) is None]
         # Asked one by one: in one statement for all of them PostgreSQL reads every alert there is for each, instead of those of these incidents.
         if asked:
             finding = incidents.filter(found_by(environment.query), pk__in=asked)
@@ -54,17 +64,18 @@ def place(incidents: IncidentQuerySet, seen: Seen = MappingProxyType({})) -> Non
     sets.save(moved, ["membership"])
 
 
-def _found_among(seen: Seen, environment: Environment) -> set[int]:
-    """Incidents that these alerts alone are enough to find."""
+def _answer(incident: int, came: Came, environment: Environment, was_in: bool) -> bool | None:
+    """Whether the query finds an incident, as far as the alerts that came tell: its others, which may be thousands, need not be read again.
+
+    None where they have to be: what changed may have been all that the query found.
+    """
     query = bpql.parse(environment.query)
-    return {pk for pk, alerts in seen.items() if any(map(query.matches, alerts))} if query.is_about_one_alert else set()
-
-
-def _stays_out(incident: Incident, environment: Environment) -> bool:
-    """Whether it was outside, and only an alert could bring it in: then those it had need not be read again, which may be thousands."""
-    was_placed = environment.unplaced_below is None or incident.pk >= environment.unplaced_below
-    was_in = incident.membership and environment.pk in incident.membership.environments
-    return was_placed and not was_in and bpql.parse(environment.query).is_about_one_alert
+    if not query.is_about_one_alert:
+        return None
+    if any(map(query.matches, chain(came.joined, came.changed))):
+        return True
+    was_placed = environment.unplaced_below is None or incident >= environment.unplaced_below
+    return was_in if was_placed and not (was_in and came.changed) else None
 
 
 def follow(incidents: Collection[int]) -> None:

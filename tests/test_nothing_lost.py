@@ -17,10 +17,10 @@ from tests.running_console import RunningConsole, eventually
 # Of each alert that was sent: how many events are stored, and the incidents it is in; asked of the database by the console's own environment.
 COUNTS = """
 import json
+from django.db.models import Count
 from alerts.models import Alert
-print(json.dumps([
-    [alert.tags["host"], alert.events.count(), alert.incident_id, alert.revision == alert.correlated_revision] for alert in Alert.objects.all()
-]))
+alerts = Alert.objects.annotate(number=Count("events")).values_list("tags", "number", "incident", "revision", "correlated_revision")
+print(json.dumps([[tags["host"], number, incident, seen == revision] for tags, number, incident, revision, seen in alerts]))
 """
 
 

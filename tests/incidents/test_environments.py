@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from appkeys.models import AppKey
 from incidents import correlator, lifecycle
@@ -89,6 +91,35 @@ def test_it_follows_alerts_people_and_a_changed_query(
         ada.post(f"/environments/{critical.pk}", {"name": "Payments", "query": "team = payments"})
     critical.refresh_from_db()
     assert holds(critical) == {"db-1"}
+
+
+def test_it_keeps_an_incident_whatever_joins_until_the_alert_that_it_found_changes(
+    create: Callable[..., Environment], post_event: PostEvent
+) -> None:
+    network = create("Network", "team = network")
+    post_event(host="db-1", check="link", team="network")
+    post_event(host="db-1", check="disk", team="payments")
+    assert holds(network) == {"db-1"}
+    post_event(host="db-1", check="disk", team="payments", status="warning")
+    assert holds(network) == {"db-1"}
+    post_event(host="db-1", check="link", team="shop", status="warning")
+    assert holds(network) == set()
+
+
+def test_an_alert_that_joins_costs_the_same_queries_in_one_environment_and_in_ten(
+    create: Callable[..., Environment], post_event: PostEvent, django_assert_max_num_queries: Any
+) -> None:
+    post_event(host="db-1", check="link", team="network")
+    create("Network", "team = network")
+    post_event(host="db-1", check="disk", team="payments")
+    with CaptureQueriesContext(connection) as queries:
+        post_event(host="db-1", check="cpu", team="payments")
+    in_one = len(queries)
+    for number in range(9):
+        create(f"Network {number}", "team = network")
+    post_event(host="db-1", check="load", team="payments")
+    with django_assert_max_num_queries(in_one):
+        post_event(host="db-1", check="memory", team="payments")
 
 
 @pytest.mark.django_db
