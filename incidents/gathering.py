@@ -29,7 +29,7 @@ from people.models import User
 NAMES_LIMIT = 10
 # fmt: off
 ROLLED_UP = (
-    "status", "severity", "title", "subtitle", "search_text", "alerts_count", "active_count", "status_counts",
+    "status", "severity", "title", "subtitle", "alerts_count", "active_count", "status_counts",
     "maintenance_counts", "maintenance", "sources", "names", "shared_tags",
     "started_at", "changed_at", "resolved_at", "resolved_by", "flapping", "flapping_until", "flapping_changes",
 )
@@ -267,7 +267,6 @@ class Gathering:
     def entitle(self, title: str) -> None:
         """Name it otherwise than after what its alerts share; it stays so while no matcher says otherwise."""
         self.incident.title = title
-        self._make_searchable()
 
     def _anchor_at(self, start: datetime) -> None:
         for matcher in self.matchers:
@@ -369,14 +368,6 @@ class Gathering:
             if valid:
                 incident.title = " · ".join(valid[0].shared_values)
             incident.subtitle = listed(primaries if len(primaries) > 1 else secondaries)
-        self._make_searchable()
-
-    def _make_searchable(self) -> None:
-        incident = self.incident
-        primaries, secondaries = incident.names
-        incident.search_text = "\n".join(
-            (incident.title, incident.subtitle, *primaries, *secondaries, *incident.sources)
-        ).casefold()
 
 
 def _with(value: str, names: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from incidents.models import Activity, BulkAction, Incident
 from people.models import User
 
 # What no action looks at, and would cost more to read than all it does.
-NOT_ASKED = ("title", "subtitle", "search_text", "sources", "names", "shared_tags")
+NOT_ASKED = ("title", "subtitle", "sources", "names", "shared_tags")
 
 Actor = User | OrgToken  # a script that came with an org token is nobody in person
 

@@ -45,9 +45,6 @@ class Incident(models.Model):
     severity = models.SmallIntegerField(choices=Status, default=Status.UNKNOWN)  # the worst it ever was
     title = models.TextField()
     subtitle = models.TextField(blank=True, default="")
-    search_text = models.TextField(
-        default=""
-    )  # what the feed's search looks at, casefolded: databases do not agree on letters' cases
     alerts_count = models.PositiveIntegerField(default=0)
     active_count = models.PositiveIntegerField(default=0)
     status_counts: models.JSONField[list[int], list[int]] = models.JSONField(default=no_counts)  # alerts by Status
