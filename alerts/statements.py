@@ -27,7 +27,7 @@ ALERT = ("id", "app_key_id", "identity", "identifier", "life", *STATE)
 LINE = (
     "id", "alert_id", "kind", "status", "tags", "content", "occurred_at", "received_at", "undoes", "activity", "revision",
 )
-CHANGED = (*STATE, "id", "seen")
+COUNTED = ("counted_status", "correlated_revision")  # of what is changed by hand and counted at once, beside its state
 NEW = (  # an alert and its first event
     "id", "line_id", "app_key_id", "identity", "identifier", "life", "status", "tags", "content", "occurred_at", "received_at",
     "primary_property", "secondary_property", "notes",
@@ -37,12 +37,12 @@ TYPES = {
     **dict.fromkeys(("id", "line_id", "app_key_id", "alert_id", "undoes", "activity"), "bigint"),
     **dict.fromkeys(("identity", "last_content", "content"), "uuid"),
     **dict.fromkeys(("identifier", "primary_property", "secondary_property"), "text"),
-    **dict.fromkeys(("status", "severity", "kind"), "smallint"),
+    **dict.fromkeys(("status", "severity", "kind", "counted_status"), "smallint"),
     **dict.fromkeys(("tags", "notes", "status_changes"), "jsonb"),
     **dict.fromkeys(
         ("started_at", "changed_at", "ended_at", "last_event_at", "occurred_at", "received_at"), "timestamptz"
     ),
-    **dict.fromkeys(("life", "seen", "revision"), "integer"),
+    **dict.fromkeys(("life", "seen", "revision", "correlated_revision"), "integer"),
     "is_current": "boolean",
 }
 
@@ -119,8 +119,18 @@ def _alert_row(life: Life) -> Row:
     return (life.pk, life.app_key_pk, life.identity, life.identifier, life.life, *_state(life))
 
 
-def _changed_row(life: Life) -> Row:
-    return (*_state(life), life.pk, life.seen_revision)
+def _changed(known: Sequence[Life]) -> tuple[str, Sequence[str], list[Row]]:
+    """What is set in known alerts, and from which columns of which rows."""
+    set_: tuple[str, ...] = STATE
+    if known[0].correlated_revision is None:
+        rows = [(*_state(life), life.pk, life.seen_revision) for life in known]
+    else:
+        set_ = (*STATE, *COUNTED)
+        rows = [
+            (*_state(life), life.folded.status, life.correlated_revision, life.pk, life.seen_revision) for life in known
+        ]
+    changes = ", ".join(f"{name} = r.{name}" for name in set_)
+    return f"{changes}, revision = r.seen + 1", (*set_, "id", "seen"), rows
 
 
 def _state(life: Life) -> Row:
@@ -218,11 +228,10 @@ def _at_once(known: Sequence[Life], begun: Sequence[Life]) -> Statement:
         insert = _insert("alerts_alert", f"{columns}, revision, correlated_revision", f"{columns}, 1, 0", rows)
         parts.append(f"begun AS ({insert})")
     if known:
-        changes = ", ".join(f"{name} = r.{name}" for name in STATE)
-        rows = source(CHANGED, [_changed_row(life) for life in known])
+        changes, names, changed_rows = _changed(known)
+        rows = source(names, changed_rows)
         parts.append(
-            f"changed AS (UPDATE alerts_alert a SET {changes}, revision = r.seen + 1 FROM {rows}"
-            " WHERE a.id = r.id AND a.revision = r.seen RETURNING a.id)"
+            f"changed AS (UPDATE alerts_alert a SET {changes} FROM {rows} WHERE a.id = r.id AND a.revision = r.seen RETURNING a.id)"
         )
         parameters.append(str(len(known)))
         result = f"SELECT 1 / ((SELECT count(*) FROM changed) = ${len(parameters)}::bigint)::int"
@@ -239,13 +248,12 @@ def _one_by_one(known: Sequence[Life], begun: Sequence[Life]) -> list[Statement]
     """A statement for each table. One call each: the driver gives the interpreter away at every row of an `executemany`."""
     statements = []
     if known:
-        changes = ", ".join(f"{name} = r.{name}" for name in STATE)
+        changes, names, rows = _changed(known)
         sql = (
-            f"UPDATE alerts_alert SET {changes}, revision = r.seen + 1 FROM (SELECT {_extracted(CHANGED)} FROM json_each(?)) r"
+            f"UPDATE alerts_alert SET {changes} FROM (SELECT {_extracted(names)} FROM json_each(?)) r"
             " WHERE alerts_alert.id = r.id AND alerts_alert.revision = r.seen"
         )
-        rows = as_json(CHANGED, TYPES, map(_changed_row, known))
-        statements.append(Statement(sql, (rows,), writes=True, changes=len(known)))
+        statements.append(Statement(sql, (as_json(names, TYPES, rows),), writes=True, changes=len(known)))
     if begun:
         columns = f"{', '.join(ALERT)}, revision, correlated_revision"
         sql = _insert("alerts_alert", columns, f"{_extracted(ALERT)}, 1, 0", "json_each(?)")

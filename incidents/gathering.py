@@ -8,6 +8,7 @@ incident they were taken from, unless it no longer has an alert that matches, an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +16,10 @@ from typing import Any, Self
 
 from django.conf import settings
 
-from alerts.events import Status, Tags
+from alerts.events import Status, Tags, shown
 from alerts.flapping import changes_since, flaps_until
 from alerts.folding import EPOCH
+from alerts.lives import Life
 from alerts.models import Alert
 from appkeys.models import AppKey
 from incidents import leads
@@ -84,6 +86,29 @@ class Seen:
             alert.counted_status,
             alert.maintenance_plan_id,
             alert.maintenance_plan_id is not None,
+        )
+
+    @classmethod
+    def of_life(cls, life: Life, app_key: AppKey, *, counted_status: int | None, plan: int | None) -> Self:
+        """The alert as a person changes it."""
+        folded, tags = life.folded, json.loads(life.folded.tags)
+        return cls(
+            life.pk,
+            life.identifier,
+            app_key.source_system,
+            app_key.name,
+            folded.status,
+            folded.severity,
+            tags,
+            shown(tags.get(life.primary_property, "")),
+            shown(tags.get(life.secondary_property, "")),
+            folded.started_at,
+            folded.changed_at,
+            json.loads(folded.status_changes),
+            life.seen_revision + 1,
+            counted_status=counted_status,
+            maintenance_plan_id=plan,
+            counted_in_maintenance=plan is not None,
         )
 
     @classmethod
@@ -241,12 +266,6 @@ class Gathering:
         incident.status_counts = counts
         alert.counted_status, alert.counted_in_maintenance = alert.status, alert.is_in_maintenance
         return counts
-
-    def follow_row(self, alert: Alert) -> None:
-        """Count an alert that was changed by hand as it is now: correlation has nothing left to do for it, once the row is written."""
-        seen = Seen.of(alert)
-        self.follow(seen)
-        alert.counted_status, alert.correlated_revision = seen.counted_status, alert.revision
 
     def count_anew(self, alerts: Sequence[Seen], at: datetime) -> None:
         """Count the incident from nothing, after alerts were put into it or taken out by hand; without any it is over."""

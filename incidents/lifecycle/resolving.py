@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Case, F, Q, When
+from django.db.models import Q
 
-from alerts import sets, store
+from alerts import store
 from alerts.events import Status
 from alerts.folding import NO_TAGS, Line, fold
 from alerts.lives import Life
 from alerts.models import Alert, Event, time_ordered_key
+from appkeys.models import AppKey
 from incidents import sequence
-from incidents.gathering import Gathering
+from incidents.gathering import Gathering, Seen
 from incidents.lifecycle.action import Action, Actor, Outcome, perform, perform_on
 from incidents.lifecycle.counting import gatherings_of, save
 from incidents.models import Activity, Incident, Maintenance, Matcher, no_counts
@@ -57,18 +58,17 @@ class Resolve(Action):
         return {"ended": ended}
 
     def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
-        alerts = Alert.objects.filter(incident__in=list(done))
-        # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
-        rows = alerts.select_for_update(of=("self",)).order_by("pk").values_list("pk", "incident_id", "status")
-        incident_of = {pk: incident for pk, incident, status in rows if status != Status.OK}
-        lives = store.read(list(incident_of))
+        alerts = _held(Q(incident__in=list(done)))
+        lives = store.read([pk for pk, held in alerts.items() if held.status != Status.OK])
         for life in lives:
-            life.resolve(at, activity=done[incident_of[life.pk] or 0].pk)
+            held = alerts[life.pk]
+            life.resolve(at, activity=done[held.incident].pk)
+            # It is counted as ended; correlation has nothing left to do for it where it was up to date before.
+            life.correlated_revision = held.correlated_revision + (held.correlated_revision == life.seen_revision)
         store.write(lives)
-        # They are counted as ended; correlation has nothing left to do for those that it was up to date with before this last line by hand.
-        was_up_to_date = When(correlated_revision=F("revision") - 1, last_content=None, then=F("revision"))
-        seen = Case(was_up_to_date, default=F("correlated_revision"))
-        alerts.exclude(counted_status=Status.OK).update(counted_status=Status.OK, correlated_revision=seen)
+        # So are those that their senders have ended since correlation looked.
+        ended = [pk for pk, held in alerts.items() if held.status == Status.OK != held.counted_status]
+        Alert.objects.filter(pk__in=ended).update(counted_status=Status.OK)
         Matcher.objects.filter(incident__in=list(done), open=True).update(open=False)
         sequence.note_by_hand(done, at)
 
@@ -79,9 +79,9 @@ class Resolve(Action):
 
     @classmethod
     def carry_back(cls, undone: Mapping[int, Activity], incidents: Mapping[int, Incident], at: datetime) -> None:
-        lives = _brought_back({activity.pk for activity in undone.values()}, incidents, at)
+        alerts = _held_current(incidents)
         gatherings = gatherings_of(incidents.values())
-        _follow(gatherings, lives)
+        _follow(gatherings, alerts, _brought_back({activity.pk for activity in undone.values()}, alerts, at))
         for pk, gathering in gatherings.items():
             if gathering.incident.active_count == 0 and undone[pk].details["ended"]:
                 gathering.resolve(at)  # its senders have said ok meanwhile
@@ -114,14 +114,15 @@ class Reopen(Action):
         return {}
 
     def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
+        alerts = _held_current(done)
         lives = []
-        for life, incident in _lives_with_logs(done):
+        for life in _lives_with_logs(alerts):
             ended = max(_standing_resolves(life), key=_in_time, default=None)
             if ended and ended == max(life.log or (), key=_in_time):
-                _bring_back(life, ended, at, activity=done[incident].pk)
+                _bring_back(life, ended, at, activity=done[alerts[life.pk].incident].pk)
                 lives.append(life)
         gatherings = gatherings_of(Incident.objects.filter(pk__in=list(done)))
-        _follow(gatherings, lives)
+        _follow(gatherings, alerts, lives)
         for gathering in gatherings.values():
             gathering.reopen()
         save(gatherings)
@@ -135,8 +136,9 @@ class Reopen(Action):
     def carry_back(cls, undone: Mapping[int, Activity], incidents: Mapping[int, Incident], at: datetime) -> None:
         """An alert that has fired anew since keeps its incident open."""
         reopenings = {activity.pk for activity in undone.values()}
+        alerts = _held_current(incidents)
         lives = []
-        for life, _ in _lives_with_logs(incidents):
+        for life in _lives_with_logs(alerts):
             log = {line.pk: line for line in life.log or ()}
             brought_back = next((line for line in log.values() if _is_undo_by(line, reopenings)), None)
             if brought_back and brought_back.undoes:
@@ -145,7 +147,7 @@ class Reopen(Action):
                 life.folded = fold(life.log or ())
                 lives.append(life)
         gatherings = gatherings_of(incidents.values())
-        _follow(gatherings, lives)
+        _follow(gatherings, alerts, lives)
         for gathering in gatherings.values():
             if gathering.incident.active_count:
                 gathering.reopen()
@@ -175,21 +177,19 @@ class ResolveAlerts(Action):
         return {"ended": Alert.objects.filter(self._ended(), incident=incident).count()}
 
     def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
-        rows = (
-            Alert.objects.filter(self._ended(), incident__in=list(done)).select_for_update(of=("self",)).order_by("pk")
-        )
-        incident_of = dict(rows.values_list("pk", "incident_id"))
-        lives = store.read(list(incident_of))
+        alerts = _held(self._ended() & Q(incident__in=list(done)))
+        lives = store.read(list(alerts))
         for life in lives:
-            life.resolve(at, activity=done[incident_of[life.pk] or 0].pk)
-        _settle(Incident.objects.filter(pk__in=list(done)), lives, at)
+            life.resolve(at, activity=done[alerts[life.pk].incident].pk)
+        _settle(Incident.objects.filter(pk__in=list(done)), alerts, lives, at)
 
     def _ended(self) -> Q:
         return Q(pk__in=self.alerts) & ~Q(status=Status.OK)
 
     @classmethod
     def carry_back(cls, undone: Mapping[int, Activity], incidents: Mapping[int, Incident], at: datetime) -> None:
-        _settle(incidents.values(), _brought_back({each.pk for each in undone.values()}, incidents, at), at)
+        alerts = _held_current(incidents)
+        _settle(incidents.values(), alerts, _brought_back({each.pk for each in undone.values()}, alerts, at), at)
 
 
 def resolve_alerts(alerts: Iterable[int], *, by: User, comment: str = "") -> Outcome:
@@ -208,10 +208,37 @@ def end_alerts(incident: Incident, *, by: Actor, comment: str = "") -> Activity:
     return perform(ResolveAlerts(alerts, comment), incident, by=by)
 
 
-def _settle(incidents: Iterable[Incident], lives: list[Life], at: datetime) -> None:
+class _Held(NamedTuple):
+    """How an alert stands in its incident, while nobody else changes it."""
+
+    incident: int
+    status: int
+    counted_status: int | None
+    correlated_revision: int
+    plan: int | None  # by which it is in maintenance
+
+
+def _held(found: Q) -> dict[int, _Held]:
+    """These alerts of incidents, which nobody else changes until the transaction ends."""
+    # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
+    rows = Alert.objects.filter(found).select_for_update(of=("self",)).order_by("pk")
+    columns = rows.values_list(
+        "pk", "incident_id", "status", "counted_status", "correlated_revision", "maintenance_plan_id"
+    )
+    return {
+        pk: _Held(incident or 0, status, counted, seen, plan) for pk, incident, status, counted, seen, plan in columns
+    }
+
+
+def _held_current(incidents: Iterable[int]) -> dict[int, _Held]:
+    """The current lives of these incidents' alerts. A new life tells by itself how it is now."""
+    return _held(Q(incident__in=list(incidents), is_current=True))
+
+
+def _settle(incidents: Iterable[Incident], alerts: Mapping[int, _Held], lives: list[Life], at: datetime) -> None:
     """Count changed alerts, and let their incidents resolve or reopen by what came of it."""
     gatherings = gatherings_of(incidents)
-    _follow(gatherings, lives)
+    _follow(gatherings, alerts, lives)
     for gathering in gatherings.values():
         if gathering.incident.active_count and not gathering.incident.is_open:
             gathering.reopen()
@@ -221,10 +248,10 @@ def _settle(incidents: Iterable[Incident], lives: list[Life], at: datetime) -> N
     sequence.note_by_hand(gatherings, at)
 
 
-def _brought_back(activities: set[int], incidents: Iterable[int], at: datetime) -> list[Life]:
-    """The alerts that these activities ended, as their senders say again."""
+def _brought_back(activities: set[int], alerts: Iterable[int], at: datetime) -> list[Life]:
+    """Those of the alerts that these activities ended, as their senders say again."""
     lives = []
-    for life, _ in _lives_with_logs(incidents):
+    for life in _lives_with_logs(alerts):
         ended = next((line for line in _standing_resolves(life) if line.activity in activities), None)
         if ended:
             _bring_back(life, ended, at, activity=ended.activity)
@@ -232,16 +259,12 @@ def _brought_back(activities: set[int], incidents: Iterable[int], at: datetime) 
     return lives
 
 
-def _lives_with_logs(incidents: Iterable[int]) -> list[tuple[Life, int]]:
-    """The current lives of these incidents' alerts, with the incident each is in. A new life tells by itself how it is now."""
-    # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
-    alerts = Alert.objects.filter(incident__in=list(incidents), is_current=True)
-    incident_of = dict(alerts.select_for_update(of=("self",)).order_by("pk").values_list("pk", "incident_id"))
-    lives = store.read(list(incident_of))
+def _lives_with_logs(alerts: Iterable[int]) -> list[Life]:
+    lives = store.read(list(alerts))
     logs = store.read_logs([life.pk for life in lives])
     for life in lives:
         life.log = logs[life.pk]
-    return [(life, incident_of[life.pk] or 0) for life in lives]
+    return lives
 
 
 def _in_time(line: Line) -> tuple[datetime, int]:
@@ -266,10 +289,12 @@ def _bring_back(life: Life, ended: Line, at: datetime, *, activity: int | None) 
     life.folded = fold(life.log or ())
 
 
-def _follow(gatherings: Mapping[int, Gathering], lives: list[Life]) -> None:
+def _follow(gatherings: Mapping[int, Gathering], alerts: Mapping[int, _Held], lives: list[Life]) -> None:
     """Write alerts changed by hand, and count them into their incidents: correlation has nothing left to do for them."""
+    app_keys = AppKey.objects.only("source_system", "name").in_bulk({life.app_key_pk for life in lives})
+    for life in lives:
+        held = alerts[life.pk]
+        seen = Seen.of_life(life, app_keys[life.app_key_pk], counted_status=held.counted_status, plan=held.plan)
+        gatherings[held.incident].follow(seen)
+        life.correlated_revision = life.seen_revision + 1
     store.write(lives)
-    alerts = list(Alert.objects.select_related("app_key").filter(pk__in=[life.pk for life in lives]))
-    for alert in alerts:
-        gatherings[alert.incident_id or 0].follow_row(alert)
-    sets.save(alerts, ["correlated_revision", "counted_status"])
