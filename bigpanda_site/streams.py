@@ -176,6 +176,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     wanted = {shared_by(query, user): WatchedView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
     page = Page(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]), wants_all="all" in asked)
     gone = asyncio.create_task(_gone(receive))
+    gone.add_done_callback(lambda _: page.tell(b""))
     try:
         await _write(send, b"retry: 1000\nevent: ping\ndata:\n\n")
         await watchers.join(page, wanted)
@@ -188,7 +189,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
 async def _tell(page: Page, gone: asyncio.Task[None], send: Any, scope: Any, user: User) -> None:
     checked = monotonic()
     while not gone.done() and not page.is_lost:
-        message = await _next(page, gone)
+        message = await _next(page)
         await _write(send, message or b"event: ping\ndata:\n\n")
         if monotonic() - checked > RECHECK_SECONDS:
             checked = monotonic()
@@ -197,16 +198,13 @@ async def _tell(page: Page, gone: asyncio.Task[None], send: Any, scope: Any, use
                 return
 
 
-async def _next(page: Page, gone: asyncio.Task[None]) -> bytes:
+async def _next(page: Page) -> bytes:
     """The next message, or nothing when there was none for a while or the browser has gone."""
-    if not page.waiting.empty():
-        return page.waiting.get_nowait()
-    waiter = asyncio.ensure_future(page.waiting.get())
     try:
-        await asyncio.wait({waiter, gone}, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        return waiter.result() if waiter.done() else b""
-    finally:
-        waiter.cancel()
+        async with asyncio.timeout(PING_SECONDS):
+            return await page.waiting.get()
+    except TimeoutError:
+        return b""
 
 
 async def _gone(receive: Any) -> None:

@@ -22,7 +22,6 @@ from people.models import User
 
 Told = dict[str, Any]
 T = TypeVar("T")
-NOT_SHOWN = {"_state", "search_text"}
 
 
 class Round:
@@ -31,6 +30,7 @@ class Round:
     def __init__(self, changed: Collection[str] = ()) -> None:
         self.changed = {int(pk) for pk in changed}  # incidents that did since the last look; none: any may have
         self._asked: dict[tuple[str, int], Any] = {}
+        self._rows: dict[int, Incident] = {}
 
     def once(self, what: str, user: User, ask: Callable[[], T]) -> T:
         key = what, user.role_id
@@ -38,6 +38,12 @@ class Round:
             self._asked[key] = ask()
         answer: T = self._asked[key]
         return answer
+
+    def rows(self, pks: Collection[int]) -> dict[int, Incident]:
+        """The rows of these incidents, by their keys; each is read once for all views."""
+        if unread := [pk for pk in pks if pk not in self._rows]:
+            self._rows |= feed.rows(Incident.objects.all()).in_bulk(unread)
+        return {pk: self._rows[pk] for pk in pks if pk in self._rows}
 
 
 @dataclass(slots=True)
@@ -49,6 +55,9 @@ class WatchedView:
     rows: dict[int, tuple[Incident, Told, str]] = field(default_factory=dict)
     resolved: int = 0
     told: Told = field(default_factory=dict)  # the newest value of everything but the rows
+    parts: dict[str, tuple[Any, str]] = field(
+        default_factory=dict
+    )  # what stands around them as HTML, with what it was made of
 
     def refresh(self, this_round: Round) -> Told:
         """What has changed since the last time; empty where nothing has. Raises Http404 when the view is not there any more for these rights.
@@ -63,14 +72,14 @@ class WatchedView:
         context = moving_context(
             asked,
             counts,
-            self._page(asked, this_round.changed),
+            self._page(asked, this_round),
             this_round.once("last event", self.user, feed.last_event_at),
             this_round.once("storm", self.user, lambda: storm.now(self.user)),
         )
         shown: list[Incident] = context["page"].rows
         rows, changed = {}, {}
         for row in shown:
-            seen = {name: value for name, value in vars(row).items() if name not in NOT_SHOWN}
+            seen = {name: value for name, value in vars(row).items() if name != "_state"}
             seen["is_snoozed"] = row.is_snoozed  # which ends by itself
             _, before, html = self.rows.get(row.pk, (None, {}, ""))
             if before != seen:
@@ -88,31 +97,38 @@ class WatchedView:
         """Everything, for a page that has just come."""
         return self.told | {"rows": {str(pk): html for pk, (_, _, html) in self.rows.items()}}
 
-    def _page(self, asked: IncidentFilter, changed: Collection[int]) -> Page[Incident]:
+    def _page(self, asked: IncidentFilter, this_round: Round) -> Page[Incident]:
         """The view's page. Where it is known which incidents changed, the others' rows are those of the last time."""
-        after = asked.data.get("after", "")
+        after, changed = asked.data.get("after", ""), this_round.changed
         if not changed:
             return page_after(feed.rows(asked.qs), after, size=feed.ROWS)
         columns = [str(name).removeprefix("-") for name in asked.qs.query.order_by]
         page = page_after(asked.qs.only(*columns), after, size=feed.ROWS)
         known = {pk: row for pk, (row, *_) in self.rows.items() if pk not in changed}
-        if unknown := [row.pk for row in page.rows if row.pk not in known]:
-            known |= feed.rows(Incident.objects.all()).in_bulk(unknown)
+        known |= this_round.rows([row.pk for row in page.rows if row.pk not in known])
         rows = [known[row.pk] for row in page.rows if row.pk in known]
         return Page(rows, page.next_key, page.is_first)
 
     def _told(self, context: Told) -> Told:
-        worst, of_worst = context["worst"], context["of_worst"]
+        worst, of_worst, page = context["worst"], context["of_worst"], context["page"]
         return {
-            "order": [str(row.pk) for row in context["page"].rows],
-            "pills": render_to_string("incidents/_pills.html", context),
-            "end": render_to_string("incidents/_feed_end.html", {**context, "user": self.user}),
-            "storm": render_to_string("incidents/_storm.html", context),
+            "order": [str(row.pk) for row in page.rows],
+            "pills": self._part("_pills", context["pills"], context),
+            "end": self._part("_feed_end", (page.is_first, page.next_key) if page.rows else None, context),
+            "storm": self._part("_storm", (context["storm"],), context),
             "worst": f"({of_worst}) {worst.label.capitalize()} · " if of_worst else "",
             "icon": static(f"icons/{worst.name.lower()}.svg"),
             "matching_count": context["matching_count"],
             "last_event": context["last_event_at"].isoformat() if context["last_event_at"] else "",
         }
+
+    def _part(self, name: str, made_of: Any, context: Told) -> str:
+        """A part around the rows, made again only of something else; of None, each time."""
+        before, html = self.parts.get(name, (None, ""))
+        if made_of is None or made_of != before:
+            html = render_to_string(f"incidents/{name}.html", {**context, "user": self.user})
+            self.parts[name] = made_of, html
+        return html
 
     def _gone(self, pks: set[int]) -> dict[str, str]:
         """Of rows that left the view by what somebody did, or by their alerts: what happened, and how to take it back."""
