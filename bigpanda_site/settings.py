@@ -236,6 +236,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS},
     },
+    "forget search texts": {
+        "task": "incidents.tasks.forget_search_texts",
+        "schedule": 300.0,
+        "options": {"expires": 300.0},
+    },
     "forget replies": {"task": "alerts.tasks.forget_replies", "schedule": 3600.0},
     "forget samples": {"task": "alerts.tasks.forget_samples", "schedule": 3600.0},
     "end tests": {"task": "alerts.tasks.end_tests", "schedule": 10.0, "options": {"expires": 10.0}},

@@ -19,7 +19,7 @@ from alerts import sets
 from alerts.events import shown
 from alerts.models import Alert, Event, key_at
 from appkeys.models import AppKey
-from incidents import bpql, domain, environments, leads, maintenance, reasons, rules, sequence
+from incidents import bpql, domain, environments, leads, maintenance, reasons, rules, search_texts, sequence
 from incidents.board import Board
 from incidents.correlation import Decision, Match, Matches, Pattern
 from incidents.gathering import HANDLED, ROLLED_UP, Gathering, Seen, write_leads
@@ -212,6 +212,8 @@ class _Group:
         )
         plans = [(alert.pk, alert.maintenance_plan_id) for alert in self.alerts if alert.maintenance_plan_id]
         self._write_alerts(sequence.note_correlated(looks, plans, self.patterns, self.now))
+        search_texts.keep([alert.pk for alert in self.alerts])
+        search_texts.keep_of([each.incident.pk for each in known if each.reopened])
         seen: dict[int, environments.Came] = defaultdict(environments.Came)
         for alert in self.alerts:
             if alert.incident_id:

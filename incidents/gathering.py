@@ -141,6 +141,7 @@ class Gathering:
     matchers_changed: bool = False
     got_worse: bool = False
     handled_anew: bool = False  # what a person had set ended by itself
+    reopened: bool = False
 
     @classmethod
     def opened_by(cls, alert: Seen, decision: Decision, *, follows: Incident | None, at: datetime) -> Self:
@@ -323,6 +324,7 @@ class Gathering:
         self.matchers_changed = True
 
     def reopen(self) -> None:
+        self.reopened = True
         self.incident.resolved_at = self.incident.resolved_by = None
         for matcher in self.matchers:
             matcher.open = matcher.valid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import correlator, environments, lifecycle, runs, shadow
+from incidents import correlator, environments, lifecycle, runs, search_texts, shadow
 from incidents.lifecycle import bulk
 from incidents.models import ReplayRun, SuggestionRun
 
@@ -58,6 +58,12 @@ def follow_shadows() -> None:
 def calm_down() -> int:
     """End the flapping of incidents none of whose alerts flaps any more."""
     return correlator.calm_down()
+
+
+@shared_task
+def forget_search_texts() -> int:
+    """Forget what a search among open incidents reads of those that are over."""
+    return search_texts.forget()
 
 
 @shared_task

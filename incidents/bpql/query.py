@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from django.apps import apps
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from alerts.events import Status
 from alerts.models import Alert
@@ -173,31 +173,36 @@ def _values_of(name: str) -> Callable[[Subject], Sequence[str]]:
 # --- the database
 
 
-def _for_alerts(expression: Expression) -> Q:
+def _for_alerts(expression: Expression, alert: str = "") -> Q:
+    """For rows that have the search text; `alert` leads from them to the rest of the alert."""
     match expression:
         case All():
-            return _all(_for_alerts(part) for part in expression.parts)
+            return _all(_for_alerts(part, alert) for part in expression.parts)
         case AnyOf():
-            return _any(_for_alerts(part) for part in expression.parts)
+            return _any(_for_alerts(part, alert) for part in expression.parts)
         case Keyword():
-            return any_tag_has(expression.value) | Q(app_key__in=_app_keys(expression.value.is_in))
+            return any_tag_has(expression.value) | _came_by(_app_keys(expression.value.is_in), alert)
         case Condition():
-            found = _any(_alert_is(expression.folded_name, value) for value in expression.values)
+            found = _any(_alert_is(expression.folded_name, value, alert) for value in expression.values)
             return ~found if expression.operator.is_negative else found
 
 
-def _alert_is(name: str, value: Value) -> Q:
+def _alert_is(name: str, value: Value, alert: str) -> Q:
     if name == "STATUS":
-        return Q(status__in=[status.value for status in Status if value.equals(status.label)])
+        return Q(**{f"{alert}status__in": [status.value for status in Status if value.equals(status.label)]})
     if name in SOURCE:
-        return Q(app_key__in=_app_keys(value.equals))
+        return _came_by(_app_keys(value.equals), alert)
     return tag_is(name, value)
+
+
+def _came_by(app_keys: list[int], alert: str) -> Q:
+    return Q(**{f"{alert}app_key__in": app_keys})
 
 
 class _Asked(NamedTuple):
     """How an incident is asked for one of its alerts, and for a comment."""
 
-    has_alert: Callable[[Q], Q]
+    has_alert: Callable[[Callable[[str], Q]], Q]
     has_comment: Callable[[Value], Q]
 
 
@@ -206,17 +211,18 @@ def _for_incidents(expression: Expression, asked: _Asked) -> Q:
         case All() | AnyOf():
             kind, combined = (All, _all) if isinstance(expression, All) else (AnyOf, _any)
             together, others = _divided(expression)
-            of_one_alert = [asked.has_alert(_for_alerts(joined(kind, together)))] if together else []
+            one = joined(kind, together) if together else None
+            of_one_alert = [asked.has_alert(partial(_for_alerts, one))] if one else []
             return combined([*of_one_alert, *(_for_incidents(part, asked) for part in others)])
         case Keyword():
-            return asked.has_alert(_for_alerts(expression)) | asked.has_comment(expression.value)
+            return asked.has_alert(partial(_for_alerts, expression)) | asked.has_comment(expression.value)
         case Condition() if _is_incidents_own(expression):
             found = _any(_incident_is(expression, value, asked) for value in expression.values)
             return ~found if expression.operator.is_negative else found
         case Condition() if expression.operator is Operator.ALL_EQUAL:
-            return ~asked.has_alert(~_for_alerts(expression))
+            return ~asked.has_alert(lambda alert: ~_for_alerts(expression, alert))
         case Condition():
-            return asked.has_alert(_for_alerts(expression))
+            return asked.has_alert(partial(_for_alerts, expression))
 
 
 def _divided(expression: All | AnyOf) -> tuple[list[Expression], list[Expression]]:
@@ -229,36 +235,25 @@ def _divided(expression: All | AnyOf) -> tuple[list[Expression], list[Expression
     return [part for part, is_its in parts if not is_its], [part for part, is_its in parts if is_its]
 
 
-def _has_alert(matching: Q) -> Q:
-    return Q(Exists(Alert.objects.filter(matching, incident=OuterRef("pk"))))
+def _has_alert(matching: Callable[[str], Q]) -> Q:
+    return Q(Exists(Alert.objects.filter(matching(""), incident=OuterRef("pk"))))
 
 
-def _open_one_has_alert(matching: Q) -> Q:
-    """Looked for among the alerts that fire, which have an index, and among the ended ones of incidents that are still open."""
-    alerts = Alert.objects.filter(matching, incident__isnull=False)
-    each = _LookedUp(alerts.filter(incident=OuterRef("pk")))
-    # In an order that has the index: in none, PostgreSQL may read through all that ended before it meets those.
-    firing = alerts.exclude(status=Status.OK).order_by("app_key_id", "started_at").values_list("incident", flat=True)
-    incidents = apps.get_model("incidents", "Incident").objects.filter(
-        resolved_at=None
-    )  # its module may be reading this one
-    ended = _LookedUp(alerts.filter(incident=OuterRef("pk"), status=Status.OK))
-    partly_ended = incidents.filter(active_count__lt=F("alerts_count")).filter(ended).order_by()
-    return _few_or(each, firing, partly_ended.values_list("pk", flat=True))
+def _open_one_has_alert(matching: Callable[[str], Q]) -> Q:
+    """Looked for in the texts of all that is open."""
+    texts = apps.get_model("incidents", "SearchText").objects  # whose module may be reading this one
+    each = _LookedUp(Alert.objects.filter(matching(""), incident=OuterRef("pk")))
+    return _few_or(each, texts.filter(matching("alert__")).values_list("alert__incident", flat=True))
 
 
 def _open_one_has_comment(value: Value) -> Q:
     return _few_or(_has_comment_like(value), _comments(value).values_list("incident", flat=True))
 
 
-def _few_or(each: Exists, *searches: QuerySet[Any, int]) -> Q:
-    """The incidents of these searches by their keys; where they are many, so that a page of them is found soon, each incident is asked."""
-    found: set[int] = set()
-    for search in searches:
-        found.update(pks := list(search[: FEW + 1]))
-        if len(pks) > FEW:
-            return Q(each)
-    return Q(pk__in=found)
+def _few_or(each: Exists, found: QuerySet[Any, int]) -> Q:
+    """The incidents of a search by their keys; where they are many, so that a page of them is found soon, each incident is asked."""
+    pks = list(found[: FEW + 1])
+    return Q(each) if len(pks) > FEW else Q(pk__in=set(pks))
 
 
 class _LookedUp(Exists):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from alerts import sets
+from incidents import search_texts
 from incidents.gathering import HANDLED, ROLLED_UP, Gathering, write_leads
 from incidents.leads import leads_of
 from incidents.models import Incident
@@ -22,3 +23,4 @@ def save(gatherings: Mapping[int, Gathering]) -> None:
     sets.save([each.incident for each in gatherings.values() if each.handled_anew], HANDLED)
     write_leads(gatherings.values())
     sets.create([activity for each in gatherings.values() for activity in each.activities])
+    search_texts.keep_of([each.incident.pk for each in gatherings.values() if each.incident.is_open])

@@ -10,6 +10,7 @@ from incidents.models.incident import Incident, Priority, no_counts, no_names
 from incidents.models.maintenance import Maintenance, MaintenancePlan
 from incidents.models.pattern import CorrelationPattern, Matcher, PatternVersion
 from incidents.models.replay import LogRun, ReplayRun, Shadow, SuggestionRun
+from incidents.models.search_text import SearchText
 from incidents.models.tag import IncidentTag, IncidentTagValue
 from incidents.models.turn import Turn
 from incidents.models.wallboard import Wallboard
@@ -31,6 +32,7 @@ __all__ = [
     "PatternVersion",
     "Priority",
     "ReplayRun",
+    "SearchText",
     "Shadow",
     "SuggestionRun",
     "Turn",

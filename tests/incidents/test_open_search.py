@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from incidents import bpql
-from incidents.lifecycle import Comment, perform
-from incidents.models import Incident
+from incidents import bpql, search_texts
+from incidents.lifecycle import Comment, Resolve, perform, undo
+from incidents.models import Incident, SearchText
 from people.models import User
 from tests.conftest import PostEvent
 
@@ -41,3 +41,38 @@ def test_it_finds_the_same_at_once_as_one_by_one(
         asked = bpql.parse(query)
         one_by_one = set(open_ones.filter(asked.for_incidents()))
         assert set(open_ones.filter(asked.for_open_incidents())) == one_by_one, query
+
+
+def _found(query: str) -> list[str]:
+    return [each.title for each in Incident.objects.open().filter(bpql.parse(query).for_open_incidents())]
+
+
+def test_what_opened_again_is_found_by_any_of_its_alerts(post_event: PostEvent, responder: User) -> None:
+    for host in ("db-1", "db-2"):
+        post_event(host=host, check="cpu", status="critical")
+        post_event(host=host, check="disk", status="warning")
+    by_hand = perform(Resolve(""), Incident.objects.get(title="db-1"), by=responder)
+    for check in ("cpu", "disk"):
+        post_event(host="db-2", check=check, status="ok")
+    assert search_texts.forget() == 4
+    assert _found("disk") == []
+    undo(by_hand, by=responder)
+    post_event(host="db-2", check="cpu", status="critical")
+    assert sorted(_found("disk")) == ["db-1", "db-2"]
+    assert sorted(_found("check = disk")) == ["db-1", "db-2"]
+
+
+def test_only_what_is_over_is_forgotten(post_event: PostEvent) -> None:
+    for host in ("db-1", "db-2"):
+        post_event(host=host, check="cpu", status="critical")
+    post_event(host="db-1", check="cpu", status="ok")
+    assert search_texts.forget() == 1
+    assert SearchText.objects.count() == 1
+    assert _found("db") == ["db-2"]
+
+
+def test_it_finds_tags_as_they_are_now(post_event: PostEvent) -> None:
+    post_event(host="db-1", check="cpu", status="critical", team="red")
+    post_event(host="db-1", check="cpu", status="critical", team="blue")
+    assert _found("team = red") == []
+    assert _found("team = blue") == ["db-1"]
