@@ -65,9 +65,13 @@ def _json(value: str) -> bytes:
     return _size(len(text) + 1) + b"\1" + text
 
 
+def moment(value: datetime) -> Packed:
+    return Packed(Struct("!q").pack((value - _EPOCH) // _MICROSECOND))
+
+
 @lru_cache
 def _moment(value: datetime) -> bytes:
-    return _size(8) + Struct("!q").pack((value - _EPOCH) // _MICROSECOND)
+    return _size(8) + moment(value)
 
 
 _ITEMS: dict[str, tuple[int, Callable[[Any], bytes]]] = {  # the type's number, and a value as an item of an array
@@ -82,11 +86,11 @@ _ITEMS: dict[str, tuple[int, Callable[[Any], bytes]]] = {  # the type's number, 
 }
 
 
-def arrays(types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[Packed]:
-    """Rows, of which there is at least one, as an array for each column. Values of type jsonb are JSON already, those of type uuid hexadecimal."""
-    return [_array(*_ITEMS[kind], column) for kind, column in zip(types, zip(*rows, strict=True), strict=True)]
+def arrays(types: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Packed]:
+    """Columns of rows, of which there is at least one, each as an array. Values of type jsonb are JSON already, those of type uuid hexadecimal."""
+    return [_array(*_ITEMS[kind], column) for kind, column in zip(types, columns, strict=True)]
 
 
-def _array(number: int, item: Callable[[Any], bytes], values: tuple[Any, ...]) -> Packed:
+def _array(number: int, item: Callable[[Any], bytes], values: Sequence[Any]) -> Packed:
     items = [_NULL if value is None else item(value) for value in values]
     return Packed(_ARRAY(1, 1, number, len(values), 1) + b"".join(items))

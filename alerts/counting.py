@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -47,20 +47,33 @@ def count(
     """Count what became of a request's events, and the rejects whose App Key is known."""
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
+    sent: defaultdict[int, list[IncomingEvent]] = defaultdict(list)  # by App Key
+    accepted: defaultdict[int, int] = defaultdict(int)
+    for (app_key, event), outcome in zip(taken, outcomes, strict=True):
+        key = app_key.id  # `pk` costs more than all else here
+        sent[key].append(event)
+        accepted[key] += outcome is Outcome.ACCEPTED
     with _lock:
-        for (app_key, event), outcome in zip(taken, outcomes, strict=True):
-            key = app_key.id  # `pk` costs more than all else here
-            _events[key, hour, "accepted" if outcome is Outcome.ACCEPTED else "duplicates"] += 1
+        for key, events in sent.items():
+            _events[key, hour, "accepted"] += accepted[key]
+            _events[key, hour, "duplicates"] += len(events) - accepted[key]
+            largest = max(events, key=_size)
             known = _seen.get(key)
-            largest = known.largest if known and len(known.largest.tags) >= len(event.tags) else event
-            _seen[key] = Seen(event, now, largest)
-            for note in event.notes:
-                _, times = _repairs.get((key, note.field), ("", 0))
-                _repairs[key, note.field] = note.rule, times + 1
+            if known and _size(known.largest) >= _size(largest):
+                largest = known.largest
+            _seen[key] = Seen(events[-1], now, largest)
+            for event in events:
+                for note in event.notes:
+                    _, times = _repairs.get((key, note.field), ("", 0))
+                    _repairs[key, note.field] = note.rule, times + 1
         for app_key in rejected:
             _events[app_key.pk, hour, "rejected"] += 1
     if _flusher is None:
         flush()
+
+
+def _size(event: IncomingEvent) -> int:
+    return len(event.tags)
 
 
 def flush() -> None:

@@ -14,7 +14,8 @@ from django.db import transaction
 from alerts import steps, store
 from alerts.events import IncomingEvent, Status
 from alerts.folding import Folded
-from alerts.lives import Life
+from alerts.lives import First, Life
+from alerts.statements import is_postgresql
 from alerts.steps import Contested, Steps
 from appkeys.models import AppKey
 
@@ -56,23 +57,24 @@ def taking(
     2. Take the events one by one: drop duplicates, update, reopen, begin a new life.
     3. Write new and changed alerts and the events, in one transaction, with a mark that correlation is behind. Duplicates have only read.
 
-    With `are_new`, first try whether all of it is new: then one statement looks and writes.
+    With `are_new`, first try whether all of it is new, where the database can say so: then one statement looks and writes.
     Safe beside other writers: an alert is written only in the revision it was read in, and a new life only where no other is current;
     where writers met, all begins anew.
     """
     identities = identities or identities_of(sent)  # who has them need not have them made again
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            if are_new:
+            if are_new and is_postgresql():
                 batch = _Batch({}, received_at)
                 outcomes = yield from batch.taking(sent, identities)
-                if (yield from store.beginning(batch.lives.values())):
+                if not batch.lives and (yield from store.beginning(list(batch.firsts.values()))):
                     return outcomes, True
                 are_new = False
             batch = _Batch((yield from store.reading_current(set(identities))), received_at)
             outcomes = yield from batch.taking(sent, identities)
-            if changed := batch.changed():
-                yield from store.writing(changed)
+            changed = batch.changed()
+            if changed or batch.firsts:
+                yield from store.writing(changed, list(batch.firsts.values()))
         except Contested:
             if attempt == ATTEMPTS:
                 raise
@@ -87,6 +89,7 @@ class _Batch:
 
     def __init__(self, stored: dict[str, store.Stored], received_at: datetime) -> None:
         self.stored, self.received_at = stored, received_at  # what is stored becomes a life only where that is needed
+        self.firsts: dict[str, First] = {}  # likewise
         self.lives: dict[str, list[Life]] = {}
 
     def changed(self) -> list[Life]:
@@ -101,8 +104,13 @@ class _Batch:
                     outcomes.append(Outcome.DUPLICATE)
                     continue
                 lives = self.lives[identity] = [stored.life()]
+            elif lives is None and (first := self.firsts.pop(identity, None)):
+                lives = self.lives[identity] = [first.life()]
             if lives is None:
-                self.lives[identity] = [Life.begin(app_key.id, identity, event, self.received_at)]
+                if event.notes:
+                    self.lives[identity] = [Life.begin(app_key.id, identity, event, self.received_at)]
+                else:
+                    self.firsts[identity] = First.of(app_key.id, identity, event, self.received_at)
                 outcomes.append(Outcome.ACCEPTED)
                 continue
             if lives[-1].is_late(event):

@@ -6,13 +6,58 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple
 
 from alerts.events import IncomingEvent, Note
 from alerts.folding import NO_TAGS, Folded, Line, begin, fold
 from alerts.models import Event, time_ordered_key
 
 NOTES_LIMIT = 20
+
+
+class First(NamedTuple):
+    """An identity's first alert while one event, with nothing repaired in it, is all there is of it: what its rows are written from.
+
+    Made into a life only where more comes to it; in a storm that is hardly ever.
+    """
+
+    pk: int  # of the alert, and of the line in its log
+    app_key_pk: int
+    identity: str  # in hexadecimal
+    identifier: str
+    status: int
+    tags: str  # as JSON
+    content: str  # in hexadecimal
+    occurred_at: datetime
+    primary_property: str
+    secondary_property: str
+    received_at: datetime  # one time for all that are written together
+
+    @classmethod
+    def of(cls, app_key_pk: int, identity: str, event: IncomingEvent, received_at: datetime) -> First:
+        return cls(
+            time_ordered_key(),
+            app_key_pk,
+            identity,
+            event.identifier,
+            event.status,
+            event.tags_text,
+            event.content,
+            event.occurred_at or received_at,
+            event.primary_property,
+            event.secondary_property,
+            received_at,
+        )
+
+    def life(self) -> Life:
+        line = Line(self.pk, self.status, self.tags, self.content, self.occurred_at, self.received_at)
+        return Life(
+            *(self.pk, self.app_key_pk, self.identity, self.identifier, 1, self.primary_property),
+            self.secondary_property,
+            begin(line),
+            new_lines=[line],
+            is_changed=True,
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -40,24 +85,14 @@ class Life:
     @classmethod
     def begin(
         cls, app_key_pk: int, identity: str, event: IncomingEvent, received_at: datetime, *, after: Life | None = None
-    ) -> Self:
+    ) -> Life:
         """A new alert from its first event, after the former life of the same identity, if there was one."""
+        life = First.of(app_key_pk, identity, event, received_at).life()
+        life.notes = _joined("[]", event.notes)
         if after:
             after.is_current, after.is_changed = False, True
-        first = _line(event, event.occurred_at or received_at, received_at)
-        return cls(
-            time_ordered_key(),
-            app_key_pk,
-            identity,
-            event.identifier,
-            after.life + 1 if after else 1,
-            event.primary_property,
-            event.secondary_property,
-            begin(first),
-            notes=_joined("[]", event.notes),
-            new_lines=[first],
-            is_changed=True,
-        )
+            life.life = after.life + 1
+        return life
 
     def is_late(self, event: IncomingEvent) -> bool:
         """Whether its place is before what is known, so that the log must be at hand to take it."""

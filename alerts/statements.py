@@ -14,7 +14,7 @@ from django.db import connection
 
 from alerts import binary
 from alerts.binary import Packed
-from alerts.lives import Life
+from alerts.lives import First, Life
 from alerts.sets import as_json
 from alerts.steps import Row, Statement
 
@@ -28,13 +28,12 @@ LINE = (
     "id", "alert_id", "kind", "status", "tags", "content", "occurred_at", "received_at", "undoes", "activity", "revision",
 )
 COUNTED = ("counted_status", "correlated_revision")  # of what is changed by hand and counted at once, beside its state
-NEW = (  # an alert and its first event
-    "id", "line_id", "app_key_id", "identity", "identifier", "life", "status", "tags", "content", "occurred_at", "received_at",
-    "primary_property", "secondary_property", "notes",
+FIRST = (  # as alerts.lives.First, but for the time of receipt
+    "id", "app_key_id", "identity", "identifier", "status", "tags", "content", "occurred_at", "primary_property", "secondary_property",
 )
 # fmt: on
 TYPES = {
-    **dict.fromkeys(("id", "line_id", "app_key_id", "alert_id", "undoes", "activity"), "bigint"),
+    **dict.fromkeys(("id", "app_key_id", "alert_id", "undoes", "activity"), "bigint"),
     **dict.fromkeys(("identity", "last_content", "content"), "uuid"),
     **dict.fromkeys(("identifier", "primary_property", "secondary_property"), "text"),
     **dict.fromkeys(("status", "severity", "kind", "counted_status"), "smallint"),
@@ -82,37 +81,14 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 # --- write
 
 
-def beginning(lives: Iterable[Life]) -> Statement:
-    """Write new alerts, all of them or, where one of their identities is known, none; returns rows in that case. PostgreSQL alone."""
-    return Statement(_BEGIN_UNKNOWN, tuple(binary.arrays(_types(NEW), [_new_row(life) for life in lives])), writes=True)
+def beginning(firsts: Sequence[First]) -> Statement:
+    """Write first alerts, all of them or, where one of their identities is known, none; returns rows in that case. PostgreSQL alone."""
+    return Statement(_BEGIN_UNKNOWN, tuple(_first_columns(firsts)), writes=True)
 
 
-def writing(known: Sequence[Life], begun: Sequence[Life]) -> list[Statement]:
+def writing(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[First] = ()) -> list[Statement]:
     """Write known alerts in the revision they were read in, else Contested is raised; new ones; and the new lines of all."""
-    return [_at_once(known, begun)] if is_postgresql() else _one_by_one(known, begun)
-
-
-def is_plain(life: Life) -> bool:
-    """Whether it is new and all that is known of it is its first event."""
-    return not life.seen_revision and len(life.new_lines) == 1 and life.is_current
-
-
-def _new_row(life: Life) -> Row:
-    line = life.new_lines[0]
-    return (
-        *(
-            life.pk,
-            line.pk,
-            life.app_key_pk,
-            life.identity,
-            life.identifier,
-            life.life,
-            line.status,
-            line.tags,
-            line.content,
-        ),
-        *(line.occurred_at, line.received_at, life.primary_property, life.secondary_property, life.notes),
-    )
+    return [_at_once(known, begun, firsts)] if is_postgresql() else _one_by_one(known, begun, firsts)
 
 
 def _alert_row(life: Life) -> Row:
@@ -170,14 +146,14 @@ def _insert(table: str, columns: str, chosen: str, source: str) -> str:
     return f"INSERT INTO {table} ({columns}) SELECT {chosen} FROM {source}"
 
 
-def _begin(source: str) -> tuple[str, str]:
-    """The two inserts of new alerts, from rows of NEW."""
+def _begin(source: str, *, received_at: str, none: str) -> tuple[str, str]:
+    """The two inserts of first alerts, from rows of FIRST, with an empty JSON array as the database writes it."""
     alert = (
-        "id, app_key_id, identity, identifier, life, status, status, tags, occurred_at, occurred_at,"
-        " CASE WHEN status = 0 THEN occurred_at END, occurred_at, content, '[]'::jsonb, primary_property, secondary_property,"
-        " notes, true, 1, 0"
+        "id, app_key_id, identity, identifier, 1, status, status, tags, occurred_at, occurred_at,"
+        f" CASE WHEN status = 0 THEN occurred_at END, occurred_at, content, {none}, primary_property, secondary_property,"
+        f" {none}, true, 1, 0"
     )
-    line = "line_id, id, 0, status, tags, content, occurred_at, received_at, NULL, NULL, 1"
+    line = f"id, id, 0, status, tags, content, occurred_at, {received_at}, NULL, NULL, 1"
     return (
         _insert("alerts_alert", f"{', '.join(ALERT)}, revision, correlated_revision", alert, source),
         _insert("alerts_event", ", ".join(LINE), line, source),
@@ -194,37 +170,49 @@ def _arrays(names: Sequence[str], first: int = 1) -> str:
     return f"unnest({', '.join(parameters)}) AS r({', '.join(names)})"
 
 
-_UNKNOWN_ALERTS, _UNKNOWN_LINES = _begin("new WHERE NOT EXISTS (SELECT FROM known)")
+def _begin_at_once(source: str, received_at: int) -> tuple[str, str]:
+    return _begin(source, received_at=f"${received_at}::timestamptz", none="'[]'::jsonb")
+
+
+def _first_columns(firsts: Sequence[First]) -> list[Packed]:
+    """The parameters that first alerts are written from: an array for each column, and the time of receipt."""
+    *columns, (received_at, *_) = zip(*firsts, strict=True)
+    return [*binary.arrays(_types(FIRST), columns), binary.moment(received_at)]
+
+
+_UNKNOWN_ALERTS, _UNKNOWN_LINES = _begin_at_once("new WHERE NOT EXISTS (SELECT FROM known)", len(FIRST) + 1)
 # A lateral look-up per identity can only be an index scan: a plan for a join is made for a small table and kept while the table grows.
 _BEGIN_UNKNOWN = (
-    f"WITH new AS MATERIALIZED (SELECT * FROM {_arrays(NEW)}), known AS MATERIALIZED (SELECT FROM new CROSS JOIN LATERAL"
+    f"WITH new AS MATERIALIZED (SELECT * FROM {_arrays(FIRST)}), known AS MATERIALIZED (SELECT FROM new CROSS JOIN LATERAL"
     " (SELECT FROM alerts_alert a WHERE a.identity = new.identity AND a.is_current OFFSET 0) a),"
     f" alerts AS ({_UNKNOWN_ALERTS}), lines AS ({_UNKNOWN_LINES}) SELECT 1 FROM known LIMIT 1"
 )
 
 
-def _at_once(known: Sequence[Life], begun: Sequence[Life]) -> Statement:
+def _at_once(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[First]) -> Statement:
     """The whole write as one statement.
 
     Where an alert is no longer in the revision it was read in, the statement divides by zero, and nothing of it is done.
     """
-    plain = [life for life in begun if is_plain(life)]
-    others = [life for life in begun if not is_plain(life)]
     parts: list[str] = []
     parameters: list[str | Packed] = []
     result = "SELECT 1"
 
     def source(names: Sequence[str], rows: Sequence[Row]) -> str:
         first = len(parameters) + 1
-        parameters.extend(binary.arrays(_types(names), rows))
+        parameters.extend(binary.arrays(_types(names), list(zip(*rows, strict=True))))
         return _arrays(names, first)
 
-    if plain:
-        alerts, lines = _begin("new")
-        rows = source(NEW, [_new_row(life) for life in plain])
-        parts += [f"new AS MATERIALIZED (SELECT * FROM {rows})", f"new_alerts AS ({alerts})", f"new_lines AS ({lines})"]
-    if others:
-        columns, rows = ", ".join(ALERT), source(ALERT, [_alert_row(life) for life in others])
+    if firsts:
+        parameters += _first_columns(firsts)
+        alerts, lines = _begin_at_once("new", len(parameters))
+        parts += [
+            f"new AS MATERIALIZED (SELECT * FROM {_arrays(FIRST)})",
+            f"firsts AS ({alerts})",
+            f"first_lines AS ({lines})",
+        ]
+    if begun:
+        columns, rows = ", ".join(ALERT), source(ALERT, [_alert_row(life) for life in begun])
         insert = _insert("alerts_alert", f"{columns}, revision, correlated_revision", f"{columns}, 1, 0", rows)
         parts.append(f"begun AS ({insert})")
     if known:
@@ -235,7 +223,7 @@ def _at_once(known: Sequence[Life], begun: Sequence[Life]) -> Statement:
         )
         parameters.append(str(len(known)))
         result = f"SELECT 1 / ((SELECT count(*) FROM changed) = ${len(parameters)}::bigint)::int"
-    if logged := _line_rows([*known, *others]):
+    if logged := _line_rows([*known, *begun]):
         columns = ", ".join(LINE)
         parts.append(f"logged AS ({_insert('alerts_event', columns, columns, source(LINE, logged))})")
     return Statement(f"WITH {', '.join(parts)} {result}", tuple(parameters), writes=True)
@@ -244,7 +232,7 @@ def _at_once(known: Sequence[Life], begun: Sequence[Life]) -> Statement:
 # --- SQLite
 
 
-def _one_by_one(known: Sequence[Life], begun: Sequence[Life]) -> list[Statement]:
+def _one_by_one(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[First]) -> list[Statement]:
     """A statement for each table. One call each: the driver gives the interpreter away at every row of an `executemany`."""
     statements = []
     if known:
@@ -258,6 +246,11 @@ def _one_by_one(known: Sequence[Life], begun: Sequence[Life]) -> list[Statement]
         columns = f"{', '.join(ALERT)}, revision, correlated_revision"
         sql = _insert("alerts_alert", columns, f"{_extracted(ALERT)}, 1, 0", "json_each(?)")
         statements.append(Statement(sql, (as_json(ALERT, TYPES, map(_alert_row, begun)),), writes=True))
+    if firsts:
+        sent = as_json(FIRST, TYPES, (first[: len(FIRST)] for first in firsts))
+        alert, line = _begin(f"(SELECT {_extracted(FIRST)} FROM json_each(?))", received_at="?", none="'[]'")
+        received_at = str(firsts[0].received_at.replace(tzinfo=None))
+        statements += [Statement(alert, (sent,), writes=True), Statement(line, (received_at, sent), writes=True)]
     if lines := _line_rows([*known, *begun]):
         sql = _insert("alerts_event", ", ".join(LINE), _extracted(LINE), "json_each(?)")
         statements.append(Statement(sql, (as_json(LINE, TYPES, lines),), writes=True))

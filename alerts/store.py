@@ -7,14 +7,14 @@ Both databases hold the same rows; Django's models (alerts.models) define them. 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from alerts import statements
 from alerts.folding import Folded, Line
-from alerts.lives import Life
+from alerts.lives import First, Life
 from alerts.statements import LINE, is_postgresql, values
 from alerts.steps import Row, Statement, Steps, carry_out
 
@@ -129,20 +129,16 @@ def _list(wanted: Sequence[Any]) -> str:
 # --- write
 
 
-def beginning(lives: Collection[list[Life]]) -> Steps[bool]:
+def beginning(firsts: Sequence[First]) -> Steps[bool]:
     """Write alerts of which none is known, as far as one can guess; says whether the guess was right, else nothing was written.
 
-    So a look-up and a write are one way to the server and back. On SQLite there is no way to save, and the guess is not tried.
+    So a look-up and a write are one way to the server and back. PostgreSQL alone: on SQLite there is no way to save.
     """
-    begun = [first for first, *others in lives if not others and statements.is_plain(first)]
-    if not is_postgresql() or len(begun) != len(lives):
-        return False
-    begun.sort(key=lambda life: life.pk)
-    return not (yield [statements.beginning(begun)])
+    return not (yield [statements.beginning(firsts)])
 
 
-def writing(lives: list[Life]) -> Steps[None]:
-    """Write what changed, with the mark that correlation is behind: all of it or nothing.
+def writing(lives: list[Life], firsts: Sequence[First] = ()) -> Steps[None]:
+    """Write what changed, and first alerts, with the mark that correlation is behind: all of it or nothing.
 
     A known alert is written only in the revision it was read in; a new life of an identity that has a current one already violates a constraint.
     Either way Contested is raised, and the caller begins anew.
@@ -152,11 +148,12 @@ def writing(lives: list[Life]) -> Steps[None]:
     begun = [life for life in lives if not life.seen_revision]
     # Former lives are put aside before new ones begin, since of an identity one alone is current.
     if known and begun and not all(life.is_current for life in lives):
-        yield [*statements.writing(known, []), *statements.writing([], begun)]
-    elif lives:
-        yield statements.writing(known, begun)
+        yield [*statements.writing(known, []), *statements.writing([], begun, firsts)]
+    else:
+        yield statements.writing(known, begun, firsts)
 
 
 def write(lives: list[Life]) -> None:
-    """As `writing`, through Django's connection, in its transaction."""
-    carry_out(writing(lives))
+    """Alerts that changed, through Django's connection, in its transaction."""
+    if lives:
+        carry_out(writing(lives))
