@@ -1,4 +1,4 @@
-"""The limit of events per App Key and minute: a setting, off by default (bigpanda.md §1.6)."""
+"""How much may be asked in how long: events of an App Key in a minute, off by default, and requests for some resources (bigpanda.md §1.6, §3.1)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,16 @@ from rest_framework.exceptions import APIException
 from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
-WINDOW_SECONDS = 60
+WINDOW_SECONDS = 60  # of events
 
 
-class TooManyEvents(APIException):
+class TooMany(APIException):
     """429, with what a sender needs to know to try again."""
 
     status_code = HTTPStatus.TOO_MANY_REQUESTS
 
-    def __init__(self, app_key: AppKey, reset: int) -> None:
-        limit = settings.EVENTS_PER_MINUTE
-        super().__init__(
-            f"The integration {app_key.name!r} sent more than {limit} events in this minute. Try again in {reset} s."
-        )
+    def __init__(self, said: str, *, limit: int, reset: int) -> None:
+        super().__init__(f"{said} Try again in {reset} s.")
         self.headers = {
             "Retry-After": reset,
             "RateLimit-Limit": limit,
@@ -36,18 +33,31 @@ class TooManyEvents(APIException):
 
 
 def check(events: Mapping[AppKey, int]) -> None:
-    """Count events against their App Keys' limits. Raises TooManyEvents where one is over; with the cache away, everything is let through."""
-    if not settings.EVENTS_PER_MINUTE:
-        return
-    window, passed = divmod(int(time.time()), WINDOW_SECONDS)
+    """Count events against their App Keys' limits. Raises TooMany where one is over."""
+    limit = settings.EVENTS_PER_MINUTE
     for app_key, count in events.items():
-        if _counted(f"events:{app_key.pk}:{window}", count) > settings.EVENTS_PER_MINUTE:
-            raise TooManyEvents(app_key, WINDOW_SECONDS - passed)
+        said = f"The integration {app_key.name!r} sent more than {limit} events in this minute."
+        _count(f"events:{app_key.pk}", count, limit=limit, seconds=WINDOW_SECONDS, said=said)
 
 
-def _counted(name: str, count: int) -> int:
+def check_request(resource: str, who: int, *, limit: int) -> None:
+    """Count a request for a resource against what one may ask for in a second. Raises TooMany."""
+    said = f"You sent more than {limit} requests for {resource} in this second."
+    _count(f"requests:{resource}:{who}", 1, limit=limit, seconds=1, said=said)
+
+
+def _count(name: str, count: int, *, limit: int, seconds: int, said: str) -> None:
+    """No limit is 0; with the cache away, everything is let through."""
+    if not limit:
+        return
+    window, passed = divmod(int(time.time()), seconds)
+    if _counted(f"{name}:{window}", count, 2 * seconds) > limit:
+        raise TooMany(said, limit=limit, reset=seconds - passed)
+
+
+def _counted(name: str, count: int, kept_seconds: int) -> int:
     try:
-        cache.add(name, 0, timeout=2 * WINDOW_SECONDS)
+        cache.add(name, 0, timeout=kept_seconds)
         return int(cache.incr(name, count))
     except Exception as error:  # noqa: BLE001 - each cache has errors of its own, and none of them may cost an event
         logger.warning("limits: not counted, the cache is away: %s", error)

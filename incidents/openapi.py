@@ -12,8 +12,9 @@ from incidents.bpql.grammar import LENGTH_LIMIT
 from incidents.pattern_transfer import IMPORT_LIMIT
 
 JSONDict = dict[str, Any]
+PATTERNS = "Correlation patterns"
 TAGS = (
-    {"name": "Correlation patterns", "description": "The rules by which alerts become incidents."},
+    {"name": PATTERNS, "description": "The rules by which alerts become incidents."},
     {"name": "Why", "description": "Why an alert is in its incident, and why not in another."},
 )
 _PATTERN = {"$ref": "#/components/schemas/Pattern"}
@@ -209,7 +210,7 @@ def operation(
     summary: str,
     answer: JSONDict,
     *,
-    tag: str = "Correlation patterns",
+    tag: str = PATTERNS,
     body: JSONDict | None = None,
     parameters: list[JSONDict] | None = None,
     status: str = "200",
@@ -221,6 +222,10 @@ def operation(
         "403": "The role does not open this.",
         "404": "There is no such thing.",
     }
+    if tag == PATTERNS:
+        refusals["429"] = (
+            "More requests for patterns than one may send in a second, 5 by default; Retry-After says when again."
+        )
     described: JSONDict = {
         "operationId": name,
         "summary": summary,

@@ -49,8 +49,9 @@ class Send(Protocol):
 
 
 def pytest_configure() -> None:
-    """Many people sign in here; a slow hash of their passwords proves nothing."""
+    """Many people sign in here; a slow hash of their passwords proves nothing. And one person asks for many patterns in a second."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PATTERN_REQUESTS_PER_SECOND = 0
 
 
 @pytest.fixture(autouse=True)

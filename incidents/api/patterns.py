@@ -7,11 +7,13 @@ from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from alerts import limits
 from alerts.api import error_response
 from incidents import pattern_transfer, patterns
 from incidents.models import CorrelationPattern
@@ -28,6 +30,10 @@ class _Resource(APIView):
     @property
     def person(self) -> User:
         return cast(User, self.request.user)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        limits.check_request("correlation-patterns", self.person.pk, limit=settings.PATTERN_REQUESTS_PER_SECOND)
 
     def sent(self) -> Mapping[str, Any]:
         if not isinstance(self.request.data, dict):

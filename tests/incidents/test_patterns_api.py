@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -58,6 +59,21 @@ def test_a_pattern_is_created_read_changed_and_deleted(script: Script, admin: Us
         "changed",
         "deleted",
     ]
+
+
+def test_who_asks_oftener_than_five_times_in_a_second_is_told_when_to_try_again(
+    script: Script, responder: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PATTERN_REQUESTS_PER_SECOND = 5
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.5)
+    assert [script("GET", path).status_code for path in (PATTERNS, ORDER, PATTERNS, ORDER, PATTERNS)] == [200] * 5
+    refused = script("PUT", ORDER, {"execution_order": []})
+    assert refused.status_code == 429
+    assert (refused.headers["Retry-After"], refused.headers["RateLimit-Limit"]) == ("1", "5")
+    assert "more than 5 requests for correlation-patterns" in refused.json()["errors"][0]
+    assert Script(responder)("GET", PATTERNS).status_code != 429
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_001.5)
+    assert script("GET", PATTERNS).status_code == 200
 
 
 def test_active_ones_are_listed_apart_from_the_others(script: Script) -> None:
