@@ -89,7 +89,7 @@ def install_patterns(count: int) -> None:
     """The first is by host. Of the others every fifth looks at all alerts, the rest at those of one team or at tags that few have."""
     from incidents.models import CorrelationPattern
 
-    CorrelationPattern.objects.update(active=False)
+    CorrelationPattern.objects.update(active=False, deleted_at=datetime.now(UTC))
     for place in range(count):
         kind = place % 5
         tags = (

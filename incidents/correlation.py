@@ -202,10 +202,12 @@ def considered(judged: Judged, met: Iterable[Met]) -> list[Considered]:
 def _matching(subject: Subject, patterns: Iterable[Pattern]) -> Iterator[Match]:
     values_of: dict[tuple[str, ...], tuple[str, ...]] = {}  # many patterns compare the same tags
     for pattern in patterns:
+        if not pattern.active:
+            continue
         values = values_of.get(pattern.tags)
         if values is None:
             values = values_of[pattern.tags] = _values(subject.tags, pattern.tags)
-        if values and pattern.active and (pattern.filter is None or pattern.filter(subject)):
+        if values and (pattern.filter is None or pattern.filter(subject)):
             yield _match(subject, pattern, values)
 
 

@@ -188,7 +188,9 @@ class Gathering:
             for each in self.matchers
             if leading and each.valid and each is not leading and each.brought_from_id == leading.brought_from_id
         ]
-        keys = {match.key for match in decision.matches} if beside else set()
+        # Where a look at the values rules them all out, no further pattern is asked.
+        may_match = any(each.has_values_of(alert.tags) for each in beside)
+        keys = {match.key for match in decision.matches} if may_match else set()
         for lead in beside:
             if lead.key not in keys:
                 lead.valid = lead.open = False

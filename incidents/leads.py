@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection
 
 from alerts import sets
+from alerts.events import Tags, shown
 from incidents.models import Matcher
 
 
@@ -41,6 +42,10 @@ class Lead:
     @property
     def shared_values(self) -> list[str]:
         return [value for _, value in self.values]
+
+    def has_values_of(self, tags: Tags) -> bool:
+        """Whether an alert with these tags can match: it then has the same values."""
+        return all(shown(tags.get(name, "")) == value for name, value in self.values)
 
 
 COLUMNS = tuple(field.name for field in fields(Lead))

@@ -110,7 +110,7 @@ class Matcher(models.Model):
     """
 
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="matchers")
-    pattern = models.ForeignKey(CorrelationPattern, models.PROTECT, related_name="+")
+    pattern = models.ForeignKey(CorrelationPattern, models.PROTECT, related_name="+", db_index=False)
     version = models.PositiveIntegerField()
     key = KeyField()  # stands for pattern, version, values and, where sources may not mix, the source
     source_system = models.CharField(max_length=130, blank=True, default="")  # where sources may not mix: which
@@ -131,11 +131,12 @@ class Matcher(models.Model):
             # Two workers may open an incident for one key at once; the constraint lets one win.
             models.UniqueConstraint(fields=["key"], condition=Q(open=True), name="incidents_one_open_per_key"),
         ]
+        # Only what can lead somewhere: with many patterns most matchers are narrowed away by the second alert.
         indexes: ClassVar = [
-            models.Index(fields=["key", "anchor_at"], name="incidents_matcher_by_key"),
+            models.Index(fields=["key", "anchor_at"], condition=Q(valid=True), name="incidents_matcher_leads"),
             models.Index(
                 fields=["any_source_key"],
-                condition=Q(any_source_key__isnull=False),
+                condition=Q(any_source_key__isnull=False, open=True),
                 name="incidents_matcher_any_source",
             ),
         ]
