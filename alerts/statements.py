@@ -46,7 +46,9 @@ TYPES = {
 }
 
 
+@cache
 def is_postgresql() -> bool:
+    """Asked for each row that is read, and the same for as long as the process lives."""
     return connection.vendor == "postgresql"
 
 
