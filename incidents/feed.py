@@ -80,7 +80,7 @@ class Counts:
     def tally(self, environment: Environment | None) -> Tally:
         if environment is None or environment.holds_everything:
             return self.everything
-        return self.environments.get(environment.pk, _nothing())
+        return self.environments.get(environment.pk) or _nothing()
 
     def by_status(self, folder: Folder, environment: Environment | None = None) -> Counter[Status]:
         """Of the folder's incidents; unknown, and so empty, for resolved ones."""

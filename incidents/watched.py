@@ -102,8 +102,9 @@ class WatchedView:
         after, changed = asked.data.get("after", ""), this_round.changed
         if not changed:
             return page_after(feed.rows(asked.qs), after, size=feed.ROWS)
-        columns = [str(name).removeprefix("-") for name in asked.qs.query.order_by]
-        page = page_after(asked.qs.only(*columns), after, size=feed.ROWS)
+        found = asked.qs
+        columns = [str(name).removeprefix("-") for name in found.query.order_by]
+        page = page_after(found.only(*columns), after, size=feed.ROWS)
         known = {pk: row for pk, (row, *_) in self.rows.items() if pk not in changed}
         known |= this_round.rows([row.pk for row in page.rows if row.pk not in known])
         rows = [known[row.pk] for row in page.rows if row.pk in known]
