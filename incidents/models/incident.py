@@ -107,13 +107,18 @@ class Incident(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["membership", "-resolved_at", "-id"], name="incidents_by_membership"),
+            # The orders of the feed. Behind them the environments, so that a page of one is found without reading the rows of others.
             models.Index(
-                fields=["-is_nobodys", "-status", "-changed_at", "-id"],
+                fields=["-is_nobodys", "-status", "-changed_at", "-id", "membership"],
                 condition=Q(resolved_at=None),
                 name="incidents_open_by_urgency",
             ),
             *(
-                models.Index(fields=[*fields, "-id"], condition=Q(resolved_at=None), name=f"incidents_open_by_{name}")
+                models.Index(
+                    fields=[*fields, "-id", "membership"],
+                    condition=Q(resolved_at=None),
+                    name=f"incidents_open_by_{name}",
+                )
                 for name, fields in (
                     ("change", ["-changed_at"]),
                     ("status", ["-status", "-changed_at"]),
