@@ -13,6 +13,7 @@
 | CONSOLE_FLAPPING_MINUTES | … within so many minutes                                   | 60                               |
 | CONSOLE_LOCKOUT_FAILURES | wrong passwords that lock a name for an address           | 5                                |
 | CONSOLE_LOCKOUT_MINUTES | for how long                                              | 15                               |
+| CONSOLE_EMAIL_URL      | smtp+tls://user:password@host:587/?from=console@example.com  | none: sharing sends no mail      |
 | FORWARDED_ALLOW_IPS    | proxies whose X-Forwarded-For is believed (read by uvicorn)  | 127.0.0.1                        |
 | CONSOLE_EVENTS_PER_MINUTE | more events of one App Key in a minute are answered 429  | 0: no limit                      |
 | CONSOLE_PATTERN_REQUESTS_PER_SECOND | more of one person for /resources/…/correlation-patterns are answered 429 | 5; 0: no limit |
@@ -171,6 +172,13 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
+
+# --- Mail, which tells of shared incidents
+EMAIL_URL = env.str("CONSOLE_EMAIL_URL", default="")
+if EMAIL_URL:
+    _mail = env.email_url_config(EMAIL_URL)
+    DEFAULT_FROM_EMAIL = _mail.pop("OPTIONS", {}).get("FROM", f"console@{ALLOWED_HOSTS[0]}")
+    globals().update(_mail, EMAIL_TIMEOUT=10)  # seconds
 
 # --- Static files, served by the app itself
 STATIC_URL = "/static/"

@@ -24,6 +24,7 @@ class Folder(models.TextChoices):
     ACTIVE = "active", "Active"
     UNHANDLED = "unhandled", "Unhandled"
     SNOOZED = "snoozed", "Snoozed"
+    SHARED = "shared", "Shared"
     MAINTENANCE = "maintenance", "Maintenance"
     RESOLVED = "resolved", "Resolved"
 
@@ -32,6 +33,7 @@ class Folder(models.TextChoices):
             Folder.ACTIVE: incidents.active,
             Folder.UNHANDLED: incidents.unhandled,
             Folder.SNOOZED: incidents.snoozed,
+            Folder.SHARED: incidents.shared,
             Folder.MAINTENANCE: incidents.in_maintenance,
             Folder.RESOLVED: incidents.resolved,
         }[self]()
@@ -58,8 +60,9 @@ class Counts:
         is_active = ~is_snoozed & ~is_in_maintenance
         in_folder = {
             Folder.ACTIVE: is_active,
-            Folder.UNHANDLED: is_active & Q(assignee=None),
+            Folder.UNHANDLED: is_active & Q(assignee=None, shared_count=0),
             Folder.SNOOZED: is_snoozed,
+            Folder.SHARED: Q(shared_count__gt=0),
             Folder.MAINTENANCE: is_in_maintenance,
         }
         rows = visible.open().order_by().values_list("membership", "status")
@@ -118,6 +121,7 @@ class Emptiness(models.TextChoices):
     ALL_CLEAR = "all_clear"  # nothing is open
     ALL_HANDLED = "all_handled"  # something is open, and each is somebody's
     NONE_SNOOZED = "none_snoozed"
+    NONE_SHARED = "none_shared"
     NONE_IN_MAINTENANCE = "none_in_maintenance"
     NONE_RESOLVED = "none_resolved"
 
@@ -138,6 +142,8 @@ def emptiness(
         return Emptiness.NONE_RESOLVED
     if folder is Folder.SNOOZED:
         return Emptiness.NONE_SNOOZED
+    if folder is Folder.SHARED:
+        return Emptiness.NONE_SHARED
     if folder is Folder.MAINTENANCE:
         return Emptiness.NONE_IN_MAINTENANCE
     return Emptiness.ALL_HANDLED if counts.of(Folder.ACTIVE, environment) else Emptiness.ALL_CLEAR

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db.models import Case, IntegerField, QuerySet, When
 from django.utils import timezone
 
+from incidents import sharing
 from incidents.lifecycle import (
     Acknowledge,
     Action,
@@ -20,6 +22,7 @@ from incidents.lifecycle import (
     Reopen,
     Resolve,
     SetTag,
+    Share,
     Snooze,
     Unacknowledge,
     Unassign,
@@ -31,6 +34,7 @@ from people.models import User
 
 COMMENT_LIMIT = 10_000
 TAG_TEXT_LIMIT = 25_000
+ADDRESSES_LIMIT = 20
 _TOO_LONG = {"max_length": "A comment can have 10,000 characters; this one has %(show_value)d."}
 
 
@@ -52,8 +56,8 @@ class ActionForm(forms.Form):
     asked: ClassVar[str]  # the question, about {}
     lead: ClassVar[str] = ""  # what will happen
 
-    def __init__(self, data: Any = None, *, user: User) -> None:
-        self.user = user
+    def __init__(self, data: Any = None, *, user: User, site: str = "") -> None:
+        self.user, self.site = user, site  # the address of this console
         super().__init__(data)
 
     def action(self) -> Action:
@@ -119,8 +123,8 @@ class AssignForm(ActionForm):
         error_messages={"invalid_choice": "This person is not here any more, or may not act. Choose another one."},
     )
 
-    def __init__(self, data: Any = None, *, user: User) -> None:
-        super().__init__(data, user=user)
+    def __init__(self, data: Any = None, *, user: User, site: str = "") -> None:
+        super().__init__(data, user=user, site=site)
         field: Any = self.fields["to"]
         field.queryset, field.label_from_instance = possible_owners(user), self._label
         field.initial = user.pk
@@ -229,6 +233,75 @@ class CommentForm(ActionForm):
         return Comment(self.cleaned_data["comment"])
 
 
+class ShareForm(ActionForm):
+    """To people of the console; where it can send mail, to addresses too."""
+
+    verb, done, icon = "Share", "Shared", "share-2"
+    asked = "Share {}"
+
+    people = forms.ModelMultipleChoiceField(
+        User.objects.none(),
+        label="With people of the console",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": "This person is not here any more. Choose another one."},
+    )
+    addresses = forms.CharField(
+        label="With e-mail addresses",
+        required=False,
+        max_length=ADDRESSES_LIMIT * 100,
+        widget=forms.TextInput({"placeholder": "ops@example.com, manager@example.com", "autocomplete": "off"}),
+        help_text="Several are separated by commas. Each gets a mail of its own.",
+    )
+    comment = comment_field()
+
+    def __init__(self, data: Any = None, *, user: User, site: str = "") -> None:
+        super().__init__(data, user=user, site=site)
+        field: Any = self.fields["people"]
+        others = User.objects.filter(is_active=True).exclude(pk=user.pk)
+        field.queryset = others.order_by("first_name", "last_name", "username")
+        field.label_from_instance = self._label
+        if not sharing.is_set_up():
+            del self.fields["addresses"]
+
+    @property
+    def lead(self) -> str:  # type: ignore[override] # it depends on a setting
+        found = "They find it in the folder Shared, by the filter “Only shared with me”"
+        if sharing.is_set_up():
+            return (
+                f"{found}; who has an e-mail address gets a mail. A mail cannot be taken back, the rest can be undone."
+            )
+        return f"{found}. The console sends no mail: an administrator can set CONSOLE_EMAIL_URL for that."
+
+    @staticmethod
+    def _label(person: User) -> str:
+        return f"{person.shown_name} ({person.email})" if person.email and sharing.is_set_up() else person.shown_name
+
+    def clean_addresses(self) -> list[str]:
+        written = self.cleaned_data["addresses"].replace(";", ",").replace(" ", ",").split(",")
+        addresses = list(dict.fromkeys(address.strip() for address in written if address.strip()))
+        if len(addresses) > ADDRESSES_LIMIT:
+            raise ValidationError(
+                f"One can share with {ADDRESSES_LIMIT} addresses at once; these are {len(addresses)}."
+            )
+        for address in addresses:
+            try:
+                validate_email(address)
+            except ValidationError:
+                raise ValidationError(f"{address} is not an e-mail address.") from None
+        return addresses
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors and not cleaned["people"] and not cleaned.get("addresses"):
+            self.add_error("people", "Choose somebody to share it with.")
+        return cleaned
+
+    def action(self) -> Action:
+        said = self.cleaned_data
+        return Share(tuple(said["people"]), tuple(said.get("addresses", ())), said["comment"], self.site)
+
+
 class PriorityForm(ActionForm):
     verb, done, icon = "Set the priority", "Priority set", "flag"
     asked = "Set the priority of {}"
@@ -267,8 +340,8 @@ class TagForm(ActionForm):
         help_text="Several values are separated by commas, where the tag takes several.",
     )
 
-    def __init__(self, data: Any = None, *, user: User) -> None:
-        super().__init__(data, user=user)
+    def __init__(self, data: Any = None, *, user: User, site: str = "") -> None:
+        super().__init__(data, user=user, site=site)
         field: Any = self.fields["tag"]
         field.queryset = IncidentTag.objects.filter(active=True)
 
@@ -306,6 +379,7 @@ FORMS: dict[str, type[ActionForm]] = {
     "release": ReleaseForm,
     "snooze": SnoozeForm,
     "unsnooze": UnsnoozeForm,
+    "share": ShareForm,
     "comment": CommentForm,
     "priority": PriorityForm,
     "tag": TagForm,

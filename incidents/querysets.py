@@ -43,11 +43,15 @@ class IncidentQuerySet(QuerySet["Incident"]):
         return self.open().exclude(snoozed_until__gt=timezone.now()).exclude(maintenance=Maintenance.ACTIVE)
 
     def unhandled(self) -> Self:
-        """Active, and nobody's yet (bigpanda.md §4.1)."""
-        return self.active().filter(assignee=None)
+        """Active, nobody's yet, and nobody was told of it (bigpanda.md §4.1)."""
+        return self.active().filter(assignee=None, shared_count=0)
 
     def snoozed(self) -> Self:
         return self.open().filter(snoozed_until__gt=timezone.now())
+
+    def shared(self) -> Self:
+        """Open, and somebody was told of them."""
+        return self.open().filter(shared_count__gt=0)
 
     def in_maintenance(self) -> Self:
         """Open, but all that is active of them is in maintenance."""

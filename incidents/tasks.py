@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 from celery import shared_task
 
-from incidents import correlator, environments, lifecycle, runs, search_texts, shadow
+from incidents import correlator, environments, lifecycle, runs, search_texts, shadow, sharing
 from incidents.lifecycle import bulk
 from incidents.models import ReplayRun, SuggestionRun
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -58,6 +63,18 @@ def follow_shadows() -> None:
 def calm_down() -> int:
     """End the flapping of incidents none of whose alerts flaps any more."""
     return correlator.calm_down()
+
+
+@shared_task(bind=True, max_retries=5, default_retry_delay=60)
+def mail_shares(task: Any, activities: list[int], addresses: list[str], site: str) -> int:
+    """Send the mails of what was shared. Where the mail server cannot be had it is tried again, five times; run twice it is sent twice."""
+    try:
+        return sharing.send(activities, addresses, site)
+    except OSError as error:  # all that a mail server's refusals are
+        logger.warning("sharing: %d mails could not be sent: %s", len(addresses), error)
+        if task.request.is_eager:
+            return 0  # nobody waits for another try
+        raise task.retry(exc=error) from error
 
 
 @shared_task

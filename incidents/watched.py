@@ -155,4 +155,4 @@ def snapshot(query: str, user: User) -> str:
 
 def shared_by(query: str, user: User) -> tuple[str, ...]:
     """Who has the same role sees the same, but for what is asked about oneself."""
-    return query, str(user.role_id), str(user.pk) if "owner=me" in query else ""
+    return query, str(user.role_id), str(user.pk) if "owner=me" in query or "shared=me" in query else ""

@@ -34,6 +34,7 @@
       ["m", "Assign to me", () => act("m")],
       ["s", "Snooze", () => act("s")],
       ["c", "Comment", () => act("c")],
+      ["S", "Share", () => act("S")],
       ["M", "Merge the selected", () => act("M")],
       ["z", "Undo the last action", undo],
     ],
@@ -60,9 +61,10 @@
   const ALIKE = { "ArrowDown": "j", "ArrowUp": "k" };
   const deeds = new Map(Object.values(KEYS).flat().map(([key, , deed]) => [key, deed || (() => activate(key))]));
 
-  /* What carries a key, where it can be seen. */
+  /* What carries a key, where it can be seen, or its menu can. */
   function carrier(key) {
-    const all = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].filter((element) => element.checkVisibility() && !element.disabled);
+    const isSeen = (element) => element.checkVisibility() || element.closest("details.menu")?.checkVisibility();
+    const all = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].filter((element) => isSeen(element) && !element.disabled);
     const here = document.activeElement?.closest("table");
     return all.find((element) => here?.contains(element)) || all[0];
   }

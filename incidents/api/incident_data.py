@@ -45,7 +45,7 @@ def _incident(incident: Incident, alerts: list[Any]) -> dict[str, Any]:
         "environments": [str(pk) for pk in incident.membership.environments] if incident.membership else [],
         "folders": folders_of(incident),
         "flapping": incident.flapping,
-        "shared": False,
+        "shared": incident.shared_count > 0,
         "maintenance": Maintenance(incident.maintenance).label if incident.maintenance else None,
         "snooze": _snooze(incident),
         "incident_tags": tags_as_data(incident),
@@ -57,8 +57,8 @@ def folders_of(incident: Incident) -> list[str]:
     if not incident.is_open:
         return ["resolved"]
     aside = ["snoozed"] * incident.is_snoozed + ["maintenance"] * incident.is_in_maintenance
-    assigned = ["assigned"] if incident.assignee_id else []
-    return [*aside, *assigned] if aside else ["active", *(assigned or ["unhandled"])]
+    taken_up = ["shared"] * (incident.shared_count > 0) + ["assigned"] * (incident.assignee_id is not None)
+    return [*aside, *taken_up] if aside else ["active", *(taken_up or ["unhandled"])]
 
 
 def tags_as_data(incident: Incident) -> list[dict[str, Any]]:

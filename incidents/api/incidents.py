@@ -30,7 +30,6 @@ SORTS = {"last_change": "-changed_at", "status": "-status", "start": "-started_a
 LAST_RESULT = 10_000
 LARGEST_PAGE, LARGEST_EXPANDED_PAGE = 100, 10
 BATCH_LIMIT, BATCH_COMMENT_LIMIT = 500, 1000
-SHARED = "shared"  # a folder of BigPanda's, which nothing is in here
 
 
 class _Resource(Resource):
@@ -92,8 +91,6 @@ class Incidents(_Resource):
             found = Folder(folder).of(found)
         elif folder == "assigned":
             found = found.open().exclude(assignee=None)
-        elif folder == SHARED:
-            found = found.none()
         elif folder:
             raise ValidationError({"folder": [f"must be one of {', '.join(Folder.values)}, assigned."]})
         if until := moment(asked, "to"):

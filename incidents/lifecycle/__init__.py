@@ -22,6 +22,7 @@ from incidents.lifecycle.handling import (
     wake_those_due,
 )
 from incidents.lifecycle.resolving import Reopen, Resolve, end_alerts, resolve_alerts
+from incidents.lifecycle.sharing import Share
 from incidents.lifecycle.tagging import RemoveTag, SetTag
 from incidents.lifecycle.undoing import is_undoable, last_of, undo
 from incidents.models import Activity, Incident, IncidentTag, Priority
@@ -62,6 +63,18 @@ def unsnooze(incident: Incident, *, by: Actor) -> Activity:
     return perform(Unsnooze(), incident, by=by)
 
 
+def share(
+    incident: Incident,
+    *,
+    by: User,
+    people: Sequence[User] = (),
+    addresses: Sequence[str] = (),
+    comment: str = "",
+    site: str = "",
+) -> Activity:
+    return perform(Share(tuple(people), tuple(addresses), comment, site), incident, by=by)
+
+
 def comment(incident: Incident, *, by: Actor, text: str) -> Activity:
     return perform(Comment(text), incident, by=by)
 
@@ -90,6 +103,7 @@ __all__ = [
     "Reopen",
     "Resolve",
     "SetTag",
+    "Share",
     "Snooze",
     "Unacknowledge",
     "Unassign",
@@ -111,6 +125,7 @@ __all__ = [
     "resolve",
     "resolve_alerts",
     "set_tag",
+    "share",
     "snooze",
     "split",
     "split_by_tag",

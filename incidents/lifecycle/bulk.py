@@ -19,6 +19,7 @@ from incidents.lifecycle.commenting import Comment
 from incidents.lifecycle.grouping import merge, move, split, split_by_tag
 from incidents.lifecycle.handling import Acknowledge, Assign, Prioritise, Snooze, Unacknowledge, Unassign, Unsnooze
 from incidents.lifecycle.resolving import Reopen, Resolve
+from incidents.lifecycle.sharing import Share
 from incidents.lifecycle.tagging import RemoveTag, SetTag
 from incidents.lifecycle.undoing import undo as undo_activity
 from incidents.models import Activity, BulkAction, Incident
@@ -37,6 +38,7 @@ ACTIONS: dict[str, type[Action]] = {
     "release": Unassign,
     "snooze": Snooze,
     "unsnooze": Unsnooze,
+    "share": Share,
     "comment": Comment,
     "priority": Prioritise,
     "tag": SetTag,

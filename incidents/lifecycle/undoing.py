@@ -9,6 +9,7 @@ from incidents.lifecycle.action import Action, InvalidTransition, undo_one
 from incidents.lifecycle.commenting import Comment, DeleteComment, EditComment
 from incidents.lifecycle.handling import Acknowledge, Assign, Prioritise, Snooze, Unacknowledge, Unassign, Unsnooze
 from incidents.lifecycle.resolving import Reopen, Resolve, ResolveAlerts
+from incidents.lifecycle.sharing import Share
 from incidents.lifecycle.tagging import RemoveTag, SetTag
 from incidents.models import Activity
 from people.models import User
@@ -25,6 +26,7 @@ _ACTIONS: tuple[type[Action], ...] = (
     Snooze,
     Unsnooze,
     Prioritise,
+    Share,
     Comment,
     EditComment,
     DeleteComment,

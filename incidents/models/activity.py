@@ -40,6 +40,7 @@ class Activity(models.Model):
         COMMENTED = "incident_commented", "Commented"
         COMMENT_EDITED = "incident_comment_edited", "Comment edited"
         COMMENT_DELETED = "incident_comment_deleted", "Comment deleted"
+        SHARED = "incident_shared", "Shared"
         PRIORITISED = "incident_priority_changed", "Priority changed"
         TAG_UPDATED = "incident_tag_updated", "Incident tag set"
         TAG_REMOVED = "incident_tag_removed", "Incident tag removed"

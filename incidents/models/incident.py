@@ -84,6 +84,10 @@ class Incident(models.Model):
     snoozed_until = models.DateTimeField(null=True)  # null: it is not
     wakes_on_update = models.BooleanField(default=False)  # a new alert, a worse status or a reopening ends the snooze
     priority = models.SmallIntegerField(choices=Priority, null=True)
+    shared_with: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField(
+        default=list
+    )  # [key of a person or e-mail address, name], in the order they were told
+    shared_count = models.PositiveIntegerField(default=0)  # of those
     comments_count = models.PositiveIntegerField(default=0)
     follows = models.ForeignKey(
         "self", models.SET_NULL, null=True, related_name="followed_by"
@@ -129,7 +133,7 @@ class Incident(models.Model):
             # All that counting the folders looks at, and who has ended alerts, so that no row is read for it.
             models.Index(
                 fields=[
-                    *("membership", "status", "assignee", "snoozed_until", "maintenance"),
+                    *("membership", "status", "assignee", "snoozed_until", "maintenance", "shared_count"),
                     *("active_count", "alerts_count", "id"),
                 ],
                 condition=Q(resolved_at=None),
@@ -139,6 +143,7 @@ class Incident(models.Model):
                 fields=["-resolved_at", "-id"], condition=Q(resolved_at__isnull=False), name="incidents_resolved_feed"
             ),
             models.Index(fields=["snoozed_until"], condition=Q(snoozed_until__isnull=False), name="incidents_snoozed"),
+            models.Index(fields=["id"], condition=Q(shared_count__gt=0), name="incidents_shared"),
             models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incidents_merged_away"),
             models.Index(fields=["flapping_until"], condition=Q(flapping=True), name="incidents_flapping"),
         ]

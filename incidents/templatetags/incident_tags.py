@@ -153,6 +153,12 @@ def together(matcher: Matcher | None, incident: Incident) -> str:
 
 
 @register.filter
+def told(shared_with: list[list[str]]) -> str:
+    """Whom an incident is shared with."""
+    return ", ".join(name for _, name in shared_with)
+
+
+@register.filter
 def description(alert: Alert) -> str:
     """What the sender says in words, if it does."""
     return shown(alert.tags.get("description", ""))

@@ -26,7 +26,7 @@ AT_ONCE = 200  # incidents that nobody has to wait for
 def act(request: SignedInRequest, pk: int, name: str) -> HttpResponse:
     """Ask what the action needs, and say what will happen; then do it."""
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
-    form = FORMS[name](request.POST if request.method == "POST" else None, user=request.user)
+    form = FORMS[name](request.POST if request.method == "POST" else None, user=request.user, site=site_of(request))
     if request.method == "POST" and form.is_valid():
         try:
             activity = lifecycle.perform(form.action(), incident, by=request.user)
@@ -148,6 +148,11 @@ def begin_undo(bulk_action: BulkAction) -> None:
 def tell_done(request: SignedInRequest, text: str, activity: Activity) -> None:
     """A toast that offers undo."""
     messages.success(request, text, extra_tags=f"undo-{activity.incident_id}-{activity.pk}")
+
+
+def site_of(request: SignedInRequest) -> str:
+    """The address under which the console is used."""
+    return request.build_absolute_uri("/").rstrip("/")
 
 
 def there(request: SignedInRequest, otherwise: str) -> str:

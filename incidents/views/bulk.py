@@ -16,7 +16,7 @@ from incidents.forms import FORMS, ActionForm
 from incidents.lifecycle import InvalidTransition, bulk
 from incidents.models import BulkAction, Incident
 from incidents.querysets import IncidentQuerySet
-from incidents.views.actions import AT_ONCE, begin_undo, there
+from incidents.views.actions import AT_ONCE, begin_undo, site_of, there
 from incidents.views.grouping import merge_chosen
 from people.access import SignedInRequest, responders_only
 
@@ -44,7 +44,7 @@ def ask(request: SignedInRequest) -> HttpResponseBase:
 @require_POST
 def start(request: SignedInRequest, pk: int) -> HttpResponse:
     drafted = get_object_or_404(BulkAction, pk=pk, by=request.user)
-    form = FORMS[drafted.what](request.POST, user=request.user)
+    form = FORMS[drafted.what](request.POST, user=request.user, site=site_of(request))
     if not form.is_valid():
         return _ask(request, drafted, form)
     try:

@@ -67,6 +67,7 @@ ICONS = (
     "rotate-ccw",
     "scroll-text",
     "search",
+    "share-2",
     "shield",
     "star",
     "split",

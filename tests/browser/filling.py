@@ -51,6 +51,7 @@ SHOWN = [
         "incidents.Deployment.properties",
         "incidents.Incident.sources",
         "incidents.Incident.names",
+        "incidents.Incident.shared_with",
         "incidents.Matcher.values",
     ),
     *("incidents.IncidentTag.choices", "incidents.IncidentTagValue.values", "incidents.PatternVersion.tags"),
@@ -80,6 +81,7 @@ def filled(value, text):
 admin = User.objects.get(username="admin")
 for incident in Incident.objects.all():
     lifecycle.comment(incident, by=admin, text=COMMENT)
+    lifecycle.share(incident, by=admin, people=[admin])
 for model in apps.get_models():
     if model._meta.app_label not in ("people", "appkeys", "alerts", "incidents"):
         continue

@@ -26,6 +26,7 @@ impact = IncidentTag.objects.create(name="Impact", kind="ClosedListValuesSingle"
 Role.objects.create(name="Night shift")
 for incident in Incident.objects.active().order_by("-status", "-changed_at", "-pk")[:3]:
     lifecycle.comment(incident, by=admin, text="Called the **provider**, they look into it.")
+    lifecycle.share(incident, by=admin, people=[admin])
     lifecycle.set_tag(incident, impact, ["some"], by=admin)
 now = timezone.now()
 run = ReplayRun.objects.create(since=now - timedelta(days=1), until=now, by=admin, note="As it was")

@@ -61,6 +61,8 @@ def act(name: str, one: Incident, other: Incident, some: list[int], user: User, 
             return lifecycle.delete_comment(comment, by=user) if comment else None
         case "prioritise":
             return lifecycle.prioritise(one, Priority.P2, by=user)
+        case "share":
+            return lifecycle.share(one, by=user, people=[user], addresses=[f"ops-{len(some)}@example.com"])
         case "tag":
             return lifecycle.set_tag(one, tag, [f"v{len(some)}"], by=user)
         case "untag":
@@ -78,7 +80,7 @@ def act(name: str, one: Incident, other: Incident, some: list[int], user: User, 
 
 ACTIONS = (
     *("resolve", "reopen", "acknowledge", "unacknowledge", "assign", "unassign", "snooze", "unsnooze"),
-    *("comment", "edit", "delete", "prioritise", "tag", "untag", "merge", "split", "split by tag", "move"),
+    *("comment", "edit", "delete", "prioritise", "share", "tag", "untag", "merge", "split", "split by tag", "move"),
 )
 
 

@@ -1,0 +1,66 @@
+"""The mail that tells of shared incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.urls import reverse
+from django.utils import timezone
+
+from alerts.events import Status
+from incidents.models import Activity, Incident
+
+SUBJECT_LIMIT = 150  # characters
+LISTED = 50  # incidents in one mail
+
+
+def is_set_up() -> bool:
+    """Whether the console can send mail."""
+    return bool(settings.EMAIL_URL)
+
+
+def send(activities: Collection[int], addresses: Collection[str], site: str) -> int:
+    """Tell each address of what was shared, in a mail of its own, so that none sees the others; returns how many were sent.
+
+    Where the sharing was undone meanwhile, nobody is told.
+    """
+    shares = list(
+        Activity.objects.filter(pk__in=activities, undone_at=None).select_related("incident", "by").order_by("pk")
+    )
+    if not shares or not is_set_up():
+        return 0
+    subject, text = _subject(shares), "\n".join(_lines(shares, site))
+    mails = [EmailMessage(subject, text, to=[address]) for address in addresses]
+    return get_connection().send_messages(mails) or 0
+
+
+def _subject(shares: list[Activity]) -> str:
+    # A header is one line: a title is what senders make it.
+    first = f"{_status(shares[0].incident)}: {' '.join(shares[0].incident.title.split())}"
+    more = f" and {len(shares) - 1:,} more" if len(shares) > 1 else ""
+    return first[:SUBJECT_LIMIT] + more
+
+
+def _lines(shares: list[Activity], site: str) -> Iterator[str]:
+    by = shares[0].by.shown_name if shares[0].by else "Somebody"
+    yield f"{by} shares {'an incident' if len(shares) == 1 else f'{len(shares):,} incidents'} with you."
+    if shares[0].comment:
+        yield f"\n{shares[0].comment}"
+    for share in shares[:LISTED]:
+        incident = share.incident
+        started = timezone.localtime(incident.started_at)
+        yield f"\n{_status(incident)}: {incident.title}"
+        if incident.subtitle:
+            yield incident.subtitle
+        yield f"{incident.active_count:,} of {incident.alerts_count:,} alerts active, since {started:%Y-%m-%d %H:%M} {started:%Z}"
+        yield site + reverse("incidents:detail", args=[incident.pk])
+    if len(shares) > LISTED:
+        yield f"\nAnd {len(shares) - LISTED:,} more."
+
+
+def _status(incident: Incident) -> str:
+    if not incident.is_open:
+        return "Resolved"
+    return "In maintenance" if incident.is_in_maintenance else Status(incident.status).label.capitalize()
