@@ -2,7 +2,8 @@
 
     python -m bench.correlation [--only rate,seen,large,replay] [--events 1000000]
 
-`rate`: alerts correlated per second by one and by two workers that find many behind, beside so many open alerts and patterns.
+`rate`: alerts correlated per second by one and by two workers that find many behind, beside so many open alerts and patterns; and the CPU that an
+alert takes of one worker and the database, with all that this does beside, as well as the CPUs that others take meanwhile.
 `seen`: from the answer of the Alerts API to the incident in the feed's table, at 500 events a second, on a whole console.
 `large`: what one more alert costs an incident of 20,000.
 `replay`: seconds and memory of a replay over so many events of a week, and over the first quarter of them.
@@ -28,6 +29,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bench.processes import CpuAndMemory
 from tests import postgres
 from tests.running_console import RunningConsole
 
@@ -160,7 +162,7 @@ def serve() -> None:
 
 
 def measure_rate(options: argparse.Namespace) -> None:
-    print(f"{'open alerts':>11} {'patterns':>8} {'1 worker/s':>11} {'2 workers/s':>12}")
+    print(f"{'open alerts':>11} {'patterns':>8} {'1 worker/s':>11} {'2 workers/s':>12} {'us of CPU':>10} {'others':>7}")
     filled = 0
     workers = [Worker(), Worker()]
     for open_alerts in OPEN_ALERTS:
@@ -171,20 +173,31 @@ def measure_rate(options: argparse.Namespace) -> None:
             filled = open_alerts
         for patterns in PATTERNS:
             install_patterns(patterns)
-            rates = [_rate(workers[:count], f"{open_alerts}-{patterns}-{count}") for count in (1, 2)]
-            print(f"{open_alerts:11,} {patterns:8} {rates[0]:11,.0f} {rates[1]:12,.0f}", flush=True)
+            (one, used), (two, _) = (_rate(workers[:count], f"{open_alerts}-{patterns}-{count}") for count in (1, 2))
+            costs = f"{used['cpu'] / one * 1e6:10,.0f} {used['other']:7.1f}"
+            print(f"{open_alerts:11,} {patterns:8} {one:11,.0f} {two:12,.0f} {costs}", flush=True)
     for worker in workers:
         worker.stop()
 
 
-def _rate(workers: list[Worker], run: str) -> float:
+def _rate(workers: list[Worker], run: str) -> tuple[float, dict[str, float]]:
+    """Alerts in a second, and what the workers and the database used."""
     store(BEHIND, run)
+    used = CpuAndMemory([*(worker.process.pid for worker in workers), _database()])
     began = time.monotonic()
     for worker in workers:
         worker.begin()
     done = sum(worker.end() for worker in workers)
     assert done == BEHIND, done
-    return BEHIND / (time.monotonic() - began)
+    return BEHIND / (time.monotonic() - began), used.end()
+
+
+def _database() -> int:
+    """The server's first process, of which all others come."""
+    from django.db import connection
+
+    status = Path(f"/proc/{connection.connection.info.backend_pid}/status").read_text()
+    return int(status.split("PPid:")[1].split()[0])
 
 
 # --- large
