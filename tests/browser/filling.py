@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from tests.running_console import RunningConsole
+
+PAYLOADS = Path(__file__).parents[1] / "alerts" / "payloads"
 
 
 class Texts(NamedTuple):
@@ -64,7 +68,7 @@ from django.db import models
 
 from alerts.models import Alert, Event
 from incidents import lifecycle
-from incidents.models import Incident
+from incidents.models import Activity, Incident
 from people.models import User
 
 def filled(value, text):
@@ -79,12 +83,32 @@ def filled(value, text):
             return value
 
 admin = User.objects.get(username="admin")
+Kind, other = Activity.Kind, Incident.objects.latest("pk")
+origin, listed = {"title": LONG, "alerts": 2}, {"identifiers": [LONG, URL], "count": 2}
+made = {"incidents": [{"incident": other.pk, "title": LONG, "alerts": 2}, {"incident": other.pk, "value": URL, "alerts": 1}]}
+TOLD = {
+    **dict.fromkeys((Kind.CREATED, Kind.REOPENED, Kind.RESOLVED_BY_ALERTS), {"identifier": LONG}),
+    **dict.fromkeys((Kind.TAG_UPDATED, Kind.TAG_REMOVED), {"name": LONG, "is": [LONG, URL], "was": [LONG, URL]}),
+    **dict.fromkeys((Kind.MERGED_INTO_THIS, Kind.SPLIT_FROM_THIS), made),
+    Kind.ALERTS_JOINED: listed,
+    Kind.ASSIGNED: {"to": LONG},
+    Kind.PRIORITISED: {"priority": LONG, "was": URL},
+    Kind.MERGED_AWAY: {**origin, "into": other.pk},
+    Kind.SPLIT_OFF: {**origin, "from": other.pk},
+    Kind.MOVED_AWAY: {**origin, **listed, "to": other.pk},
+    Kind.MOVED_HERE: {**origin, **listed, "from": other.pk},
+}
 for incident in Incident.objects.all():
     lifecycle.comment(incident, by=admin, text=COMMENT)
     lifecycle.share(incident, by=admin, people=[admin])
+    Activity.objects.bulk_create(
+        Activity(incident=incident, kind=kind, at=incident.changed_at, by=admin, comment=COMMENT, details=details)
+        for kind, details in TOLD.items()
+    )
 for model in apps.get_models():
     if model._meta.app_label not in ("people", "appkeys", "alerts", "incidents"):
         continue
+    together = {"name", *(name for each in model._meta.constraints for name in getattr(each, "fields", ()))}
     for place, row in enumerate(model.objects.order_by("pk")):
         changes = {}
         for field in model._meta.concrete_fields:
@@ -97,7 +121,7 @@ for model in apps.get_models():
                 continue
             room = (field.max_length or 10_000) - len(str(row.pk))
             text = text if len(text) <= room else SHORT if len(SHORT) <= room else SHORT[:room]
-            changes[field.name] = f"{text}{row.pk}" if field.unique or field.name == "name" else text
+            changes[field.name] = f"{text}{row.pk}" if field.unique or field.name in together else text
         if isinstance(row, Incident):
             changes["shared_tags"] = TAGS
         if isinstance(row, Alert | Event):
@@ -106,19 +130,50 @@ for model in apps.get_models():
 """
 
 
+def _prolonged(payload: Any, text: str) -> Any:
+    """A tool's payload, each of its texts followed by this one."""
+    match payload:
+        case str():
+            return payload + text
+        case dict():
+            return {name: _prolonged(value, text) for name, value in payload.items()}
+        case list():
+            return [_prolonged(each, text) for each in payload]
+        case _:
+            return payload
+
+
+def _widened(payload: Any, text: str) -> Any:
+    """The same with this text as one more field of each object, and for its value."""
+    match payload:
+        case dict():
+            return {name: _widened(value, text) for name, value in payload.items()} | {text: text}
+        case list():
+            return [_widened(each, text) for each in payload]
+        case _:
+            return payload
+
+
 def fill_every_field(console: RunningConsole, texts: Texts) -> None:
     """Send such texts through every door, then put them where only a mistake of ours could let them in."""
     token, app_key = console.manage("create_org_token", "Sender"), console.manage("create_app_key", "Sender")
     long, short, url, comment, tags = texts
 
-    def post(path: str, body: object) -> None:
+    def answer(path: str, body: object) -> int:
         sent = Request(
             f"{console.url}{path}",
             json.dumps(body).encode(),
             {"Authorization": f"Bearer {token}", "X-App-Key": app_key, "Content-Type": "application/json"},
         )
-        with urlopen(sent, timeout=60) as reply:
-            assert reply.status in (200, 201), reply.status
+        try:
+            with urlopen(sent, timeout=60) as reply:
+                return int(reply.status)
+        except HTTPError as refused:
+            with refused:
+                return refused.code
+
+    def post(path: str, body: object) -> None:
+        assert (answered := answer(path, body)) in (200, 201), answered
 
     for number in range(3):
         alert = {"status": "critical", "host": f"{short}{number}", "check": long, "description": long}
@@ -129,6 +184,12 @@ def fill_every_field(console: RunningConsole, texts: Texts) -> None:
     )
     rollout = {"component": long, "version": url, "hosts": [f"{short}0", long], "description": long}
     post("/data/events/deployments/start", {**rollout, "properties": {long: url}})
+    for file in PAYLOADS.glob("*/*-fire.json"):
+        if file.parent.name == "cloudwatch":  # has a signature, which this would break
+            continue
+        for each in (_prolonged, _widened):
+            answered = answer(f"/oim/{file.parent.name}/alerts", each(json.loads(file.read_bytes()), long))
+            assert answered < 500, f"{file.name}: {answered}"  # what is refused is shown by the doctor
     named = {
         "LONG": long,
         "SHORT": short,
