@@ -187,6 +187,13 @@ class IncidentFilter:
         return self.query(status=rest if status in self.statuses else [*rest, status])
 
     @property
+    def elsewhere(self) -> list[tuple[str, str]]:
+        """The other folders, and the address of the same search in each."""
+        others = [folder for folder in (Folder.ACTIVE, Folder.SNOOZED, Folder.RESOLVED) if folder is not self.folder]
+        feed = reverse("incidents:feed")
+        return [(folder.label, feed + self.query(folder=folder.value)) for folder in others]
+
+    @property
     def active(self) -> str:
         """The address of what is active here."""
         return reverse("incidents:feed") + self.query(folder=Folder.ACTIVE.value)

@@ -39,6 +39,8 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Lane:
     alert: Alert
+    name: str
+    detail: str  # what stands beside the name; empty where all lanes share one of the two
     spans: tuple[Span, ...]
     y: float  # pixels from the top to its middle
 
@@ -73,6 +75,9 @@ class Timeline:
 
     starts_at: datetime
     ends_at: datetime
+    shared_name: (
+        str  # what the alerts of all lanes are named after, said once above them; empty where they share nothing
+    )
     lanes: tuple[Lane, ...]
     ticks: tuple[Tick, ...]
     markers: tuple[Marker, ...]
@@ -115,19 +120,33 @@ def timeline(
     def x(at: datetime) -> float:
         return round((at - starts_at).total_seconds(), 1)
 
+    shared_name, names = _names(alerts)
     lanes = []
-    for place, alert in enumerate(alerts):
+    for place, (alert, (name, detail)) in enumerate(zip(alerts, names, strict=True)):
         events: list[Event | None] = [*by_alert[alert.pk], None]
         spans = (
             _span(one, other, x, x(other.occurred_at if other else ends_at)) for one, other in pairwise(events) if one
         )
-        lanes.append(Lane(alert, tuple(spans), LANE_HEIGHT * (place + 0.5)))
+        lanes.append(Lane(alert, name, detail, tuple(spans), LANE_HEIGHT * (place + 0.5)))
     markers = tuple(Marker(each, x(each.at)) for each in activities if starts_at <= each.at <= ends_at)
     rollouts = tuple(
         Rollout(each, x(each.started_at), x(min(each.ended_at or ends_at, ends_at)) - x(each.started_at))
         for each in deployments
     )
-    return Timeline(starts_at, ends_at, tuple(lanes), _ticks(starts_at, ends_at), markers, rollouts, is_cut)
+    return Timeline(
+        starts_at, ends_at, shared_name, tuple(lanes), _ticks(starts_at, ends_at), markers, rollouts, is_cut
+    )
+
+
+def _names(alerts: Sequence[Alert]) -> tuple[str, list[tuple[str, str]]]:
+    """What all names share, and each lane's name and detail without it: lanes are narrow, and what differs is to be read."""
+    names = [(alert.primary_value or alert.identifier, alert.secondary_value) for alert in alerts]
+    firsts, seconds = {first for first, _ in names}, {second for _, second in names}
+    if len(names) > 1 and len(firsts) == 1 and all(seconds):
+        return names[0][0], [(second, "") for _, second in names]
+    if len(names) > 1 and len(seconds) == 1 and all(seconds):
+        return names[0][1], [(first, "") for first, _ in names]
+    return "", names
 
 
 def _span(one: Event, other: Event | None, x: Callable[[datetime], float], until: float) -> Span:

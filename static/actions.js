@@ -9,7 +9,7 @@
   function gather() {
     for (const toast of document.querySelectorAll(".toast")) {
       if (toasts && toast.parentElement !== toasts) toasts.append(toast);
-      if (toast.id.startsWith("bulk-card") || toast.dataset.goes) continue;
+      if ("stays" in toast.dataset || toast.dataset.goes) continue;
       toast.dataset.goes = "soon";
       setTimeout(() => toast.remove(), STAYS);
     }

@@ -38,7 +38,7 @@
   }
 
   function gather() {
-    const bar = [...document.querySelectorAll("#bulk:not([hidden]) button")].map((each) => pressing("The selected", each));
+    const bar = [...document.querySelectorAll("#bulk button")].filter((each) => each.checkVisibility()).map((each) => pressing("The selected", each));
     const incident = [...document.querySelectorAll("#incident .actions :is(a, button), .tabs a")].map((each) => pressing("This incident", each));
     const keyed = [...document.querySelectorAll("[data-key]:is(a, button)")].filter((each) => each.checkVisibility() && !each.closest("#incident, #bulk, .topnav")).map((each) => pressing("Do", each));
     const pages = [...document.querySelectorAll(".topnav a, .me a")].map((each) => pressing("Go to", each));

@@ -1,4 +1,4 @@
-/* The frame: light and dark, questions in a dialog, and the open incident beside the feed. */
+/* The frame: light and dark, names that are cut, questions in a dialog, and the open incident beside the feed. */
 "use strict";
 (() => {
   const dialog = document.getElementById("dialog");
@@ -14,17 +14,56 @@
     for (const each of document.querySelectorAll(".themes button")) each.setAttribute("aria-pressed", String(each === button));
   });
 
+  /* What is cut for want of room has its full text in a title, for the pointer; who comes by the keyboard reads it here. */
+  const inFull = Object.assign(document.createElement("div"), { className: "in-full", popover: "manual" });
+  inFull.setAttribute("aria-hidden", "true"); // nothing is cut for who listens
+  document.body.append(inFull);
+  const REST = 600; // milliseconds on one thing, so that it covers nothing for who goes on
+  const hasOwnTip = ".link-button"; // tells where it leads, cut or not
+  let resting = 0;
+  const hides = (element) => getComputedStyle(element).overflowX !== "visible" && (element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight);
+  const isCut = (element) => [element, ...element.querySelectorAll(":not(.visually-hidden)")].some(hides);
+
+  function placeInFull() {
+    const { left, top, bottom } = document.activeElement.getBoundingClientRect();
+    const { width, height } = inFull.getBoundingClientRect();
+    inFull.style.left = `${Math.max(4, Math.min(left, innerWidth - width - 4))}px`;
+    inFull.style.top = `${bottom + height + 8 < innerHeight ? bottom + 4 : top - height - 4}px`;
+  }
+
+  function showInFull(element) {
+    const place = element.closest(".rows tr") || element;
+    const texts = [place, ...place.querySelectorAll("[title]")].filter((each) => each.title && isCut(each)).map((each) => each.title);
+    if (!texts.length || element !== document.activeElement) return;
+    inFull.textContent = texts.join("\n");
+    inFull.showPopover();
+    placeInFull();
+  }
+
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.matches(":focus-visible") && !target.matches(hasOwnTip)) resting = setTimeout(showInFull, REST, target);
+  });
+  for (const event of ["focusout", "keydown", "pointerdown"]) {
+    document.addEventListener(event, () => {
+      clearTimeout(resting);
+      inFull.hidePopover();
+    }, true);
+  }
+  document.addEventListener("scroll", () => { if (inFull.matches(":popover-open")) placeInFull(); }, { capture: true, passive: true });
+
   /* Questions: what htmx puts into the dialog opens it */
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target !== dialog || dialog.open) return;
     dialog.showModal();
-    dialog.querySelector("input:not([type=hidden]), select, textarea, button")?.focus();
+    const first = dialog.querySelector("input:not([type=hidden]), select, textarea, button");
+    (first?.type === "radio" ? first.form.querySelector(`[name="${first.name}"]:checked`) || first : first)?.focus();
     document.dispatchEvent(new Event("console:dialog"));
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     const asked = event.detail.elt.closest?.("#dialog");
     if (asked && event.detail.successful && event.detail.target === pane) dialog.close();
   });
+  document.addEventListener("console:begun", () => dialog.close()); // the server's word for an action on many at once
   dialog?.addEventListener("click", (event) => {
     if (event.target !== dialog && !event.target.closest("[data-dismiss]")) return;
     event.preventDefault();
@@ -45,15 +84,10 @@
 
   function closeIncident() {
     const link = document.getElementById("close");
-    const row = document.getElementById(link.hash.slice(1));
-    if (!row) {
-      location.assign(link.href);
-      return;
-    }
     pane.replaceChildren();
     history.pushState({ htmx: true }, "", link.href.split("#")[0]);
     markOpen();
-    row.querySelector("a").focus();
+    document.getElementById(link.hash.slice(1))?.querySelector("a").focus();
     document.dispatchEvent(new Event("console:refreshed"));
   }
 

@@ -10,7 +10,8 @@
   const announcer = document.getElementById("announcer");
   let begun = ""; // the first key of a sequence
   let begunAt = 0;
-  let cursor = ""; // id of the row link that was last under the cursor
+  let cursor = sessionStorage.getItem("cursor") || ""; // what names the row that was last under the cursor
+  let cursorAt = 0; // its place in its table, counted from the head
 
   const KEYS = {
     "Move": [
@@ -56,6 +57,7 @@
     "Help": [
       ["?", "This list", showSheet],
       ["Ctrl+k", "Command box; ⌘K on a Mac"],
+      ["Ctrl+Enter", "Send what you write, as its button does; ⌘Enter on a Mac"],
     ],
   };
   const ALIKE = { "ArrowDown": "j", "ArrowUp": "k" };
@@ -83,9 +85,9 @@
     else element.click();
   }
 
-  /* Of several toasts the newest tells the last action. */
+  /* Of several toasts the newest tells the last action; what stays there is older, or not done yet, and the server knows. */
   function undo() {
-    const offered = [...document.querySelectorAll("#toasts [data-key=z]")].at(-1);
+    const offered = [...document.querySelectorAll("#toasts .toast")].at(-1)?.querySelector("[data-key=z]");
     if (!offered) return activate("z");
     press(offered);
     return true;
@@ -113,49 +115,70 @@
     return activate(key);
   }
 
-  /* Rows: the cursor is the focus, and stays where it was when an incident is closed. */
+  /* Rows: the cursor is the focus. It stays where it was when an incident is closed or the page is shown anew, also where its row has left since. */
   function table() {
     const here = document.activeElement?.closest("table");
     return here?.querySelector(ROW) ? here : [...document.querySelectorAll("table")].find((each) => each.checkVisibility() && each.querySelector(ROW));
   }
 
-  const links = () => [...(table()?.querySelectorAll(ROW) || [])].filter((link) => link.checkVisibility());
+  const rows = () => [...(table()?.rows || [])].filter((row) => row.checkVisibility());
+  const linkOf = (row) => row?.querySelector(ROW);
+  const nameOf = (row) => row?.dataset.key || linkOf(row)?.id || "";
 
-  function place(all) {
-    const focused = all.indexOf(document.activeElement?.closest("tr")?.querySelector(ROW));
-    if (focused >= 0) return focused;
-    const last = all.findIndex((link) => link.id && link.id === cursor);
-    return last >= 0 ? last : all.findIndex((link) => link.ariaCurrent === "true");
+  /* The next row from a place that somebody can be on: one that has just left is told, and passed over. */
+  function beside(all, at, by) {
+    for (let place = at + by; all[place]; place += by) if (linkOf(all[place])) return all[place];
+    return null;
+  }
+
+  /* Where a row is, or where the cursor was when there was still such a row. */
+  function place(all, isIt, by) {
+    const at = all.findIndex(isIt);
+    if (at >= 0) return at;
+    return cursorAt ? Math.min(cursorAt, all.length) - (by > 0 ? 1 : 0) : 0;
   }
 
   function move(by) {
-    const all = links();
-    const at = place(all);
-    const link = all[at < 0 ? 0 : at + by];
-    if (!link) return all.length > 0;
-    link.focus();
-    link.closest("tr").scrollIntoView({ block: "nearest" });
+    const all = rows();
+    if (!all.some(linkOf)) return false;
+    const here = document.activeElement?.closest("tr");
+    const isCursor = all.includes(here) ? (row) => row === here : cursor ? (row) => nameOf(row) === cursor : (row) => linkOf(row)?.ariaCurrent === "true";
+    const at = place(all, isCursor, by);
+    const row = beside(all, at, at ? by : 1);
+    if (row) {
+      linkOf(row).focus();
+      row.scrollIntoView({ block: "nearest" });
+    }
     return true;
   }
 
   function underCursor() {
     const row = document.activeElement?.closest("tr");
-    return row?.querySelector(ROW) ? row : null;
+    return linkOf(row) ? row : null;
   }
 
   function openRow() {
-    const link = underCursor()?.querySelector(ROW);
+    const link = linkOf(underCursor());
     link?.click();
     return Boolean(link);
   }
 
   function step(by) {
-    const all = [...document.querySelectorAll("#rows .row-link")];
-    const at = all.findIndex((link) => link.ariaCurrent === "true");
-    if (at < 0) return false;
-    if (all[at + by]) all[at + by].click();
-    else announcer.textContent = by > 0 ? "This is the last incident of the page" : "This is the first incident of the page";
+    const open = document.getElementById("incident")?.dataset.key;
+    if (!open) return false;
+    const all = [...document.querySelectorAll("#rows tr")];
+    const row = beside(all, place(all, (each) => each.dataset.key === open, by), by);
+    if (row) {
+      remember(row);
+      linkOf(row).click();
+    } else announcer.textContent = by > 0 ? "This is the last incident of the page" : "This is the first incident of the page";
     return true;
+  }
+
+  function remember(row) {
+    cursor = nameOf(row);
+    cursorAt = row.rowIndex;
+    sessionStorage.setItem("cursor", cursor);
   }
 
   function select() {
@@ -174,13 +197,13 @@
   }
 
   function copyLink() {
-    copy(underCursor()?.querySelector(ROW)?.href || location.href, "The link is copied");
+    copy(linkOf(underCursor())?.href || location.href, "The link is copied");
     return true;
   }
 
   function copyName() {
-    const link = underCursor()?.querySelector(ROW);
-    const name = link ? link.closest("td").dataset.full || link.textContent : document.querySelector(".incident-title")?.textContent;
+    const link = linkOf(underCursor());
+    const name = link ? link.title : document.querySelector(".incident-title")?.textContent;
     if (name) copy(name.trim(), "The name is copied");
     return Boolean(name);
   }
@@ -239,9 +262,17 @@
       begunAt = Date.now();
     }
   });
+  document.addEventListener("keydown", (event) => {
+    const form = event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.form;
+    if (!form) return;
+    event.preventDefault();
+    const isComplete = form.checkValidity();
+    form.requestSubmit(form.querySelector("[type=submit]"));
+    if (isComplete && !form.closest("dialog")) event.target.blur(); // what comes next are keys again
+  });
   document.addEventListener("focusin", (event) => {
-    const link = event.target.closest("tr")?.querySelector(ROW);
-    if (link?.id) cursor = link.id;
+    const row = event.target.closest("tr");
+    if (linkOf(row)) remember(row);
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest("#show-keys")) showSheet();

@@ -128,7 +128,7 @@
     if (failing && Date.now() - freshAt > DOWN_AFTER) return ["down", `Not live since ${clock(freshAt)}`];
     if (failing || (streams && !streamed() && age > 2)) return ["reconnecting", `Reconnecting, data ${age} s old`];
     if (paused) return ["paused", waiting ? `Paused, ${waiting} new` : "Paused"];
-    if (streams) return streamed() ? ["live", "Live"] : ["reconnecting", "Connecting"];
+    if (streams) return streamed() ? ["live", "Live"] : ["connecting", "Connecting"];
     return ["polling", `Updates every ${POLL / 1000} s`];
   }
 
@@ -167,7 +167,7 @@
     return new Promise(() => {}); // until this tab is closed
   }
 
-  document.addEventListener("console:ask", () => { etag = ""; ask(); });
+  for (const event of ["console:ask", "console:begun"]) document.addEventListener(event, () => { etag = ""; ask(); });
   document.addEventListener("console:waiting", (event) => { waiting = event.detail; state(); });
   for (const event of ["htmx:pushedIntoHistory", "console:refreshed"]) document.addEventListener(event, tell);
   addEventListener("popstate", tell);

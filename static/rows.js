@@ -69,7 +69,7 @@
   /* Whether somebody is reading, so that no row may move: the view is paused or scrolled, something is selected, a menu or a dialog is open, the rows are under a hand. */
   function isRead() {
     if (paused || document.querySelector("dialog[open]")) return true;
-    if (document.querySelector("#main details[open], [popover]:popover-open")) return true;
+    if (document.querySelector("#main details[open]")) return true;
     if (byId("main").scrollTop > 0 || scrollY > 0 || body().querySelector("[name=incident]:checked")) return true;
     const isUnderHand = body().matches(":hover") || body().contains(document.activeElement);
     return isUnderHand && Date.now() - touched < HOLD;
@@ -140,6 +140,7 @@
       if (!row) {
         row = parsed(htmls.get(key) || "");
         if (!row) continue;
+        body().querySelector(`.row-gone[data-key="${key}"]`)?.remove(); // it is back
         remember(row);
         if (!known.has(key)) fresh.push(row);
         known.add(key);

@@ -1,4 +1,4 @@
-/* Selecting rows of a table: one, a range with Shift, or all of the page; the bar named by `data-bar`, with what can be done, shows while some are.
+/* Selecting rows of a table: one, a range with Shift, or all of the page; the bar named by `data-bar`, with what can be done, shows while some are, by the stylesheet.
    In the feed all that match can be selected, too. Tables come and go, so all is heard at the document. */
 "use strict";
 (() => {
@@ -17,7 +17,6 @@
     const count = every.filter((box) => box.checked).length;
     page.checked = count > 0 && count === every.length;
     page.indeterminate = count > 0 && !page.checked;
-    bar.hidden = !count;
     if (isFeed(table)) offerAll(page.checked, bar);
     bar.querySelector(".bulk-count").textContent = isFeed(table) && all.checked ? "All matching selected" : `${count} selected`;
   }
@@ -52,15 +51,18 @@
     for (const box of boxes(table)) box.checked = event.target.checked;
     show(table);
   });
+  function clear(table) {
+    for (const box of boxes(table)) box.checked = false;
+    show(table);
+  }
+
+  document.addEventListener("console:begun", () => { for (const table of tables()) clear(table); });
   document.addEventListener("console:refreshed", showAll);
   document.addEventListener("htmx:afterSettle", showAll);
   document.addEventListener("keydown", (event) => {
     const chosen = [...tables()].filter((table) => boxes(table).some((box) => box.checked));
     if (event.key !== "Escape" || !chosen.length || document.querySelector("dialog[open]")) return;
-    for (const table of chosen) {
-      for (const box of boxes(table)) box.checked = false;
-      show(table);
-    }
+    for (const table of chosen) clear(table);
     event.stopImmediatePropagation();
   }, true);
   showAll();

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django import template
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from alerts.events import Status, shown
@@ -32,8 +33,9 @@ TELLING_TAGS = (
     "region",
 )  # come first, where an incident has them
 TAG_LIMIT = 40  # a longer value says little in a row
-TAIL = 14  # how much of a long name's end stays in sight
-LONG_NAME = 36
+LONG_NAME = 24  # a shorter one is cut at its end where there is no room
+TAIL = 10  # how much of a long name's end stays in sight
+HOST = re.compile(r"[\w-]+(\.[\w-]+)+")
 
 
 @register.simple_tag
@@ -61,19 +63,20 @@ def query_place(text: str, position: int) -> QueryPlace:
 
 
 @register.simple_tag
-def sort_header(view: IncidentFilter, sort: str, word: str, classes: str) -> SafeString:
-    """A column's head that sorts by it, where the folder can be sorted."""
+def sort_header(view: IncidentFilter, sort: str, word: str, classes: str, told: str = "") -> SafeString:
+    """A column's head that sorts by it, where the folder can be sorted; `told` says by what, where the column's word does not."""
     if view.folder is Folder.RESOLVED:
         return format_html('<th scope="col" class="{}">{}</th>', classes, word)
     chosen = Sort(sort)
     return format_html(
-        '<th scope="col" class="{}"{}><a class="sort" href="{}{}" title="Sort: {}">{}{}</a></th>',
+        '<th scope="col" class="{}"{}><a class="sort" href="{}{}" title="Sort: {}">{}{}{}</a></th>',
         classes,
         mark_safe(' aria-sort="descending"') if view.sort is chosen else "",
         reverse("incidents:feed"),
         view.query(sort=chosen.value),
         chosen.words,
         word,
+        format_html(' <span class="sort-told">{}</span>', told) if told and view.sort is chosen else "",
         icon("arrow-down") if view.sort is chosen else "",
     )
 
@@ -106,10 +109,16 @@ def ribbon(incident: Incident) -> str:
 
 @register.simple_tag
 def middle(name: str) -> SafeString:
-    """A name that, where it is too long, is cut in the middle: hosts differ at their ends."""
+    """A name that, where it is too long, is cut in the middle: names differ at their ends. Those of hosts lose their domain first."""
     if len(name) < LONG_NAME or " " in name:
         return format_html("{}", name)
-    return format_html('<span class="middle"><span>{}</span><span>{}</span></span>', name[:-TAIL], name[-TAIL:])
+    label, dot, domain = name.partition(".") if HOST.fullmatch(name) else (name, "", "")
+    head, tail = (label[:-TAIL], label[-TAIL:]) if len(label) >= LONG_NAME else (label, "")
+    parts = {"head": head, "tail": tail, "domain": dot + domain}
+    spans = format_html_join(
+        "", '<span class="middle-{}">{}</span>', ((part, text) for part, text in parts.items() if text)
+    )
+    return format_html('<span class="middle">{}</span>', spans)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, retarget
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
 
 from incidents import tasks
 from incidents.filters import IncidentFilter
@@ -21,6 +21,7 @@ from incidents.views.grouping import merge_chosen
 from people.access import SignedInRequest, responders_only
 
 SHOWN_SKIPPED = 20  # of each reason
+NAMED = 5  # incidents of a question; more are told by their numbers
 
 
 @responders_only
@@ -55,7 +56,12 @@ def start(request: SignedInRequest, pk: int) -> HttpResponse:
             bulk.run(drafted.pk)
     except InvalidTransition as refusal:
         messages.error(request, str(refusal))
-    return _leave(request)
+        return _leave(request)
+    if not request.htmx:
+        return _leave(request)
+    return trigger_client_event(
+        reswap(retarget(_told(request, drafted), "#toasts"), "beforeend"), "console:begun", after="settle"
+    )
 
 
 @responders_only
@@ -66,6 +72,9 @@ def undo(request: SignedInRequest, pk: int) -> HttpResponse:
         begin_undo(done)
     except InvalidTransition as refusal:
         messages.error(request, str(refusal))
+        return _leave(request, done.get_absolute_url())
+    if request.htmx:
+        return trigger_client_event(_told(request, done), "console:begun", after="settle")
     return _leave(request, done.get_absolute_url())
 
 
@@ -109,6 +118,8 @@ def _matching(request: SignedInRequest) -> str:
 def _ask(request: SignedInRequest, drafted: BulkAction, form: ActionForm) -> HttpResponse:
     context = {"bulk": drafted, "form": form, "name": drafted.what, "next": there(request, "/")}
     context["question"], context["partial"] = form.question(drafted.total), "incidents/_ask_bulk.html"
+    is_few = drafted.total <= NAMED and not drafted.matching
+    context["named"] = Incident.objects.filter(pk__in=drafted.snapshot) if is_few else ()
     if request.htmx:
         return retarget(render(request, "incidents/_ask_bulk.html", context), "#dialog")
     return render(request, "components/confirm.html", context)
@@ -118,6 +129,15 @@ def _leave(request: SignedInRequest, otherwise: str = "/") -> HttpResponse:
     """Back to the view it was begun in, shown anew."""
     url = there(request, otherwise)
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
+
+
+def _told(request: SignedInRequest, bulk_action: BulkAction) -> HttpResponse:
+    """What became of it, for the corner of a feed that stays as it is, with the cursor in it. What went through at once needs no second telling."""
+    bulk_action.refresh_from_db()
+    if not bulk_action.is_at_work and not bulk_action.skipped and not bulk_action.kept:
+        bulk_action.announced_at = timezone.now()
+        bulk_action.save(update_fields=["announced_at"])
+    return render(request, "incidents/_bulk_card.html", {"bulk": bulk_action})
 
 
 def _reasons(reasons: dict[str, list[int]], visible: IncidentQuerySet) -> list[tuple[str, int, list[Incident]]]:

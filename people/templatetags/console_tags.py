@@ -146,8 +146,8 @@ def thousands(number: int) -> str:
 
 @register.filter
 def short_amount(number: int) -> str:
-    """The same where there is little room: "13.3k"."""
-    return f"{number:,}" if number < 10_000 else f"{number / 1000:.1f}k" if number < 100_000 else f"{number // 1000}k"
+    """The same where there is little room, rounded down: "1.9k", "13k"."""
+    return str(number) if number < 1000 else f"{number // 100 / 10}k" if number < 10_000 else f"{number // 1000}k"
 
 
 # By the beginning of an address.

@@ -88,6 +88,15 @@ def test_no_page_is_wider_than_a_small_screen(visitor: Any, site: SiteMap, width
     assert not wide, "\n".join(wide)
 
 
+def test_the_top_bar_is_one_row_on_a_phone(visitor: Any, site: SiteMap) -> None:
+    for width in (390, 320):
+        visitor.set_viewport_size({"width": width, "height": 700})
+        visitor.goto("/")
+        visitor.locator(".live[data-state=live]").wait_for()
+        assert visitor.locator(".topbar").bounding_box()["height"] < 56, width
+    visitor.set_viewport_size({"width": 1280, "height": 800})
+
+
 SMALL = """[...document.querySelectorAll("a[href], button, summary, select, input:not([type=hidden])")].filter((element) => {
   const boxes = [element, element.closest("label")].filter(Boolean).map((each) => each.getBoundingClientRect());
   const isInText = getComputedStyle(element).display === "inline";

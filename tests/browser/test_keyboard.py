@@ -148,6 +148,62 @@ def test_an_action_is_for_the_row_under_the_cursor(page: Any, send: Callable[...
     page.keyboard.press("Escape")
 
 
+def test_the_list_is_worked_off_row_by_row_and_the_cursor_stays(page: Any, send: Callable[..., None]) -> None:
+    from playwright.sync_api import expect
+
+    hosts = [f"shelf-{place}-of-the-storage-array-in-the-second-room-{place}" for place in range(5)]
+    for host in reversed(hosts):
+        send(host)
+        page.wait_for_timeout(1)
+    page.goto("/?q=shelf")
+    expect(page.locator("#rows .row-link")).to_have_count(5)
+    second, third = (page.locator(f".row-link[title='{host}']") for host in hosts[1:3])
+    keys, dialog, gone = page.keyboard, page.locator("#dialog[open]"), page.locator(".row-gone")
+    width = third.bounding_box()["width"]
+
+    # What is cut is told in full to who rests on it.
+    keys.press("j")
+    keys.press("j")
+    expect(second).to_be_focused()
+    expect(page.locator(".in-full")).to_contain_text(hosts[1])
+
+    # Resolved from the list: the question names it, the page stays, and the next key goes on below.
+    keys.press("e")
+    expect(dialog).to_contain_text(hosts[1])
+    keys.type("Replaced")
+    keys.press("Control+Enter")
+    expect(gone).to_contain_text(hosts[1])
+    expect(dialog).to_have_count(0)
+    assert third.bounding_box()["width"] == width  # what left moves nothing
+    keys.press("j")
+    expect(third).to_be_focused()
+    keys.press("z")
+    expect(second).to_be_visible()
+
+    # Resolved from its pane, and on to the next one; after what is written keys are keys again.
+    keys.press("j")
+    keys.press("Enter")
+    title = page.locator("#incident-title")
+    expect(title).to_have_text(hosts[3])
+    keys.press("e")
+    expect(dialog).to_be_visible()
+    keys.press("Control+Enter")
+    expect(page.locator("#incident")).to_contain_text("Resolved by you")
+    expect(gone.filter(has_text=hosts[3])).to_be_visible()
+    keys.press("]")
+    expect(title).to_have_text(hosts[4])
+    keys.press("c")
+    keys.type("Looking")
+    keys.press("Control+Enter")
+    expect(page.locator("#incident")).to_contain_text("Looking")
+    keys.press("t")
+    page.wait_for_url("**/timeline*")
+    keys.press("Escape")
+    expect(title).to_have_count(0)
+    keys.press("k")
+    expect(third).to_be_focused()
+
+
 def test_one_key_shows_all_times_in_utc_and_back(
     browser: Any, console: RunningConsole, send: Callable[..., None]
 ) -> None:
@@ -226,7 +282,7 @@ def test_the_name_of_a_row_and_of_the_open_incident_is_copied_by_one_key(page: A
     name = "a-rather-long-name-of-a-machine-that-is-cut-in-its-middle-0042.fra.example.com"
     send(name, check="Disk")
     page.goto("/")
-    page.locator(f"[data-full='{name}'] .row-link").focus()
+    page.locator(f".row-link[title='{name}']").focus()
     page.keyboard.press("y")
     expect(page.locator("#announcer")).to_have_text("The name is copied")
     assert page.evaluate("navigator.clipboard.readText()") == name

@@ -43,6 +43,21 @@ def test_the_question_says_what_it_is_about_and_what_still_fires(acting: Client,
     assert Incident.objects.open().count() == 4
 
 
+def test_the_question_names_a_few(acting: Client, four: list[Incident]) -> None:
+    shown = acting.post("/bulk", {"what": "resolve", "incident": four[2].pk}).content.decode()
+    assert '<span class="pick-title">c <span class="hint">' in shown
+    assert "2 alerts still fire." in shown
+
+
+def test_in_the_feed_the_result_stands_in_the_corner_and_the_page_stays(acting: Client, four: list[Incident]) -> None:
+    drafted = asked(acting, "resolve", incident=[each.pk for each in four])
+    reply = acting.post(f"/bulk/{drafted.pk}/start", headers={"HX-Request": "true"})
+    assert reply.headers["HX-Retarget"] == "#toasts"
+    assert "console:begun" in reply.headers["HX-Trigger-After-Settle"]
+    assert "4 done" in reply.content.decode()
+    assert "bulk-card" not in acting.get("/").content.decode()  # it was told
+
+
 def test_it_is_done_to_those_and_to_no_late_comer(acting: Client, four: list[Incident], post_event: PostEvent) -> None:
     drafted = asked(acting, "resolve", all="1", matching="?status=critical")
     post_event(host="late", check="disk")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,15 @@ def test_a_posted_alert_is_a_row_of_the_feed(acting: Client, post_event: PostEve
     shown = page(acting, "/")
     for said in ("db-1", "Disk", "Critical", "payments", "Nagios", "(1) Critical"):
         assert said in shown
+
+
+def test_a_long_name_keeps_what_tells_it_from_others_and_is_told_whole(acting: Client, post_event: PostEvent) -> None:
+    name = "checkout-service-7c5d9f64bb-2mxwq.prod.internal.example.com"
+    post_event(host=name, check="Disk")
+    shown = page(acting, "/")
+    parts = dict(re.findall(r'<span class="middle-(\w+)">([^<]+)</span>', shown))
+    assert parts == {"head": "checkout-service-7c5d9f", "tail": "64bb-2mxwq", "domain": ".prod.internal.example.com"}
+    assert f'title="{name}"' in shown
 
 
 def test_a_page_that_asks_is_told_what_is_there_and_nothing_where_nothing_changed(
@@ -259,6 +269,10 @@ def test_a_filter_that_hides_everything_says_how_much(acting: Client, post_event
     post_event(host="db-1")
     shown = page(acting, "/?q=nothing-like-it")
     assert "Hidden by the filter: <strong>1</strong>" in shown
+    assert re.findall(r'href="([^"]+)">(Snoozed|Resolved)</a>', shown.split('id="empty"')[1]) == [
+        ("/?folder=snoozed&amp;q=nothing-like-it", "Snoozed"),
+        ("/?folder=resolved&amp;q=nothing-like-it", "Resolved"),
+    ]
     assert "Clear the filter" in shown
 
 
