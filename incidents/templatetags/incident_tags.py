@@ -162,7 +162,7 @@ def together(matcher: Matcher | None, incident: Incident) -> str:
 
 
 @register.filter
-def told(shared_with: list[list[str]]) -> str:
+def people_named(shared_with: list[list[str]]) -> str:
     """Whom an incident is shared with."""
     return ", ".join(name for _, name in shared_with)
 
