@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -164,10 +163,6 @@ def _as_form(sent: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any
 
 def _refusal(name: str, value: object) -> str:
     """Why a field cannot be so; empty where it can, as far as the form does not say."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # lone surrogates, which no database keeps
-        return "holds characters that are not text."
     match name:
         case "name" | "description":
             return "" if isinstance(value, str) else "must be text."

@@ -244,8 +244,11 @@ def test_plans_are_searched_sorted_and_in_pages(script: Script) -> None:
         ({"start": "tomorrow"}, "start: must be a time in seconds since 1970."),
         ({"end": True}, "end: must be a time in seconds since 1970."),
         ({"end": 10**30}, "end: must be a time in seconds since 1970."),
-        ({"name": "\ud800"}, "name: holds characters that are not text."),
-        ({"condition": {"=": ["host", "\ud800"]}}, "condition: holds characters that are not text."),
+        ({"name": "\ud800"}, "name: holds characters that are not text (NUL, lone surrogates)."),
+        (
+            {"condition": {"=": ["host", "\ud800"]}},
+            "condition: holds characters that are not text (NUL, lone surrogates).",
+        ),
         ({"end": 5}, "end: This time has passed already."),
         ({"frequency": "Daily"}, "frequency: must be Once: plans that repeat are not supported."),
         ({"frequency_data": {"duration": 60}}, "frequency_data: must be left out"),
