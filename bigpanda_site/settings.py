@@ -225,7 +225,8 @@ else:
     }
 # What takes its time has a worker of its own, and never stands in the way of alerts.
 CELERY_TASK_ROUTES = {
-    f"incidents.tasks.{name}": {"queue": "jobs"} for name in ("replay", "suggest", "follow_shadows", "take_up_runs")
+    f"incidents.tasks.{name}": {"queue": "jobs"}
+    for name in ("replay", "suggest", "follow_shadows", "take_up_runs", "mail_shares")
 }
 SWEEP_SECONDS = 5.0
 CELERY_BEAT_SCHEDULE = {

@@ -100,7 +100,6 @@ TOLD = {
 }
 for incident in Incident.objects.all():
     lifecycle.comment(incident, by=admin, text=COMMENT)
-    lifecycle.share(incident, by=admin, people=[admin])
     Activity.objects.bulk_create(
         Activity(incident=incident, kind=kind, at=incident.changed_at, by=admin, comment=COMMENT, details=details)
         for kind, details in TOLD.items()
