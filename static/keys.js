@@ -11,7 +11,8 @@
   let begun = ""; // the first key of a sequence
   let begunAt = 0;
   let cursor = sessionStorage.getItem("cursor") || ""; // what names the row that was last under the cursor
-  let cursorAt = 0; // its place in its table, counted from the head
+  // Its place in its table, counted from the head; a page made anew knows it for the sake of an open incident that just left the list.
+  let cursorAt = document.getElementById("incident") ? Number(sessionStorage.getItem("cursorAt")) : 0;
 
   const KEYS = {
     "Move": [
@@ -179,6 +180,7 @@
     cursor = nameOf(row);
     cursorAt = row.rowIndex;
     sessionStorage.setItem("cursor", cursor);
+    sessionStorage.setItem("cursorAt", cursorAt);
   }
 
   function select() {
