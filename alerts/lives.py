@@ -78,9 +78,7 @@ class Life:
     new_lines: list[Line] = field(default_factory=list)
     log: list[Line] | None = None  # all its lines, read when one comes late
     is_changed: bool = False
-    correlated_revision: int | None = (
-        None  # written where who changes it by hand has counted it into its incident as well
-    )
+    correlated_revision: int | None = None  # set by who changes it by hand and counts it into its incident as well
 
     @classmethod
     def begin(

@@ -112,11 +112,11 @@ def _read_behind() -> list[Seen]:
     # fmt: on
     app_keys = AppKey.objects.only("source_system", "name").in_bulk({row[2] for row in rows})
     alerts = []
-    for pk, identifier, app_key, status, severity, tags, primary, secondary, *further, plan in rows:
+    for pk, identifier, app_key, status, severity, tags, primary, secondary, *further in rows:
         source = app_keys[app_key].source_system, app_keys[app_key].name
         values = shown(tags.get(primary, "")), shown(tags.get(secondary, ""))
         seen = Seen(pk, identifier, *source, status, severity, tags, *values, *further)
-        seen.maintenance_plan_id, seen.counted_in_maintenance = plan, plan is not None
+        seen.counted_in_maintenance = seen.is_in_maintenance
         alerts.append(seen)
     return alerts
 

@@ -258,13 +258,8 @@ class Gathering:
             if alert.is_in_maintenance:
                 expected[alert.status] += 1
             firing, silent = sum(counts[Status.OK + 1 :]), sum(expected[Status.OK + 1 :])
-            incident.maintenance = (
-                Maintenance.ACTIVE
-                if silent and silent == firing
-                else Maintenance.PARTIAL
-                if silent
-                else Maintenance.NONE
-            )
+            some_or_all = Maintenance.ACTIVE if silent == firing else Maintenance.PARTIAL
+            incident.maintenance = some_or_all if silent else Maintenance.NONE
             incident.maintenance_counts = expected
         incident.status_counts = counts
         alert.counted_status, alert.counted_in_maintenance = alert.status, alert.is_in_maintenance

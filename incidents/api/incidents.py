@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
 from django.db.models import Q
@@ -15,13 +15,12 @@ from rest_framework.response import Response
 from alerts.models import Alert
 from incidents import bpql, lifecycle, tag_definitions
 from incidents.api import incident_data as data
-from incidents.api.resource import NOTHING, Resource, done, is_key, moment
+from incidents.api.resource import NOTHING, PersonsResource, done, is_key, moment
 from incidents.feed import Folder
 from incidents.models import Environment, Incident, IncidentTag, Priority
 from incidents.querysets import IncidentQuerySet
 from incidents.tag_forms import TagDefinitionForm
 from people.api import number
-from people.authentication import ApiKeyAuthentication
 from people.models import Area, User
 from people.permissions import permits
 
@@ -32,13 +31,8 @@ LARGEST_PAGE, LARGEST_EXPANDED_PAGE = 100, 10
 BATCH_LIMIT, BATCH_COMMENT_LIMIT = 500, 1000
 
 
-class _Resource(Resource):
-    authentication_classes = (ApiKeyAuthentication,)
+class _Resource(PersonsResource):
     permission_classes = (permits(Area.INCIDENTS),)
-
-    @property
-    def person(self) -> User:
-        return cast(User, self.request.user)
 
     def keys(self, name: str) -> list[int]:
         sent = self.sent().get(name)

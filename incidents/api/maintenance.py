@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
@@ -14,12 +14,11 @@ from rest_framework.response import Response
 from alerts.api import error_response
 from incidents import bpql, maintenance_plans
 from incidents.api.incident_data import seconds
-from incidents.api.resource import NOTHING, Resource, is_key
+from incidents.api.resource import NOTHING, PersonsResource, is_key
 from incidents.maintenance_plans import NotNow, PlanForm
 from incidents.models import MaintenancePlan
 from people.api import number
-from people.authentication import ApiKeyAuthentication
-from people.models import Area, User
+from people.models import Area
 from people.models.preferences import time_zones
 from people.permissions import permits
 
@@ -34,13 +33,8 @@ SORTS: dict[str, Callable[[MaintenancePlan], datetime]] = {
 FREQUENCIES = ("one-time", "recurring")
 
 
-class _Resource(Resource):
-    authentication_classes = (ApiKeyAuthentication,)
+class _Resource(PersonsResource):
     permission_classes = (permits(Area.MAINTENANCE),)
-
-    @property
-    def person(self) -> User:
-        return cast(User, self.request.user)
 
     def find(self, key: str) -> MaintenancePlan:
         plan = MaintenancePlan.objects.kept().filter(pk=int(key)).first() if is_key(key) else None

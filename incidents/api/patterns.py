@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from alerts import limits
 from alerts.api import error_response
 from incidents import pattern_transfer, patterns
+from incidents.api.resource import PersonsResource
 from incidents.models import CorrelationPattern
 from incidents.pattern_transfer import as_data
-from people.authentication import ApiKeyAuthentication
-from people.models import Area, User
+from people.models import Area
 from people.permissions import permits
 
 
-class _Resource(APIView):
-    authentication_classes = (ApiKeyAuthentication,)
+class _Resource(PersonsResource):
     permission_classes = (permits(Area.PATTERNS),)
-
-    @property
-    def person(self) -> User:
-        return cast(User, self.request.user)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
@@ -14,6 +14,8 @@ from rest_framework.views import APIView
 
 from alerts.api import error_response
 from incidents.lifecycle import InvalidTransition
+from people.authentication import ApiKeyAuthentication
+from people.models import User
 
 COMMENT_LIMIT = 10_000
 NOTHING = HTTPStatus.NO_CONTENT
@@ -38,6 +40,16 @@ class Resource(APIView):
         if required and not said.strip():
             raise ValidationError({name: ["must say something."]})
         return said
+
+
+class PersonsResource(Resource):
+    """For somebody's own script, which may what they may."""
+
+    authentication_classes = (ApiKeyAuthentication,)
+
+    @property
+    def person(self) -> User:
+        return cast(User, self.request.user)
 
 
 def done(

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.http import Http404
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from incidents.api.resource import PersonsResource
 from incidents.views.why import answer_for, visible_alerts
 from incidents.why import explain
-from people.authentication import ApiKeyAuthentication
-from people.models import Area, User
+from people.models import Area
 from people.permissions import permits
 
 
-class _Resource(APIView):
-    authentication_classes = (ApiKeyAuthentication,)
+class _Resource(PersonsResource):
     permission_classes = (permits(Area.INCIDENTS),)
 
 
@@ -26,7 +22,7 @@ class Why(_Resource):
     """The decision about one alert: what each pattern said of it."""
 
     def get(self, request: Request, pk: int) -> Response:
-        alert = visible_alerts(cast(User, request.user)).filter(pk=pk).first()
+        alert = visible_alerts(self.person).filter(pk=pk).first()
         if alert is None:
             raise NotFound(f"There is no alert {pk}.")
         return Response(explain([alert])[0].as_data())
@@ -38,6 +34,6 @@ class WhyNot(_Resource):
     def get(self, request: Request) -> Response:
         asked = request.query_params
         try:
-            return Response(answer_for(asked.get("alert", ""), asked.get("other", ""), cast(User, request.user)))
+            return Response(answer_for(asked.get("alert", ""), asked.get("other", ""), self.person))
         except Http404 as missing:
             raise NotFound(str(missing)) from missing
