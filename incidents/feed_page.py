@@ -43,7 +43,12 @@ def moving_context(
     context = {
         "filter": asked,
         "view_query": asked.query(),
-        "pills": [(status, here.get(status, 0), name in asked.statuses) for name, status in STATUSES.items()],
+        "pills": [
+            (status, here.get(status, 0), name in asked.statuses)
+            for name, status in STATUSES.items()
+            # What waits in maintenance has no status that calls for anybody.
+            if asked.folder is not feed.Folder.MAINTENANCE or name in asked.statuses
+        ],
         "sorts": list(Sort),
         "worst": worst,
         "of_worst": counts.by_status(feed.Folder.ACTIVE, asked.environment).get(worst, 0),

@@ -25,7 +25,8 @@
   const isCut = (element) => [element, ...element.querySelectorAll(":not(.visually-hidden)")].some(hides);
 
   function placeInFull() {
-    const { left, top, bottom } = document.activeElement.getBoundingClientRect();
+    const { left } = document.activeElement.getBoundingClientRect();
+    const { top, bottom } = (document.activeElement.closest(".rows tr") || document.activeElement).getBoundingClientRect();
     const { width, height } = inFull.getBoundingClientRect();
     inFull.style.left = `${Math.max(4, Math.min(left, innerWidth - width - 4))}px`;
     inFull.style.top = `${bottom + height + 8 < innerHeight ? bottom + 4 : top - height - 4}px`;

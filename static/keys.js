@@ -145,8 +145,8 @@
     const here = document.activeElement?.closest("tr");
     const isCursor = all.includes(here) ? (row) => row === here : cursor ? (row) => nameOf(row) === cursor : (row) => linkOf(row)?.ariaCurrent === "true";
     const at = place(all, isCursor, by);
-    const row = beside(all, at, at ? by : 1);
-    if (row) {
+    const row = beside(all, at, at ? by : 1) || all[at];
+    if (linkOf(row)) {
       linkOf(row).focus();
       row.scrollIntoView({ block: "nearest" });
     }
