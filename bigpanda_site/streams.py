@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 PATH = "/live"
 PING_SECONDS = 15
 RECHECK_SECONDS = 60  # a person who was signed out or given another role is noticed this soon
-LEAST_REST = 0.25  # seconds between two rounds
-REST = 4  # times as long as a round took: making views takes a fifth of one core at most
+LEAST_REST, MOST_REST = 0.25, 5.0  # seconds between two rounds
+REST = 4  # times as long as a round took: making views takes a fifth of one core
 VIEWS_AT_MOST = 12  # of one stream
 BEHIND_AT_MOST = 100  # messages that a browser has not taken; it begins anew then
 
@@ -87,7 +87,7 @@ class Watchers:
                     await self._refresh(key, this_round)
             for page in self.pages:
                 self._tell_incidents(page, changed)
-            await asyncio.sleep(max(LEAST_REST, REST * (monotonic() - began)))
+            await asyncio.sleep(rest_after(monotonic() - began))
 
     def _round(self, changed: set[str]) -> Round:
         """About the incidents that changed; from time to time about everything, since their owners' names, say, change too."""
@@ -126,6 +126,11 @@ class Watchers:
 
 
 watchers = Watchers()
+
+
+def rest_after(took: float) -> float:
+    """Seconds until the next round. One that was held up, as where the machine slept or the database stood, keeps nobody waiting afterwards."""
+    return min(max(LEAST_REST, REST * took), MOST_REST)
 
 
 async def _made(view: WatchedView, tell: Callable[[], Told]) -> bytes | None:
