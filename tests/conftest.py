@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from django.apps import apps
 from django.conf import settings
@@ -128,6 +132,20 @@ def post_event(send: Send, app_key: Any) -> PostEvent:
 @pytest.fixture
 def post_batch(send: Send, app_key: Any) -> PostBatch:
     return lambda *items: send({"app_key": app_key.secret, "alerts": list(items)})
+
+
+@pytest.fixture
+def own_database() -> Iterator[dict[str, str]]:
+    """The settings of a running console whose database is its own, and of the kind that this run of the suite is about."""
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        yield {}
+        return
+    name = f"console_{secrets.token_hex(8)}"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+        yield {"DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ class Legs:
             broker.stdin.write(broker_config(port, "legs"))
             broker.stdin.close()
             urls = {"DATABASE_URL": database, "REDIS_URL": f"redis://:legs@127.0.0.1:{port}/0"}
-            return self.pytest("postgres", "not browser", self.environment("postgres", **urls))
+            return self.pytest("postgres", "not browser and not any_database", self.environment("postgres", **urls))
 
     def browser(self) -> Outcome:
         if reason := chromium.missing():

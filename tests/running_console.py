@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -50,6 +54,15 @@ class RunningConsole:
         self.arguments = ["--port", str(self.port), *arguments]
         self.output: list[str] = []
         self.password = ""
+
+    @classmethod
+    def prepared(cls, data: Path, settings: Mapping[str, str] | None = None) -> Self:
+        """One whose first start on SQLite is over: it takes ten times as long as the next, so one is made for all tests that are not about it."""
+        first, password = _first_start()
+        shutil.copytree(first, data, dirs_exist_ok=True)
+        console = cls(data, settings=settings)
+        console.password = password
+        return console
 
     def start(self) -> Self:
         """In a process group of its own, like a job of a shell."""
@@ -124,6 +137,15 @@ class RunningConsole:
     def process_of(self, word: str) -> int | None:
         """The child whose command line holds the word."""
         return next((number for number, command in self.processes().items() if word in command), None)
+
+
+@cache
+def _first_start() -> tuple[Path, str]:
+    """A data folder as the first start leaves it, and the administrator's password."""
+    folder = Path(tempfile.mkdtemp(prefix="console-first-start-"))
+    atexit.register(shutil.rmtree, folder)
+    with RunningConsole(folder) as console:
+        return folder, console.password
 
 
 def gone(number: int) -> bool:

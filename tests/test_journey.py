@@ -26,8 +26,8 @@ def incidents(console: RunningConsole) -> list[list[Any]]:
     return rows
 
 
-def test_from_an_empty_folder_to_a_resolved_incident(tmp_path: Path) -> None:
-    with RunningConsole(tmp_path / "a folder with a space") as console:
+def test_from_an_empty_folder_to_a_resolved_incident(tmp_path: Path, own_database: dict[str, str]) -> None:
+    with RunningConsole(tmp_path / "a folder with a space", settings=own_database) as console:
         assert console.password, "the first start prints an administrator's login"
 
         token = console.manage("create_org_token", "First steps")
@@ -52,9 +52,10 @@ def test_from_an_empty_folder_to_a_resolved_incident(tmp_path: Path) -> None:
         eventually(lambda: incidents(console) == [[*row, False]], "the incident resolved by itself")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("command", ["create_org_token", "create_app_key", "create_user"])
 def test_a_name_that_is_taken_is_a_clear_error(command: str, tmp_path: Path) -> None:
-    with RunningConsole(tmp_path) as console:
+    with RunningConsole.prepared(tmp_path) as console:
         assert console.manage(command, "Nagios")
         arguments = [sys.executable, "manage.py", command, "nagios"]
         again = subprocess.run(arguments, cwd=CODE, env=console.environment, capture_output=True, text=True)
@@ -63,8 +64,9 @@ def test_a_name_that_is_taken_is_a_clear_error(command: str, tmp_path: Path) -> 
     assert "Traceback" not in again.stderr
 
 
+@pytest.mark.any_database
 def test_every_page_asks_for_a_sign_in(tmp_path: Path) -> None:
-    with RunningConsole(tmp_path) as console:
+    with RunningConsole.prepared(tmp_path) as console:
         for path in ("/", "/incidents/1", "/integrations/", "/alerts/1"):
             with urllib.request.urlopen(console.url + path) as reply:
                 assert "/login" in reply.url

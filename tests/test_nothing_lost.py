@@ -51,8 +51,10 @@ def stored(console: RunningConsole) -> list[list[Any]]:
     return rows
 
 
-def test_worker_and_broker_killed_while_alerts_are_posted_lose_and_double_nothing(tmp_path: Path) -> None:
-    with RunningConsole(tmp_path) as console:
+def test_worker_and_broker_killed_while_alerts_are_posted_lose_and_double_nothing(
+    tmp_path: Path, own_database: dict[str, str]
+) -> None:
+    with RunningConsole.prepared(tmp_path, own_database) as console:
         token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
         half_way = threading.Event()
 
@@ -76,8 +78,10 @@ def test_worker_and_broker_killed_while_alerts_are_posted_lose_and_double_nothin
         assert len({incident for _, _, incident, _ in rows}) == 500
 
 
-def test_a_web_process_killed_while_alerts_are_posted_keeps_what_it_answered(tmp_path: Path) -> None:
-    with RunningConsole(tmp_path) as console:
+def test_a_web_process_killed_while_alerts_are_posted_keeps_what_it_answered(
+    tmp_path: Path, own_database: dict[str, str]
+) -> None:
+    with RunningConsole.prepared(tmp_path, own_database) as console:
         token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
         half_way = threading.Event()
 

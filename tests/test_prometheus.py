@@ -23,6 +23,8 @@ from appkeys import gallery
 from bigpanda_site.processes import free_port
 from tests.running_console import RunningConsole, eventually
 
+pytestmark = pytest.mark.any_database
+
 ALERTS = """
 import json
 from alerts.models import Alert
@@ -90,7 +92,7 @@ def answers(url: str) -> bool:
 
 def test_a_queue_that_grows_is_an_alert_and_one_that_drains_ends_it(tmp_path: Path) -> None:
     alertmanager, prometheus = free_port(), free_port()
-    with RunningConsole(tmp_path / "console") as console, serving() as shop:
+    with RunningConsole.prepared(tmp_path / "console") as console, serving() as shop:
         token = console.manage("create_org_token", "Senders")
         app_key = console.manage("create_app_key", "Prometheus")
         url = console.url + gallery.TOOLS["prometheus"].url

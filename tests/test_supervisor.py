@@ -16,6 +16,8 @@ import pytest
 from bigpanda_site.processes import broker_binary
 from tests.running_console import CODE, PATIENCE, RunningConsole, eventually, gone, own_environment
 
+pytestmark = pytest.mark.any_database
+
 SUPERVISOR = [sys.executable, "-m", "bigpanda_site.supervisor"]
 CHILDREN = {
     "broker": "valkey-server",
@@ -31,7 +33,7 @@ CHILDREN = {
 def console(tmp_path: Path) -> Iterator[RunningConsole]:
     folder = tmp_path / "dàta with a space"
     folder.mkdir()
-    with RunningConsole(folder) as console:
+    with RunningConsole.prepared(folder) as console:
         yield console
 
 

@@ -30,5 +30,5 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def console(tmp_path: Path) -> Iterator[RunningConsole]:
-    with RunningConsole(tmp_path) as console:
+    with RunningConsole.prepared(tmp_path) as console:
         yield console

@@ -19,7 +19,7 @@ pytest.importorskip("axe_playwright_python")
 @pytest.fixture(scope="module")
 def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteMap]:
     """Every page of a console that has some of everything."""
-    with RunningConsole(tmp_path_factory.mktemp("furnished")) as console:
+    with RunningConsole.prepared(tmp_path_factory.mktemp("furnished")) as console:
         wallboard = furnish(console)
         page = sign_in(browser, console)
         yield SiteMap(page, wallboard)

@@ -52,7 +52,7 @@ MADE = """(() => {
 @pytest.fixture(scope="module")
 def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteMap]:
     """Every page of a console that somebody hostile filled."""
-    with RunningConsole(tmp_path_factory.mktemp("hostile")) as console:
+    with RunningConsole.prepared(tmp_path_factory.mktemp("hostile")) as console:
         wallboard = furnish(console)
         page = sign_in(browser, console)
         page.add_init_script(WATCH)

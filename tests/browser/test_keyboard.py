@@ -15,7 +15,7 @@ pytest.importorskip("playwright")
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
-    with RunningConsole(tmp_path_factory.mktemp("keys")) as console:
+    with RunningConsole.prepared(tmp_path_factory.mktemp("keys")) as console:
         yield console
 
 

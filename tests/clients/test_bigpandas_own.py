@@ -20,6 +20,8 @@ import pytest
 
 from tests.running_console import RunningConsole
 
+pytestmark = pytest.mark.any_database
+
 LOCK = Path(__file__).parent / "bigpanda.lock"
 UNREACHABLE = re.compile(r"connection|network|resolve|timed out|dns|error sending request", re.IGNORECASE)
 
@@ -60,7 +62,7 @@ def _installer() -> list[str]:
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
-    with RunningConsole(tmp_path_factory.mktemp("console")) as console:
+    with RunningConsole.prepared(tmp_path_factory.mktemp("console")) as console:
         yield console
 
 

@@ -1,5 +1,7 @@
 """How often the views that somebody watches are made."""
 
+from __future__ import annotations
+
 from bigpanda_site.streams import rest_after
 
 

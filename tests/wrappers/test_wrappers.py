@@ -19,6 +19,8 @@ import pytest
 
 from tests.running_console import RunningConsole
 
+pytestmark = pytest.mark.any_database
+
 SHELLS = [name for name in ("dash", "bash", "busybox", "ksh", "mksh", "zsh") if shutil.which(name)]
 WAYS = [*SHELLS, "python"]
 
@@ -53,7 +55,7 @@ class Sender(NamedTuple):
 @pytest.fixture(scope="module")
 def sender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
     folder = tmp_path_factory.mktemp("sender")
-    with RunningConsole(tmp_path_factory.mktemp("console")) as console:
+    with RunningConsole.prepared(tmp_path_factory.mktemp("console")) as console:
         for name in ("bigpanda-alert", "bigpanda.py", "bigpanda-3.0.tar.gz"):
             with urllib.request.urlopen(f"{console.url}/download/{name}", timeout=30) as reply:
                 (folder / name).write_bytes(reply.read())
