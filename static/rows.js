@@ -13,6 +13,7 @@
   let touched = 0; // when the pointer or the keyboard last moved in the rows
   let paused = false;
   let arrived = [];
+  let storm = ""; // one that began, in words, until it is announced
   let announcedAt = 0;
 
   const plain = (html) => html.replace(/ aria-current="true"/g, "").replace(/name="csrfmiddlewaretoken" value="[^"]*"/g, "");
@@ -87,7 +88,7 @@
     if (told.counts) for (const [key, count] of Object.entries(told.counts)) for (const element of document.querySelectorAll(`[data-count="${key}"]`)) if (count && element.textContent !== count) element.textContent = count;
     if ("pills" in told) update(byId("pills"), parsed(told.pills));
     if ("end" in told) fill(byId("feed-end"), told.end);
-    if ("storm" in told) fill(byId("storm"), told.storm);
+    if ("storm" in told) tellStorm(told.storm);
     if ("worst" in told) feed.dataset.worst = told.worst;
     if ("icon" in told) feed.dataset.icon = told.icon;
     if (told.matching_count) feed.dataset.matching = told.matching_count;
@@ -104,6 +105,13 @@
     keepingFocus(() => { element.innerHTML = html; });
     if (opened) element.querySelector("details")?.setAttribute("open", "");
     htmx.process(element);
+  }
+
+  /* Its figures change with each round: only that it began is announced. */
+  function tellStorm(html) {
+    const before = byId("storm").childElementCount;
+    fill(byId("storm"), html);
+    storm = byId("storm").childElementCount ? storm || (before ? "" : byId("storm-summary").querySelector("strong").textContent) : "";
   }
 
   /* A row that left stays where it was for a while, says why, and moves nothing. */
@@ -174,12 +182,14 @@
   }
 
   function announce() {
-    if (!arrived.length || Date.now() - announcedAt < ANNOUNCE_EVERY) return;
+    if (!(arrived.length || storm) || Date.now() - announcedAt < ANNOUNCE_EVERY) return;
     const counts = new Map();
     for (const status of arrived) counts.set(status, (counts.get(status) || 0) + 1);
     const parts = [...counts].map(([status, count]) => `${count} new ${status}`);
-    byId("announcer").textContent = `${parts.join(", ")} incident${arrived.length > 1 ? "s" : ""}`;
+    const incidents = arrived.length ? `${parts.join(", ")} incident${arrived.length > 1 ? "s" : ""}` : "";
+    byId("announcer").textContent = [storm, incidents].filter(Boolean).join(". ");
     arrived = [];
+    storm = "";
     announcedAt = Date.now();
   }
 

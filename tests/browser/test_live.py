@@ -17,9 +17,15 @@ Say = Callable[..., None]
 
 
 @pytest.fixture
-def say(console: RunningConsole) -> Say:
+def app(console: RunningConsole) -> tuple[str, str]:
+    """An org token and an App Key."""
+    return console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+
+
+@pytest.fixture
+def say(console: RunningConsole, app: tuple[str, str]) -> Say:
     """Sends an alert of a host."""
-    token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+    token, app_key = app
 
     def say(host: str, status: str = "critical", **tags: str) -> None:
         post(console, token, {"app_key": app_key, "status": status, "host": host, **tags})
@@ -67,6 +73,30 @@ def test_what_one_person_does_the_other_sees_and_can_take_back(
     expect(row(page, "db-1")).to_be_visible()
     expect(row(rosa, "db-1")).to_be_visible()
     rosa.context.close()
+
+
+def test_a_storm_is_announced_once_and_its_rows_are_as_high_as_any(
+    console: RunningConsole, page: Any, app: tuple[str, str]
+) -> None:
+    from playwright.sync_api import expect
+
+    token, app_key = app
+    hosts = ["db-1", "a-name-of-a-machine-that-is-long-enough-to-be-cut-in-its-middle-0042.fra.example.com"]
+    alerts = [{"status": "critical", "host": host, "check": f"port {number}"} for number in range(30) for host in hosts]
+    is_live(page)
+    page.evaluate("""() => {
+        window.heard = [];
+        const announcer = document.getElementById("announcer");
+        new MutationObserver(() => window.heard.push(announcer.textContent)).observe(announcer, { childList: true });
+    }""")
+    post(console, token, {"app_key": app_key, "alerts": alerts})
+    expect(page.locator(".storm")).to_contain_text("60 new alerts in the last 5 minutes", timeout=60_000)
+    page.wait_for_function("window.heard.join().includes('60 new alerts')", timeout=60_000)
+    first, second = (row(page, host).bounding_box()["height"] for host in hosts)
+    assert abs(first - second) <= 1  # a line between them
+    post(console, token, {"app_key": app_key, "status": "critical", "host": "db-2"})
+    expect(page.locator(".storm")).to_contain_text("61 new alerts", timeout=60_000)
+    assert "61 new alerts" not in page.evaluate("window.heard.join()")
 
 
 def test_rows_do_not_move_under_the_pointer_and_new_ones_wait(page: Any, say: Say) -> None:

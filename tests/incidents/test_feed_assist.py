@@ -47,11 +47,11 @@ def test_any_text_can_be_suggested_for(acting: Client, post_event: PostEvent, te
 
 def test_a_storm_is_told_with_where_it_comes_from(acting: Client, post_batch: PostBatch) -> None:
     cache.clear()
-    assert "alerts opened in the last" not in acting.get("/").content.decode()
+    assert "new alerts in the last" not in acting.get("/").content.decode()
     post_batch(*({"status": "critical", "host": "core-switch", "check": f"port {number}"} for number in range(60)))
     cache.clear()
     shown = strip_tags(acting.get("/").content.decode())
-    assert "60 alerts opened in the last 5 minutes" in shown
+    assert "60 new alerts in the last 5 minutes" in shown
     assert "From Nagios (100 %)" in shown
     assert "core-switch (100 %)" in shown
     cache.clear()
