@@ -1,10 +1,11 @@
-"""How much may be asked in how long: events of an App Key in a minute, off by default, and requests for some resources (bigpanda.md §1.6, §3.1)."""
+"""How much may be asked in how long: events of an App Key, off by default, and requests for some resources (bigpanda.md §1.6, §3.1, §7)."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from django.conf import settings
@@ -40,10 +41,25 @@ def check(events: Mapping[AppKey, int]) -> None:
         _count(f"events:{app_key.pk}", count, limit=limit, seconds=WINDOW_SECONDS, said=said)
 
 
-def check_request(resource: str, who: int, *, limit: int) -> None:
-    """Count a request for a resource against what one may ask for in a second. Raises TooMany."""
-    said = f"You sent more than {limit} requests for {resource} in this second."
-    _count(f"requests:{resource}:{who}", 1, limit=limit, seconds=1, said=said)
+@dataclass(frozen=True, slots=True)
+class RequestLimit:
+    """How many requests for a resource one person or org token may send in a second or a minute."""
+
+    resource: str
+    setting: str
+    seconds: int = 1
+
+    def check(self, who: int) -> None:
+        """Count a request. Raises TooMany where it is one too many."""
+        limit: int = getattr(settings, self.setting)
+        requests, window = "request" if limit == 1 else "requests", "second" if self.seconds == 1 else "minute"
+        said = f"You sent more than {limit} {requests} for {self.resource} in this {window}."
+        _count(f"requests:{self.resource}:{who}", 1, limit=limit, seconds=self.seconds, said=said)
+
+
+PATTERN_REQUESTS = RequestLimit("correlation-patterns", "PATTERN_REQUESTS_PER_SECOND")
+BATCH_RESOLVES = RequestLimit("batch-resolve", "BATCH_RESOLVES_PER_SECOND")
+V1_REQUESTS = RequestLimit("v1.0/incidents", "V1_REQUESTS_PER_MINUTE", seconds=60)
 
 
 def _count(name: str, count: int, *, limit: int, seconds: int, said: str) -> None:

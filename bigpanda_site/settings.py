@@ -17,6 +17,8 @@
 | FORWARDED_ALLOW_IPS    | proxies whose X-Forwarded-For is believed (read by uvicorn)  | 127.0.0.1                        |
 | CONSOLE_EVENTS_PER_MINUTE | more events of one App Key in a minute are answered 429  | 0: no limit                      |
 | CONSOLE_PATTERN_REQUESTS_PER_SECOND | more of one person for /resources/…/correlation-patterns are answered 429 | 5; 0: no limit |
+| CONSOLE_BATCH_RESOLVES_PER_SECOND | … for /resources/…/batch-resolve/alerts | 1; 0: no limit                |
+| CONSOLE_V1_REQUESTS_PER_MINUTE | … of one org token for /resources/v1.0/incidents | 150; 0: no limit             |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
 | REDIS_URL              | redis://:password@host:port/0 — broker and live updates      | none: work runs where it arises  |
 """
@@ -261,6 +263,8 @@ CELERY_BEAT_SCHEDULE = {
 REOPEN_WINDOW = timedelta(hours=env.float("CONSOLE_REOPEN_HOURS", default=48))
 EVENTS_PER_MINUTE = env.int("CONSOLE_EVENTS_PER_MINUTE", default=0)
 PATTERN_REQUESTS_PER_SECOND = env.int("CONSOLE_PATTERN_REQUESTS_PER_SECOND", default=5)
+BATCH_RESOLVES_PER_SECOND = env.int("CONSOLE_BATCH_RESOLVES_PER_SECOND", default=1)
+V1_REQUESTS_PER_MINUTE = env.int("CONSOLE_V1_REQUESTS_PER_MINUTE", default=150)
 ALERTS_PER_INCIDENT = env.int("CONSOLE_ALERTS_PER_INCIDENT", default=300)
 FLAPPING_CHANGES = env.int("CONSOLE_FLAPPING_CHANGES", default=4)
 FLAPPING_WINDOW = timedelta(minutes=env.float("CONSOLE_FLAPPING_MINUTES", default=60))

@@ -53,9 +53,9 @@ class Send(Protocol):
 
 
 def pytest_configure() -> None:
-    """Many people sign in here; a slow hash of their passwords proves nothing. And one person asks for many patterns in a second."""
+    """Many people sign in here; a slow hash of their passwords proves nothing. And one person asks much in a second."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.PATTERN_REQUESTS_PER_SECOND = 0
+    settings.PATTERN_REQUESTS_PER_SECOND = settings.BATCH_RESOLVES_PER_SECOND = settings.V1_REQUESTS_PER_MINUTE = 0
 
 
 @pytest.fixture(autouse=True)

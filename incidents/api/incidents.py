@@ -12,6 +12,7 @@ from rest_framework.exceptions import NotFound, PermissionDenied, ValidationErro
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from alerts.limits import BATCH_RESOLVES
 from alerts.models import Alert
 from incidents import bpql, lifecycle, tag_definitions
 from incidents.api import incident_data as data
@@ -199,6 +200,8 @@ class OneTag(_Resource):
 
 class BatchResolve(_Resource):
     """Ends up to 500 alerts; keys that are none, or none that this person may act on, are ignored."""
+
+    request_limit = BATCH_RESOLVES
 
     def post(self, request: Request, env: str) -> Response:
         pks, comment = self.keys("ids"), self.text("comments", limit=BATCH_COMMENT_LIMIT)

@@ -10,6 +10,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from alerts.limits import V1_REQUESTS
 from alerts.models import Alert
 from appkeys.authentication import MayUseResources, OrgTokenAuthentication
 from appkeys.models import OrgToken
@@ -22,6 +23,7 @@ from incidents.models import Incident
 class _Resource(Resource):
     authentication_classes = (OrgTokenAuthentication,)
     permission_classes = (MayUseResources,)
+    request_limit = V1_REQUESTS
 
     @property
     def token(self) -> OrgToken:

@@ -7,13 +7,12 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts import limits
 from alerts.api import error_response
+from alerts.limits import PATTERN_REQUESTS
 from incidents import pattern_transfer, patterns
 from incidents.api.resource import PersonsResource
 from incidents.models import CorrelationPattern
@@ -24,10 +23,7 @@ from people.permissions import permits
 
 class _Resource(PersonsResource):
     permission_classes = (permits(Area.PATTERNS),)
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        limits.check_request("correlation-patterns", self.person.pk, limit=settings.PATTERN_REQUESTS_PER_SECOND)
+    request_limit = PATTERN_REQUESTS
 
     def sent(self) -> Mapping[str, Any]:
         if not isinstance(self.request.data, dict):

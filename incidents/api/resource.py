@@ -9,10 +9,13 @@ from typing import Any, cast
 
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from alerts.api import error_response
+from alerts.limits import RequestLimit
+from appkeys.models import OrgToken
 from incidents.lifecycle import InvalidTransition
 from people.authentication import ApiKeyAuthentication
 from people.models import User
@@ -22,7 +25,15 @@ NOTHING = HTTPStatus.NO_CONTENT
 
 
 class Resource(APIView):
-    """Takes a JSON object."""
+    """Takes a JSON object; where BigPanda states a limit, so many requests of one person or org token."""
+
+    request_limit: RequestLimit | None = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.request_limit:
+            who = cast(User | OrgToken, request.user or request.auth)
+            self.request_limit.check(who.pk)
 
     def sent(self) -> Mapping[str, Any]:
         body: Any = self.request.data

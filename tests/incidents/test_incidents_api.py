@@ -167,6 +167,25 @@ def test_a_batch_ends_alerts_and_with_the_last_their_incident(
     assert script("POST", batch, {"ids": ["1"] * 501}).status_code == 400
 
 
+def test_a_second_batch_within_a_second_is_told_when_to_try_again_and_ends_nothing(
+    script: Script, incident: Incident, admin: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BATCH_RESOLVES_PER_SECOND = 1
+    disk, cpu = Alert.objects.order_by("pk")
+    batch = "/resources/v2.0/environments/all/batch-resolve/alerts"
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.5)
+    assert script("POST", batch, {"ids": [str(disk.pk)]}).status_code == 202
+    refused = script("POST", batch, {"ids": [str(cpu.pk)]})
+    assert refused.status_code == 429
+    assert (refused.headers["Retry-After"], refused.headers["RateLimit-Limit"]) == ("1", "1")
+    assert "more than 1 request for batch-resolve in this second" in refused.json()["errors"][0]
+    assert shown(script, incident)["active"] is True
+    assert script_of(admin)("POST", batch, {"ids": ["1"]}).status_code == 202
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_001.5)
+    assert script("POST", batch, {"ids": [str(cpu.pk)]}).status_code == 202
+    assert shown(script, incident)["active"] is False
+
+
 def test_activities_by_type_the_newest_first(script: Script, incident: Incident, responder: User) -> None:
     lifecycle.comment(incident, by=responder, text="looking")
     path = f"/resources/v2.0/incidents/{incident.pk}/activities"

@@ -169,3 +169,20 @@ def test_a_token_for_some_integrations_reaches_their_incidents_alone(
 def test_an_incident_that_is_none_is_not_found(script: Ask) -> None:
     for path in ("7", "99999999999999999999", "7/alerts/"):
         assert script(path).status_code == 404
+
+
+def test_a_token_that_asks_oftener_than_150_times_in_a_minute_is_told_when_to_try_again(
+    script: Ask, incident: Incident, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.V1_REQUESTS_PER_MINUTE = 150
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.5)
+    assert {script(incident.pk).status_code for _ in range(149)} == {200}
+    assert script(f"{incident.pk}/alerts/").status_code == 200
+    refused = script(incident.pk, {"resolved": True})
+    assert refused.status_code == 429
+    assert (refused.headers["Retry-After"], refused.headers["RateLimit-Limit"]) == ("60", "150")
+    assert "more than 150 requests for v1.0/incidents in this minute" in refused.json()["errors"][0]
+    another = script_of(OrgToken.issue(name="Day jobs", scope=OrgToken.Scope.RESOURCES)[1])
+    assert another(incident.pk).status_code == 200
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_060.5)
+    assert script(incident.pk, {"resolved": True}).status_code == 200
