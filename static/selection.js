@@ -18,7 +18,7 @@
     page.checked = count > 0 && count === every.length;
     page.indeterminate = count > 0 && !page.checked;
     if (isFeed(table)) offerAll(page.checked, bar);
-    bar.querySelector(".bulk-count").textContent = isFeed(table) && all.checked ? "All matching selected" : `${count} selected`;
+    bar.querySelector(".bulk-count").textContent = isFeed(table) && all.checked ? "All selected" : `${count} selected`;
   }
 
   function offerAll(isWholePage, bar) {

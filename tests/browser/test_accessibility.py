@@ -75,8 +75,8 @@ def test_each_dialog_keeps_the_focus_and_gives_it_back(visitor: Any, site: SiteM
         assert opener.evaluate("element => element === document.activeElement"), opener.inner_text()
 
 
-@pytest.mark.parametrize("width", [320, 640])  # 640 is 1280 at 200 % zoom
-def test_no_page_is_wider_than_a_small_screen(visitor: Any, site: SiteMap, width: int) -> None:
+@pytest.mark.parametrize("width", [320, 640, 768, 1024])  # 640 is 1280 at 200 % zoom
+def test_no_page_is_wider_than_its_screen(visitor: Any, site: SiteMap, width: int) -> None:
     visitor.set_viewport_size({"width": width, "height": 600})
     wide = []
     for address in site.addresses.values():

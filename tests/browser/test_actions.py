@@ -17,7 +17,7 @@ pytest.importorskip("playwright")
 def console_with_three(console: RunningConsole) -> RunningConsole:
     token, app_key = console.manage("create_org_token", "test"), console.manage("create_app_key", "test")
     for host in ("db-1", "web-1", "mail-1"):
-        post(console, token, {"app_key": app_key, "status": "critical", "host": host, "check": "disk"})
+        post(console, token, {"app_key": app_key, "status": "critical", "host": host, "check": "disk", "team": "Shop"})
     return console
 
 
@@ -26,6 +26,15 @@ def page(browser: Any, console_with_three: RunningConsole) -> Iterator[Any]:
     page = sign_in(browser, console_with_three)
     yield page
     page.context.close()
+
+
+def test_on_a_screen_of_1280_a_row_keeps_its_first_tag_and_the_bar_of_a_selection_is_one_row(page: Any) -> None:
+    row = page.locator("#rows tbody tr", has_text="db-1")
+    assert row.locator(".tag", has_text="Shop").is_visible()
+    page.get_by_label("All on this page").check()
+    page.get_by_label("All 3 matching").check()
+    first, last = (page.locator(f"#bulk button[value={what}]").bounding_box()["y"] for what in ("resolve", "merge"))
+    assert first == last
 
 
 def test_two_of_three_are_acknowledged_at_once_and_the_toast_takes_it_back(page: Any) -> None:
