@@ -64,6 +64,9 @@ class Candidate:
 
 
 Candidates = Callable[[str], Sequence[Candidate]]
+# fmt: off
+VERDICTS = ("joined", "outranked", "full", "incident_resolved", "outside_window", "other_source", "alone", "missing_tag", "filtered_out", "inactive")
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)

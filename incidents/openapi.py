@@ -9,6 +9,7 @@ from typing import Any
 
 from incidents import patterns
 from incidents.bpql.grammar import LENGTH_LIMIT
+from incidents.correlation import VERDICTS
 from incidents.pattern_transfer import IMPORT_LIMIT
 
 JSONDict = dict[str, Any]
@@ -105,7 +106,7 @@ def schemas() -> JSONDict:
     reason = {
         "pattern": text,
         "version": {"type": "integer"},
-        "verdict": text,
+        "verdict": {"type": "string", "enum": list(VERDICTS)},
         "sentence": text,
         "incident": {"type": ["integer", "null"]},
         "window_from": nullable,
@@ -150,6 +151,10 @@ def schemas() -> JSONDict:
                 "alert_incident": {"type": ["integer", "null"]},
                 "incident": {"type": "integer"},
                 "together": {"type": "boolean"},
+                "turned": {
+                    "type": "boolean",
+                    "description": "The incident asked about was opened later, so `alert` is one of its own, and `incident` the one that was there first.",
+                },
                 "headline": text,
                 "patterns": list_of({"type": "object", "properties": verdict}),
             },

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from alerts.models import Alert
 from incidents.correlation import Considered
-from incidents.models import CorrelationPattern, PatternVersion
+from incidents.models import CorrelationPattern, Incident, PatternVersion
 from incidents.reasons import reasons
 
 
@@ -63,18 +63,27 @@ class Explanation:
 
 
 def explain(alerts: Iterable[Alert]) -> list[Explanation]:
-    """One explanation for each alert, in their order."""
+    """One explanation for each alert that has an incident, in their order."""
     alerts = list(alerts)
     told = reasons(alerts)
     asked = Rules.of(chain(*told.values()))
-    return [_explanation(alert, told[alert.pk], asked) for alert in alerts]
+    homes = Incident.objects.only("first_alert").in_bulk({alert.incident_id for alert in alerts if alert.incident_id})
+    return [
+        _explanation(alert, told[alert.pk], asked, homes[alert.incident_id]) for alert in alerts if alert.incident_id
+    ]
+
+
+def is_by_hand(alert: Alert, told: Iterable[Considered], home: Incident) -> bool:
+    """Whether a person put the alert where it is: its patterns had led it to another incident, or let it open one of its own."""
+    joined = next((each.incident for each in told if each.verdict == "joined"), None)
+    return joined != home.pk if joined else home.first_alert != alert.pk
 
 
 class Rules:
     """Patterns in the versions in which they were asked, as they read."""
 
-    def __init__(self, named: dict[tuple[int, int], str], now: dict[int, CorrelationPattern]) -> None:
-        self._named, self._now = named, now
+    def __init__(self, rows: dict[tuple[int, int], PatternVersion], now: dict[int, CorrelationPattern]) -> None:
+        self._rows, self._now = rows, now
 
     @classmethod
     def of(cls, considered: Iterable[Considered]) -> Rules:
@@ -84,12 +93,18 @@ class Rules:
             wanted |= Q(pattern=pattern, version=version)
         rows = PatternVersion.objects.filter(wanted)
         now = CorrelationPattern.objects.in_bulk({pattern for pattern, _ in asked})
-        return cls({(row.pattern_id, row.version): str(row) for row in rows}, now)
+        return cls({(row.pattern_id, row.version): row for row in rows}, now)
 
     def named(self, pattern: int, version: int) -> str:
-        if (pattern, version) in self._named:
-            return self._named[pattern, version]
-        return str(self._now[pattern]) if pattern in self._now else "a pattern that is gone"
+        row = self._row(pattern, version)
+        return str(row) if row else "a pattern that is gone"
+
+    def filter(self, pattern: int, version: int) -> str:
+        row = self._row(pattern, version)
+        return row.filter if row else ""
+
+    def _row(self, pattern: int, version: int) -> PatternVersion | CorrelationPattern | None:
+        return self._rows.get((pattern, version)) or self._now.get(pattern)
 
     def url(self, pattern: int, version: int) -> str:
         return f"{reverse('patterns:detail', args=[pattern])}#version-{version}" if pattern in self._now else ""
@@ -100,22 +115,24 @@ class Rules:
             version=considered.version,
             url=self.url(considered.pattern, considered.version),
             verdict=considered.verdict,
-            sentence=sentence or sentence_of(considered),
+            sentence=sentence or sentence_of(considered, self.filter(considered.pattern, considered.version)),
             incident=considered.incident,
             window_from=considered.window_from,
             window_until=considered.window_until,
         )
 
 
-def _explanation(alert: Alert, considered: Sequence[Considered], asked: Rules) -> Explanation:
+def _explanation(alert: Alert, considered: Sequence[Considered], asked: Rules, home: Incident) -> Explanation:
     said = tuple(map(asked.reason, considered))
-    return Explanation(alert, _headline(alert, considered, said), said)
+    return Explanation(alert, _headline(alert, considered, said, home), said)
 
 
-def _headline(alert: Alert, considered: Sequence[Considered], said: Sequence[Reason]) -> str:
-    if alert.decision is None:
-        return "A person put it here."
-    if winner := next((reason for reason in said if reason.won), None):
+def _headline(alert: Alert, considered: Sequence[Considered], said: Sequence[Reason], home: Incident) -> str:
+    winner = next((reason for reason in said if reason.won), None)
+    if is_by_hand(alert, considered, home):
+        had = f"joined #{winner.incident}" if winner else "opened an incident of its own"
+        return f"A person put it here. By its patterns it had {had}."
+    if winner:
         return f"It joined by the pattern “{winner.pattern}”."
     if any(each.verdict == "full" for each in considered):
         return "It opened this incident, because the one it belongs to was full."
@@ -124,7 +141,7 @@ def _headline(alert: Alert, considered: Sequence[Considered], said: Sequence[Rea
     return "It opened this incident: no pattern was active."
 
 
-def sentence_of(considered: Considered) -> str:
+def sentence_of(considered: Considered, filter_text: str) -> str:
     values = in_words(considered.values.items())
     return {
         "joined": f"Both have {values}, and the alert started inside the window.",
@@ -133,7 +150,7 @@ def sentence_of(considered: Considered) -> str:
         "alone": f"No open incident had {values} then.",
         "outside_window": f"An open incident had {values}, but the alert started outside its window.",
         "full": f"The open incident with {values} had no room for another alert.",
-        "filtered_out": "The alert is not among those that this pattern's filter names.",
+        "filtered_out": f"This pattern's filter, {filter_text}, says no to it.",
         "inactive": f"It would have matched, with {values}, but was switched off.",
         "incident_resolved": f"The incident with {values} was resolved when the alert started.",
         "other_source": f"An open incident had {values}, but from another source, and this pattern keeps sources apart.",

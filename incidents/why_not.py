@@ -6,12 +6,13 @@ The patterns are those that the alert was asked, in their versions of then, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from alerts.events import shown
 from alerts.models import Alert
@@ -21,7 +22,13 @@ from incidents.gathering import Gathering, Seen
 from incidents.leads import Lead, leads_of
 from incidents.models import Incident
 from incidents.reasons import reasons
-from incidents.why import Reason, Rules, in_words
+from incidents.why import Reason, Rules, in_words, is_by_hand
+
+NEAREST = 5  # incidents that are answered for where none is named
+# fmt: off
+NEAREST_FIRST = ("outside_window", "full", "incident_resolved", "other_source", "inactive", "filtered_out", "joined", "outranked")
+# fmt: on
+AROUND = 100  # opened before it, and as many after, among which they are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,11 @@ class Verdict:
     tags: tuple[Compared, ...]
     minutes_outside: int | None = None
 
+    @property
+    def same(self) -> int:
+        """How many tags are."""
+        return sum(tag.is_same for tag in self.tags)
+
     def as_data(self) -> dict[str, Any]:
         tags = [{"name": each.name, "alert": each.here, "incident": each.there} for each in self.tags]
         return self.reason.as_data() | {"tags": tags, "minutes_outside": self.minutes_outside}
@@ -52,11 +64,19 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """Why `alert` did not come into `incident`: where it is, and in short what kept it."""
+
     alert: Alert
     incident: Incident
-    headline: str
-    verdicts: tuple[Verdict, ...]
+    where: str
+    in_short: str = ""
+    verdicts: tuple[Verdict, ...] = ()
     is_together: bool = False
+    is_turned: bool = False  # it was asked the other way round, since this incident was opened first
+
+    @property
+    def headline(self) -> str:
+        return f"{self.where} {self.in_short}".rstrip()
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -64,9 +84,20 @@ class Answer:
             "alert_incident": self.alert.incident_id,
             "incident": self.incident.pk,
             "together": self.is_together,
+            "turned": self.is_turned,
             "headline": self.headline,
             "patterns": [verdict.as_data() for verdict in self.verdicts],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """An incident around what was asked about, with the answer for the two, and who is to be asked for all of it."""
+
+    incident: Incident
+    alert: Alert
+    other: Incident
+    answer: Answer
 
 
 def ask(alert: Alert, other: Alert | Incident) -> Answer | None:
@@ -79,12 +110,28 @@ def ask(alert: Alert, other: Alert | Incident) -> Answer | None:
     if incident is None or own is None:
         return None
     if own == incident:
-        return Answer(alert, incident, f"They are together, in incident #{incident.pk}.", (), is_together=True)
+        return Answer(alert, incident, f"They are together, in incident #{incident.pk}.", is_together=True)
     if incident.pk > own.pk and (first := _first(incident, other)):
-        answer = _answer(first, own)
-        turned = f"Incident #{incident.pk} was opened later, so its alert “{first.identifier}” is the one that could have joined. "
-        return Answer(first, own, turned + answer.headline, answer.verdicts)
-    return _answer(alert, incident)
+        return _answer(first, own, is_turned=True)
+    return _answer(alert, incident, is_turned=False)
+
+
+def nearest(to: Alert | Incident, among: QuerySet[Incident]) -> list[Near]:
+    """Answers for the incidents around an alert, or around another incident: those that share the most with it, then those opened next to it."""
+    home = to if isinstance(to, Incident) else to.incident
+    if home is None:
+        return []
+    tags = to.tags if isinstance(to, Alert) else to.shared_tags
+    others = among.filter(merged_into=None)
+    before, after = others.filter(pk__lt=home.pk).order_by("-pk"), others.filter(pk__gt=home.pk).order_by("pk")
+    around = [*before[:AROUND], *after[:AROUND]]
+    around.sort(key=lambda each: (-len(tags.items() & each.shared_tags.items()), abs(each.pk - home.pk)))
+    found = []
+    for each in around[:NEAREST]:
+        alert, other = (to, each) if isinstance(to, Alert) else (_first(each, each), to)
+        if alert and (answer := ask(alert, other)):
+            found.append(Near(each, alert, other, answer))
+    return found
 
 
 def _first(incident: Incident, other: Alert | Incident) -> Alert | None:
@@ -94,21 +141,21 @@ def _first(incident: Incident, other: Alert | Incident) -> Alert | None:
     return next((each for each in alerts.filter(pk=incident.first_alert or 0)), alerts.first())
 
 
-def _answer(alert: Alert, incident: Incident) -> Answer:
+def _answer(alert: Alert, incident: Incident, *, is_turned: bool) -> Answer:
     gathering = Gathering(incident, leads_of([incident.pk])[incident.pk])
     told = {each.pattern: each for each in reasons([alert])[alert.pk]}
-    asked = _patterns(told.values())
+    asked = {pattern.pk: pattern for pattern in _patterns(told.values())}
     subject = Seen.of(alert).subject
-    judged = judge(subject, asked)
+    judged = judge(subject, asked.values())
     matches = tuple(each for each in judged if isinstance(each, Match))
     decision = decide(subject, matches, lambda key: _candidates(gathering, key, alert))
     said = considered(judged, decision.met)
-    named = Rules.of(said)
-    by_pk = {pattern.pk: pattern for pattern in asked}
-    verdicts = tuple(
-        _verdict(each, by_pk[each.pattern], told.get(each.pattern), alert, gathering, named) for each in said
-    )
-    return Answer(alert, incident, _headline(alert, incident, verdicts), verdicts)
+    pair = _Pair(alert, gathering, told, Rules.of(said))
+    verdicts = tuple(pair.verdict(each, asked[each.pattern]) for each in said)
+    where = f"The alert is in #{alert.incident_id}, and not in #{incident.pk}."
+    if is_turned:
+        where = f"#{alert.incident_id} was opened after #{incident.pk}, so it is its alert “{alert.identifier}” that could have joined."
+    return Answer(alert, incident, where, _in_short(verdicts, incident), verdicts, is_turned=is_turned)
 
 
 def _patterns(told: Iterable[Considered]) -> Sequence[Pattern]:
@@ -126,27 +173,129 @@ def _candidates(gathering: Gathering, key: str, alert: Alert) -> list[Candidate]
     return [Candidate(gathering.incident.pk, leading.anchor_at, is_full, not gathering.was_open(alert.started_at))]
 
 
-def _verdict(
-    considered: Considered, pattern: Pattern, told: Considered | None, alert: Alert, gathering: Gathering, named: Rules
-) -> Verdict:
-    """What was said of this very incident when the alert came stands; else what is said of the two now."""
-    if told and told.incident == gathering.incident.pk:
-        considered = told
-    matcher = _matcher(gathering, pattern)
-    tags = _compared(pattern, alert, matcher, gathering.incident)
-    outside = _minutes_outside(considered, alert)
-    sentence = _sentence(considered, tags, outside, told, matcher, alert, gathering)
-    return Verdict(named.reason(considered, sentence), tags, outside)
+def _in_short(verdicts: Sequence[Verdict], incident: Incident) -> str:
+    if not verdicts:
+        return f"No pattern is there that could have led it to #{incident.pk}."
+    if nearest := _nearest(verdicts):
+        return f"Nearest was “{nearest.reason.pattern}”. {nearest.reason.sentence}"
+    return "No pattern finds the same values in the two."
 
 
-def _matcher(gathering: Gathering, pattern: Pattern) -> Lead | None:
-    own = [each for each in gathering.matchers if each.pattern_id == pattern.pk]
-    return next((each for each in own if each.version == pattern.version), own[0] if own else None)
+def _nearest(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The pattern that came closest: it found the same values, or else at least some of them."""
+
+    def closeness(verdict: Verdict) -> tuple[bool, int, int]:
+        said = verdict.reason.verdict
+        rank = NEAREST_FIRST.index(said) if said in NEAREST_FIRST else len(NEAREST_FIRST)
+        return verdict.same == len(verdict.tags), -rank, verdict.same
+
+    return max((each for each in verdicts if each.same), key=closeness, default=None)
 
 
-def _compared(pattern: Pattern, alert: Alert, matcher: Lead | None, incident: Incident) -> tuple[Compared, ...]:
-    there: dict[str, Any] = dict(matcher.values) if matcher else incident.shared_tags
-    return tuple(Compared(name, _text(alert.tags.get(name)), _text(there.get(name))) for name in pattern.tags)
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """An alert and an incident that it is not in, and what patterns said of the alert when it came."""
+
+    alert: Alert
+    gathering: Gathering
+    told: Mapping[int, Considered]  # by pattern
+    named: Rules
+
+    @property
+    def incident(self) -> Incident:
+        return self.gathering.incident
+
+    def verdict(self, considered: Considered, pattern: Pattern) -> Verdict:
+        """What was said of this very incident when the alert came stands; else what is said of the two now."""
+        told, tags = self.told.get(pattern.pk), self._compared(pattern)
+        was_off = told is not None and told.verdict == "inactive" and all(tag.is_same for tag in tags)
+        if told and (told.incident == self.incident.pk or was_off):
+            considered = told
+        outside = _minutes_outside(considered, self.alert)
+        sentence = self._sentence(considered, pattern, tags, outside)
+        return Verdict(self.named.reason(considered, sentence), tags, outside)
+
+    def _matcher(self, pattern: Pattern) -> Lead | None:
+        own = [each for each in self.gathering.matchers if each.pattern_id == pattern.pk]
+        return next((each for each in own if each.version == pattern.version), own[0] if own else None)
+
+    def _compared(self, pattern: Pattern) -> tuple[Compared, ...]:
+        matcher = self._matcher(pattern)
+        there: dict[str, Any] = dict(matcher.values) if matcher else self.incident.shared_tags
+        return tuple(Compared(name, _text(self.alert.tags.get(name)), _text(there.get(name))) for name in pattern.tags)
+
+    def _sentence(self, considered: Considered, pattern: Pattern, tags: Sequence[Compared], outside: int | None) -> str:
+        number, values = f"#{self.incident.pk}", in_words(considered.values.items())
+        match considered.verdict:
+            case "outside_window":
+                count = f"{outside:,} minute{'' if outside == 1 else 's'}"
+                return f"Both have {values}, but the alert started {count} outside the window."
+            case "full":
+                return f"Both have {values}, but {number} has no room for another alert."
+            case "incident_resolved":
+                return f"Both have {values}, but {number} was resolved when the alert started."
+            case "other_source":
+                return f"Both have {values}, but they come from different sources, which this pattern keeps apart."
+            case "filtered_out":
+                return f"Its filter, {self._filter(considered)}, says no to the alert."
+            case "missing_tag":
+                return f"The alert has no tag “{considered.missing}”."
+            case "inactive":
+                off = "was switched off when the alert came" if pattern.pk in self.told else "is switched off"
+                if all(tag.is_same for tag in tags):
+                    return f"The values are the same, but it {off}."
+                return f"It {off}. {self._nothing_shared(considered, tags, self._matcher(pattern))}"
+            case "joined" | "outranked":
+                return self._led_elsewhere(self.told.get(pattern.pk))
+        return self._nothing_shared(considered, tags, self._matcher(pattern))
+
+    def _filter(self, considered: Considered) -> str:
+        return self.named.filter(considered.pattern, considered.version)
+
+    def _led_elsewhere(self, told: Considered | None) -> str:
+        """It matches both, and yet they are apart."""
+        number, own = f"#{self.incident.pk}", self.alert.incident
+        if told and told.verdict == "joined" and told.incident == self.incident.pk:
+            return f"It led the alert to {number}, and a person put it into #{self.alert.incident_id}."
+        if own and is_by_hand(self.alert, self.told.values(), own):
+            return f"It matches both, but a person put the alert into #{own.pk}."
+        if told is None:
+            return "It matches both, but was not there when the alert came."
+        if told.verdict == "outranked":
+            return f"It matches both, but a pattern before it led the alert to #{self.alert.incident_id}."
+        if told.verdict == "joined":
+            return f"It matches both, but led to #{told.incident}, which was opened later than {number}."
+        return f"It matches both now; when the alert came, {number} was not yet as it is."
+
+    def _nothing_shared(self, considered: Considered, tags: Sequence[Compared], matcher: Lead | None) -> str:
+        number = f"#{self.incident.pk}"
+        differing = [each for each in tags if each.there is not None and not each.is_same]
+        if differing:
+            words = "; ".join(f"{each.name} is “{each.here}” here and “{each.there}” there" for each in differing)
+            return f"{words[:1].upper()}{words[1:]}."
+        if matcher is None:
+            lacking = [each.name for each in tags if each.there is None]
+            if lacking:
+                return f"Not every alert of {number} has the same “{'” and “'.join(lacking)}”."
+            return f"The values are the same, but {self._opened_without(considered)}"
+        if matcher.version != considered.version:
+            return f"The values are the same, but {number} was opened under version {matcher.version} of this pattern and keeps that."
+        if not matcher.valid:
+            return f"The values are the same, but not every alert of {number} shares them any more, so it takes no more by this pattern."
+        return f"Nothing leads to {number} by it."
+
+    def _opened_without(self, considered: Considered) -> str:
+        """Why the incident has no matcher of the pattern, although its alerts share the values."""
+        number = f"#{self.incident.pk}"
+        first = Alert.objects.select_related("app_key").filter(pk=self.incident.first_alert or 0).first()
+        if first is None:
+            return f"{number} was made by hand: no pattern leads alerts there."
+        said = next((each for each in reasons([first])[first.pk] if each.pattern == considered.pattern), None)
+        if said and said.verdict == "filtered_out":
+            return f"its filter, {self._filter(said)}, says no to “{first.identifier}”, the first alert of {number}."
+        if said and said.verdict == "missing_tag":
+            return f"“{first.identifier}”, the first alert of {number}, had no tag “{said.missing}” when it came."
+        return f"this pattern was not on when {number} was opened."
 
 
 def _text(value: str | list[str] | None) -> str | None:
@@ -158,85 +307,3 @@ def _minutes_outside(considered: Considered, alert: Alert) -> int | None:
         return None
     outside = max(considered.window_from - alert.started_at, alert.started_at - considered.window_until)
     return -(-outside // timedelta(minutes=1))
-
-
-def _sentence(
-    considered: Considered,
-    tags: Sequence[Compared],
-    outside: int | None,
-    told: Considered | None,
-    matcher: Lead | None,
-    alert: Alert,
-    gathering: Gathering,
-) -> str:
-    number, values = f"#{gathering.incident.pk}", in_words(considered.values.items())
-    match considered.verdict:
-        case "outside_window":
-            count = f"{outside:,} minute{'' if outside == 1 else 's'}"
-            return f"Both have {values}, but the alert started {count} outside the window."
-        case "full":
-            return f"Both have {values}, but {number} has no room for another alert."
-        case "incident_resolved":
-            return f"Both have {values}, but {number} was resolved when the alert started."
-        case "other_source":
-            return f"Both have {values}, but they come from different sources, which this pattern keeps apart."
-        case "filtered_out":
-            return "Its filter says no to the alert."
-        case "missing_tag":
-            return f"The alert has no tag “{considered.missing}”."
-        case "inactive":
-            return f"It is switched off. The alert has {values}."
-        case "joined" | "outranked":
-            return _led_elsewhere(told, alert, number)
-    return _nothing_shared(tags, matcher, considered, gathering.incident)
-
-
-def _led_elsewhere(told: Considered | None, alert: Alert, number: str) -> str:
-    """It matches both, and yet they are apart."""
-    if alert.decision is None:
-        return f"It matches both, but a person put the alert into #{alert.incident_id}."
-    if told is None:
-        return "It matches both, but was not there, or switched off, when the alert came."
-    if told.verdict == "outranked":
-        return f"It matches both, but a pattern before it led the alert to #{alert.incident_id}."
-    if told.verdict == "joined":
-        return f"It matches both, but led to #{told.incident}, which was opened later than {number}."
-    return f"It matches both now; when the alert came, {number} was not yet as it is."
-
-
-def _nothing_shared(tags: Sequence[Compared], matcher: Lead | None, considered: Considered, incident: Incident) -> str:
-    number = f"#{incident.pk}"
-    differing = [each for each in tags if each.there is not None and not each.is_same]
-    if differing:
-        words = "; ".join(f"{each.name} is “{each.here}” here and “{each.there}” there" for each in differing)
-        return f"{words[:1].upper()}{words[1:]}."
-    if matcher is None:
-        lacking = [each.name for each in tags if each.there is None]
-        if lacking:
-            return f"Not every alert of {number} has the same “{'” and “'.join(lacking)}”."
-        return f"The values are the same, but {number} was opened without this pattern: it was not there then, switched off, or its filter said no."
-    if matcher.version != considered.version:
-        return f"The values are the same, but {number} was opened under version {matcher.version} of this pattern and keeps that."
-    if not matcher.valid:
-        return f"The values are the same, but not every alert of {number} shares them any more, so it takes no more by this pattern."
-    return f"Nothing leads to {number} by it."
-
-
-def _headline(alert: Alert, incident: Incident, verdicts: Sequence[Verdict]) -> str:
-    where = f"The alert is in #{alert.incident_id}"
-    if not verdicts:
-        return f"{where}: no pattern is there that could have led it to #{incident.pk}."
-    order = (
-        "outside_window",
-        "full",
-        "incident_resolved",
-        "other_source",
-        "inactive",
-        "filtered_out",
-        "joined",
-        "outranked",
-    )
-    nearest = next((each for name in order for each in verdicts if each.reason.verdict == name), None)
-    if nearest is None:
-        return f"{where}: no pattern finds the same values in it and in #{incident.pk}."
-    return f"{where}, and not in #{incident.pk}. Nearest was “{nearest.reason.pattern}”. {nearest.reason.sentence}"

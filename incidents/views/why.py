@@ -39,11 +39,14 @@ def page(request: SignedInRequest) -> HttpResponse:
     alert = pick(request.GET.get("alert", ""), request.user, only_alerts=True)
     other = pick(request.GET.get("other", ""), request.user)
     answer = why_not.ask(alert.found, other.found) if isinstance(alert.found, Alert) and other.found else None
+    alone = alert.found or other.found if not (alert.text and other.text) else None
     context = {
         "alert": _with_urls(alert, "alert", request),
         "other": _with_urls(other, "other", request),
         "answer": answer,
         "is_without": bool(alert.found and other.found and not answer),
+        "alone": alone,
+        "nearest": why_not.nearest(alone, Incident.objects.visible_to(request.user)) if alone else [],
         "json_url": f"{reverse('incidents:why_not_json')}?{_query(request)}",
     }
     return render(request, "incidents/why_not.html", context)

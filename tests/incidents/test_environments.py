@@ -224,6 +224,9 @@ def test_what_is_kept_for_a_role_is_nowhere_for_others(
     for action in ("resolve", "assign", "comment"):
         assert outside.post(f"/incidents/{secret.pk}/{action}").status_code == 404
     assert "security" not in outside.get("/suggestions?q=team = ").content.decode()
+    shop = Incident.objects.get(title="web-1")
+    assert "vault-1" in inside.get(f"/why-not?other={shop.pk}").content.decode()
+    assert "vault-1" not in outside.get(f"/why-not?other={shop.pk}").content.decode()
 
 
 def test_who_may_see_need_not_be_allowed_to_act(

@@ -92,7 +92,24 @@ def test_which_filter_said_no(pattern: Any, post_event: Any, why_not: Any) -> No
     pattern("cluster", filter="host != b")
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="fra")
-    assert "Its filter says no to the alert." in why_not("b", "a")
+    assert "Its filter, host != b, says no to the alert." in why_not("b", "a")
+
+
+def test_which_filter_said_no_to_the_incident(pattern: Any, post_event: Any, why_not: Any) -> None:
+    pattern("cluster", filter="host != a")
+    post_event(host="a", cluster="fra")
+    post_event(host="b", cluster="fra")
+    number = f"#{home('a').pk}"
+    assert (
+        f"The values are the same, but its filter, host != a, says no to “host=a”, the first alert of {number}."
+        in why_not("b", "a")
+    )
+
+
+def test_why_an_alert_is_here_names_the_filter_that_said_no(page: Client, pattern: Any, post_event: Any) -> None:
+    pattern("cluster", filter="host != b")
+    post_event(host="b", cluster="fra")
+    assert "This pattern's filter, host != b, says no to it." in said(page.get(f"/incidents/{home('b').pk}/why"))
 
 
 def test_that_the_incident_was_resolved(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
@@ -115,14 +132,70 @@ def test_that_the_pattern_was_off(pattern: Any, post_event: Any, why_not: Any) -
     pattern("cluster", active=False)
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="fra")
-    assert "It is switched off. The alert has cluster “fra”." in why_not("b", "a")
+    post_event(host="c", cluster="ber")
+    assert "The values are the same, but it was switched off when the alert came." in why_not("b", "a")
+    assert "It was switched off when the alert came. Cluster is “ber” here and “fra” there." in why_not("c", "a")
 
 
 def test_that_the_pattern_came_later(pattern: Any, post_event: Any, why_not: Any) -> None:
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="fra")
     pattern("cluster")
-    assert "The values are the same" in why_not("b", "a")
+    assert f"this pattern was not on when #{home('a').pk} was opened" in why_not("b", "a")
+
+
+def test_that_the_pattern_was_off_when_the_incident_was_opened(
+    pattern: Any, post_event: Any, why_not: Any, admin: User
+) -> None:
+    made = pattern("cluster", active=False)
+    post_event(host="a", cluster="fra")
+    patterns.set_active(made, True, by=admin)
+    post_event(host="b", cluster="fra")
+    assert f"this pattern was not on when #{home('a').pk} was opened" in why_not("b", "a")
+
+
+def test_that_the_pattern_was_off_when_the_alert_came(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
+    made = pattern("cluster")
+    post_event(host="a", cluster="fra")
+    patterns.set_active(made, False, by=admin)
+    post_event(host="b", cluster="fra")
+    patterns.set_active(made, True, by=admin)
+    assert "The values are the same, but it was switched off when the alert came." in why_not("b", "a")
+
+
+def test_that_the_incident_was_made_by_hand(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
+    pattern("cluster", time_window=10)
+    for host in ("a", "b"):
+        post_event(host=host, cluster="fra", timestamp=NOW)
+    lifecycle.split(home("a"), [alert("b").pk], by=admin)
+    post_event(host="c", cluster="fra", timestamp=NOW + 17 * 60)
+    assert f"#{home('b').pk} was made by hand: no pattern leads alerts there." in why_not("c", "b")
+
+
+def test_that_a_person_took_it_out(page: Client, pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
+    pattern("cluster")
+    for host in ("a", "b", "c"):
+        post_event(host=host, cluster="fra")
+    old = home("a")
+    lifecycle.split(old, [alert("b").pk], by=admin)
+    new = home("b")
+    assert f"It led the alert to #{old.pk}, and a person put it into #{new.pk}." in why_not("b", "a")
+    assert f"A person put it here. By its patterns it had joined #{old.pk}." in said(
+        page.get(f"/incidents/{new.pk}/why")
+    )
+    assert "A person" not in said(page.get(f"/incidents/{old.pk}/why"))
+
+
+def test_that_a_person_merged_its_incident_into_this_one(
+    page: Client, pattern: Any, post_event: Any, admin: User
+) -> None:
+    pattern("cluster")
+    post_event(host="a", cluster="fra")
+    post_event(host="b", cluster="ber")
+    lifecycle.merge(home("a"), [home("b")], by=admin)
+    text = said(page.get(f"/incidents/{home('a').pk}/why"))
+    assert "A person put it here. By its patterns it had opened an incident of its own." in text
+    assert "It opened this incident: no pattern led to one that was open." in text
 
 
 def test_that_sources_are_kept_apart(pattern: Any, post_event: Any, send: Any, why_not: Any) -> None:
@@ -149,7 +222,44 @@ def test_where_the_incident_came_later_its_first_alert_is_asked(pattern: Any, po
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="ber")
     text = why_not("a", "b")
-    assert "was opened later, so its alert “host=b” is the one that could have joined." in text
+    assert (
+        f"#{home('b').pk} was opened after #{home('a').pk}, so it is its alert “host=b” that could have joined." in text
+    )
+
+
+def test_the_pattern_that_came_closest_is_named(pattern: Any, post_event: Any, why_not: Any) -> None:
+    pattern("cluster", "check")
+    pattern("rack")
+    post_event(host="a", cluster="fra", check="cpu", rack="1")
+    post_event(host="b", cluster="ber", check="cpu", rack="2")
+    assert "Nearest was “same cluster and check within 1 hour”. Cluster is “ber” here and “fra” there." in why_not(
+        "b", "a"
+    )
+
+
+def test_asked_of_an_alert_alone_it_answers_for_the_incidents_around_it(
+    page: Client, pattern: Any, post_event: Any
+) -> None:
+    pattern("cluster", time_window=10)
+    post_event(host="a", cluster="fra", timestamp=NOW)
+    post_event(host="b", cluster="fra", timestamp=NOW + 17 * 60)
+    post_event(host="c", cluster="ber", timestamp=NOW + 18 * 60)
+    reply = page.get("/why-not", {"alert": alert("b").pk})
+    assert [near.incident for near in reply.context["nearest"]] == [
+        home("a"),
+        home("c"),
+    ]  # what shares most comes first
+    assert "the alert started 7 minutes outside the window." in said(reply)
+    assert f"?alert={alert('b').pk}&amp;other={home('a').pk}" in reply.content.decode()
+
+
+def test_asked_of_an_incident_alone_it_answers_for_those_around_it(page: Client, pattern: Any, post_event: Any) -> None:
+    pattern("cluster", "check")
+    post_event(host="a", cluster="fra", check="cpu")
+    post_event(host="b", cluster="ber", check="cpu")
+    reply = page.get(f"/why-not?other={home('a').pk}")
+    assert "Cluster is “ber” here and “fra” there." in said(reply)
+    assert f"?alert={alert('b').pk}&amp;other={home('a').pk}" in reply.content.decode()
 
 
 def test_two_that_are_together_are_said_to_be(pattern: Any, post_event: Any, why_not: Any) -> None:
@@ -169,7 +279,7 @@ def test_an_alert_is_found_by_number_link_or_search(page: Client, post_event: An
         "host = b",
         str(home("b").pk),
     ):
-        assert "no pattern is there that could have led it" in said(
+        assert "No pattern is there that could have led it" in said(
             page.get("/why-not", {"alert": text, "other": f"#{target}"})
         )
     several = page.get("/why-not", {"alert": "host = b*", "other": str(target)})
@@ -189,7 +299,9 @@ def test_it_is_one_click_from_an_alert_and_from_an_incident(page: Client, post_e
         f"/alerts/{found.pk}",
     ):
         assert f"/why-not?alert={found.pk}" in page.get(path).content.decode()
-    assert "Why is an alert not here?" in said(page.get(f"/incidents/{found.incident_id}/why"))
+    why = page.get(f"/incidents/{found.incident_id}/why")
+    assert "Why is an alert not here?" in said(why)
+    assert f'href="/why-not?other={found.incident_id}"' in why.content.decode()
 
 
 def test_the_same_answers_come_as_json(
@@ -203,7 +315,7 @@ def test_the_same_answers_come_as_json(
     script = Client(headers={"Authorization": f"Bearer {secret}"})
     body = script.get("/resources/v2.0/why-not", asked).json()
     assert body == page.get("/why-not.json", asked).json()
-    assert body["together"] is False
+    assert (body["together"], body["turned"]) == (False, False)
     verdict = body["patterns"][0]
     assert (verdict["verdict"], verdict["minutes_outside"], verdict["version"]) == ("outside_window", 1, made.version)
     assert verdict["tags"] == [{"name": "cluster", "alert": "fra", "incident": "fra"}]
