@@ -31,6 +31,16 @@ class IncidentNumbers(forms.CharField):
         return [found[number] for number in dict.fromkeys(numbers)]
 
 
+class AlertKeys(forms.TypedMultipleChoiceField):
+    """Keys of alerts, of which the incident may have any number: whether they are its own is settled where they are taken out."""
+
+    def __init__(self) -> None:
+        super().__init__(coerce=int, required=False)
+
+    def valid_value(self, value: Any) -> bool:
+        return re.fullmatch(r"[0-9]{1,18}", str(value)) is not None
+
+
 class MergeForm(forms.Form):
     """Which incidents to merge into this one."""
 
@@ -96,25 +106,23 @@ class SplitForm(forms.Form):
         widget=forms.TextInput({"placeholder": "12", "inputmode": "numeric", "autocomplete": "off"}),
     )
     tag = forms.ChoiceField(label="Tag", required=False, error_messages={"invalid_choice": "Choose one of these tags."})
-    alerts = forms.TypedMultipleChoiceField(coerce=int, required=False)
+    alerts = AlertKeys()
+    all = forms.BooleanField(required=False)  # that the search finds
     comment = comment_field()
 
-    def __init__(
-        self, data: Any = None, *, tags: list[tuple[str, int]], alerts: list[int], among: QuerySet[Incident]
-    ) -> None:
+    def __init__(self, data: Any = None, *, tags: list[tuple[str, str]], among: QuerySet[Incident]) -> None:
         super().__init__(data)
         fields: dict[str, Any] = self.fields
         fields["to"].among = among
-        fields["tag"].choices = [(name, f"{name}: {count} values") for name, count in tags]
-        fields["alerts"].choices = [(pk, str(pk)) for pk in alerts]
+        fields["tag"].choices = tags
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         how = cleaned.get("how")
-        if how in ("new", "other") and not cleaned.get("alerts") and "alerts" not in self.errors:
+        if how in ("new", "other") and not (cleaned.get("alerts") or cleaned["all"]) and "alerts" not in self.errors:
             self.add_error("alerts", "Choose at least one alert.")
         if how == "other" and "to" in cleaned and len(cleaned["to"]) != 1:
             self.add_error("to", "Write the number of one incident.")
         if how == "tag" and not cleaned.get("tag") and "tag" not in self.errors:
-            self.add_error("tag", "No tag differs among these alerts.")
+            self.add_error("tag", "No tag makes few enough incidents of these alerts. Choose alerts instead.")
         return cleaned

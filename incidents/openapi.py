@@ -153,7 +153,7 @@ def schemas() -> JSONDict:
                 "together": {"type": "boolean"},
                 "turned": {
                     "type": "boolean",
-                    "description": "The incident asked about was opened later, so `alert` is one of its own, and `incident` the one that was there first.",
+                    "description": "The incident asked about came later: `alert` is one of its own, `incident` the one that was there first.",
                 },
                 "headline": text,
                 "patterns": list_of({"type": "object", "properties": verdict}),

@@ -81,7 +81,10 @@
       if (step) choose((chosen + step + offered.length + (chosen < 0 && step < 0 ? 1 : 0)) % offered.length);
       else if ((event.key === "Enter" || event.key === "Tab") && chosen >= 0) take(chosen);
       else if (event.key === "Escape") close();
-      else return;
+      else {
+        if (event.key === "Enter") close(); // it is asked as it stands
+        return;
+      }
       event.preventDefault();
       event.stopPropagation();
     });

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -15,15 +15,17 @@ from django_htmx.http import HttpResponseClientRedirect, retarget
 from alerts.events import shown
 from alerts.models import Alert
 from incidents import lifecycle, tasks
+from incidents.alert_filter import PREFIX, AlertFilter
 from incidents.grouping_forms import INCIDENTS_LIMIT, MergeChosenForm, MergeForm, SplitForm
 from incidents.lifecycle import InvalidTransition
 from incidents.lifecycle.bulk import LARGE, start_grouping
+from incidents.lifecycle.grouping import SPLIT_LIMIT
 from incidents.models import Activity, Incident
 from incidents.views.actions import tell_done, there
 from people.access import SignedInRequest, responders_only
 
 CANDIDATES = 12  # other incidents that are offered
-OFFERED_ALERTS = 1000
+OFFERED_ALERTS = 100  # of those that are not picked
 
 
 @responders_only
@@ -71,28 +73,44 @@ def _merge(request: SignedInRequest, into: Incident, sources: list[Incident], co
 @responders_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def split(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Which alerts to take out, and where to."""
+    """Which alerts to take out, chosen or all that a search finds, and where to. Asked by POST, too: more may be chosen than an address holds."""
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
-    picked = {int(pk) for pk in request.GET.getlist("alerts") if pk.isdecimal() and len(pk) < 19}
-    alerts = _offered(incident, picked)
-    offered = [alert.pk for alert in alerts]
-    form = SplitForm(
-        request.POST if request.method == "POST" else None,
-        tags=_tags_that_differ(alerts),
-        alerts=offered,
-        among=Incident.objects.changeable_by(request.user),
-    )
-    if request.method == "POST" and form.is_valid():
-        return _split(request, incident, form.cleaned_data)
-    chosen = set(form["alerts"].value() or picked)
-    context = {"incident": incident, "form": form, "alerts": alerts, "more": incident.alerts_count - len(alerts)}
-    return _ask(request, "incidents/_split.html", {**context, "picked": chosen})
+    sent = (request.POST if request.method == "POST" else request.GET).copy()
+    is_searched = "find" in sent
+    if is_searched:
+        sent[f"{PREFIX}-q"] = str(sent["find"])
+    is_said = "how" in request.POST and not is_searched
+    found = AlertFilter(sent, incident)
+    tags = [] if is_searched and request.htmx else _tags_that_differ(incident)
+    form = SplitForm(sent if is_said else None, tags=tags, among=Incident.objects.changeable_by(request.user))
+    if is_said and form.is_valid():
+        said = form.cleaned_data
+        chosen = {*said["alerts"], *(found.qs.values_list("pk", flat=True) if said["all"] else ())}
+        return _split(request, incident, {**said, "alerts": sorted(chosen)})
+    picked = {int(pk) for pk in sent.getlist("alerts") if pk.isdecimal() and len(pk) < 19}
+    alerts = _offered(picked, incident, found)
+    context = {
+        "incident": incident,
+        "form": form,
+        "found": found,
+        "found_count": found.qs.count() if found.is_narrowed else 0,
+        "alerts": alerts,
+        "more": incident.alerts_count - len(alerts),
+        "picked": picked,
+        "all": "all" in sent and not is_searched,
+    }
+    if is_searched and request.htmx:
+        return render(request, "incidents/_split_alerts.html", context)
+    return _ask(request, "incidents/_split.html", context)
 
 
-def _offered(incident: Incident, picked: set[int]) -> list[Alert]:
-    """Those that were picked before first, then the worst."""
-    among = incident.alerts.select_related("app_key").order_by("-status", "-changed_at", "-pk")
-    return [*among.filter(pk__in=picked)[:OFFERED_ALERTS], *among.exclude(pk__in=picked)[:OFFERED_ALERTS]]
+def _offered(picked: set[int], incident: Incident, found: AlertFilter) -> list[Alert]:
+    """Those that were picked before first, then the worst that the search finds."""
+    chosen = incident.alerts.filter(pk__in=picked).order_by("-status", "-changed_at", "-pk")
+    return [
+        *chosen.select_related("app_key"),
+        *found.qs.exclude(pk__in=picked).select_related("app_key")[:OFFERED_ALERTS],
+    ]
 
 
 def _split(request: SignedInRequest, incident: Incident, said: dict[str, Any]) -> HttpResponse:
@@ -147,11 +165,18 @@ def _ask(request: SignedInRequest, partial: str, context: dict[str, Any]) -> Htt
     return render(request, "components/confirm.html", context)
 
 
-def _tags_that_differ(alerts: list[Alert]) -> list[tuple[str, int]]:
-    """Tags of which these alerts have several values, those with the fewest first."""
-    values = defaultdict(set)
-    for alert in alerts:
-        for name, value in alert.tags.items():
-            values[name].add(shown(value))
-    several = [(name, len(found)) for name, found in values.items() if len(found) > 1]
-    return sorted(several, key=lambda tag: (tag[1], tag[0]))
+def _tags_that_differ(incident: Incident) -> list[tuple[str, str]]:
+    """Tags that tell its alerts apart, in words, those with the fewest values first; more than one split may make are too many."""
+    values: dict[str, set[str]] = defaultdict(set)
+    having: Counter[str] = Counter()
+    for tags in incident.alerts.values_list("tags", flat=True).iterator():
+        having.update(tags.keys())
+        for name, value in tags.items():
+            if len(values[name]) <= SPLIT_LIMIT + 1:
+                values[name].add(shown(value))
+    counts = {name: (len(found), having[name] < incident.alerts_count) for name, found in values.items()}
+    several = {name: count for name, count in counts.items() if sum(count) > 1 and count[0] <= SPLIT_LIMIT + 1}
+    return [
+        (name, f"{name}: {count} value{'' if count == 1 else 's'}{', and alerts without it' if some_lack else ''}")
+        for name, (count, some_lack) in sorted(several.items(), key=lambda tag: (tag[1], tag[0]))
+    ]

@@ -84,7 +84,11 @@ def test_another_incident_is_merged_in_and_split_off_again(page: Any) -> None:
     expect(page.locator("#incident")).to_contain_text("2 of 2")
     page.locator("#more-actions summary").click()
     page.get_by_role("link", name="Split or move alerts").click()
-    page.locator("#dialog label.pick-row", has_text="web-1").get_by_role("checkbox").check()
+    page.locator("#split-q").fill("host = web-1")
+    expect(page.locator("#dialog label.pick-row")).to_have_count(2)  # all that are found, and the one
+    page.keyboard.press("Enter")  # asks, and does not take out
+    expect(page.locator("#split-q-suggestions")).to_be_hidden()
+    page.get_by_label("All 1 found").check()
     page.locator("#dialog").get_by_role("button", name="Take out").click()
     expect(page.locator("#rows .row-link")).to_have_count(3)
 

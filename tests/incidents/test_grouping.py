@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from alerts.models import Alert
+from appkeys.models import AppKey
 from incidents import lifecycle
 from incidents.lifecycle import InvalidTransition
 from incidents.models import Activity, Incident
@@ -58,9 +59,69 @@ def test_alerts_chosen_in_the_table_are_those_that_the_question_is_about(
     chosen = list(incident.alerts.order_by("pk")[:2])
     assert all(f'value="{alert.pk}"' in table for alert in chosen)
     named = [*(str(alert.pk) for alert in chosen), "x", "9" * 30]
-    asked = acting.get(f"/incidents/{incident.pk}/split", {"alerts": named})
+    asked = acting.post(f"/incidents/{incident.pk}/split", {"alerts": named})
     assert asked.context["picked"] == {alert.pk for alert in chosen}
     assert asked.content.decode().count("checked") == 3  # and how
+
+
+@pytest.fixture
+def storm(send: Any) -> Incident:
+    """An incident of 1,200 alerts on 120 shelves of six rooms; some have no room."""
+    _, app_key = AppKey.issue(name="SAN")
+    alerts = [
+        {"status": "critical", "host": "san-1", "check": f"Volume {number}", "shelf": f"s{number % 120}"}
+        | ({"room": f"r{number % 6}"} if number < 1000 else {})
+        for number in range(1200)
+    ]
+    send({"app_key": app_key, "alerts": alerts})
+    return Incident.objects.get()
+
+
+@pytest.fixture
+def room_for_all(settings: Any) -> None:
+    settings.ALERTS_PER_INCIDENT = 5000
+
+
+def test_an_alert_of_thousands_is_found_by_a_search_and_taken_out(
+    acting: Client, room_for_all: None, storm: Incident
+) -> None:
+    path = f"/incidents/{storm.pk}/split"
+    assert "1,100 more: the search finds them." in acting.get(path).content.decode()
+    first = Alert.objects.get(tags__check="Volume 1199")
+    asked = acting.post(path, {"find": "check = 'Volume 7'", "how": "new", "alerts": [first.pk], "all": "1"})
+    wanted = Alert.objects.get(tags__check="Volume 7")
+    assert [alert.pk for alert in asked.context["alerts"]] == [first.pk, wanted.pk]  # what was picked before stays
+    assert asked.content.decode().count("checked") == 2  # that, and how; not all of another search
+    assert "Expected a value" in acting.post(path, {"find": "check ="}).content.decode()
+    acting.post(path, {"how": "new", "alerts": [first.pk, wanted.pk]})
+    assert Incident.objects.get(alerts=wanted).alerts_count == 2
+    acting.post("/undo")
+    assert Incident.objects.get(pk=storm.pk).alerts_count == 1200
+
+
+def test_all_that_a_search_finds_are_taken_out(acting: Client, room_for_all: None, storm: Incident) -> None:
+    path = f"/incidents/{storm.pk}"
+    table = acting.get(f"{path}/alerts?alert-q=room+%3D+r3").content.decode()
+    assert f"{path}/split?alert-q=room+%3D+r3&amp;all=1" in table
+    asked = acting.get(f"{path}/split?alert-q=room+%3D+r3&all=1").content.decode()
+    assert "All 167 found" in asked
+    acting.post(f"{path}/split", {"how": "new", "alert-q": "room = r3", "all": "1"})
+    assert Incident.objects.get(pk=storm.pk).alerts_count == 1033
+    assert Alert.objects.filter(tags__room="r3").values("incident").distinct().count() == 1
+
+
+def test_more_than_a_thousand_chosen_are_taken_out(acting: Client, room_for_all: None, storm: Incident) -> None:
+    chosen = list(storm.alerts.values_list("pk", flat=True)[:1150])
+    acting.post(f"/incidents/{storm.pk}/split", {"how": "new", "alerts": chosen})
+    assert Incident.objects.get(pk=storm.pk).alerts_count == 50
+
+
+def test_tags_are_offered_that_a_split_can_go_by(acting: Client, room_for_all: None, storm: Incident) -> None:
+    offered = dict(acting.get(f"/incidents/{storm.pk}/split").context["form"].fields["tag"].choices)
+    assert offered == {"room": "room: 6 values, and alerts without it"}
+    acting.post(f"/incidents/{storm.pk}/split", {"how": "tag", "tag": "room"})
+    assert Incident.objects.get(pk=storm.pk).alerts_count == 200
+    assert Incident.objects.filter(title="r3").get().alerts_count == 167
 
 
 def test_who_may_only_look_chooses_no_alerts(client: Client, viewer: User, pair: tuple[Incident, Incident]) -> None:
