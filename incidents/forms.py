@@ -225,7 +225,6 @@ class UnsnoozeForm(ActionForm):
 class CommentForm(ActionForm):
     verb, done, icon = "Comment", "Commented", "message-square"
     asked = "Comment on {}"
-    lead = "Markdown is understood: **bold**, `code`, lists and links."
 
     comment = comment_field(required=True)
 

@@ -11,6 +11,7 @@
   const alarm = document.getElementById("wall-alarm");
   const mute = document.getElementById("mute");
   let freshAt = Date.now();
+  let isRevoked = false; // which an administrator may take back
   let sound = null; // an audio context once somebody has pressed, which browsers ask for
   let worst = critical();
 
@@ -46,8 +47,8 @@
   async function ask() {
     try {
       const reply = await fetch(`${location.pathname}?part`);
-      if (reply.status === 404) return end();
-      if (!reply.ok) return;
+      isRevoked = reply.status === 404;
+      if (!reply.ok) return tell();
       wall.innerHTML = await reply.text();
       freshAt = Date.now();
       document.dispatchEvent(new Event("console:times"));
@@ -55,22 +56,15 @@
     } catch { /* the age of the data tells it */ }
   }
 
-  function end() {
-    clearInterval(asking);
-    root.dataset.state = "down";
-    alarm.hidden = false;
-    alarm.textContent = "This link was revoked. What you see is no longer true.";
-    clearInterval(telling);
-  }
-
   function tell() {
     const age = Date.now() - freshAt;
-    const state = age > DOWN ? "down" : age > LATE ? "late" : "live";
+    const state = isRevoked || age > DOWN ? "down" : age > LATE ? "late" : "live";
     root.dataset.state = state;
     words.textContent = state === "live" ? `Live, ${Math.round(age / 1000)} s old` : `Data ${Math.round(age / 1000)} s old`;
     alarm.hidden = state !== "down";
     const since = new Date(freshAt).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-    if (state === "down" && !alarm.textContent.includes(since)) alarm.textContent = `Not live since ${since}`;
+    const why = isRevoked ? "This link was revoked. What you see is no longer true." : `Not live since ${since}`;
+    if (state === "down" && alarm.textContent !== why) alarm.textContent = why; // read out once
   }
 
   mute?.addEventListener("click", () => {
@@ -79,7 +73,7 @@
     mute.setAttribute("aria-pressed", String(isMuted));
     mute.textContent = isMuted ? "Sound is off – press to hear" : "Sound is on – press to mute";
   });
-  const asking = setInterval(ask, POLL);
-  const telling = setInterval(tell, 1000);
+  setInterval(ask, POLL);
+  setInterval(tell, 1000);
   tell();
 })();

@@ -73,6 +73,15 @@ def test_a_plan_is_made_in_the_browser_and_expects_what_comes(rosa: Client, post
     assert audited() == ["created"]
 
 
+def test_what_the_condition_finds_stands_beside_it_only_while_it_can_be_changed(rosa: Client) -> None:
+    planned, running = plan("host = web-1", starts=60), plan("host = web-2")
+    assert "/maintenance/preview" in rosa.get(f"{planned.get_absolute_url()}/edit").content.decode()
+    shown = rosa.get(f"{running.get_absolute_url()}/edit").content.decode()
+    assert "only its end can be changed" in shown
+    assert "/maintenance/preview" not in shown
+    assert "stands here while you write" not in shown
+
+
 def test_what_a_condition_finds_now_is_looked_at_while_it_is_written(rosa: Client, post_event: PostEvent) -> None:
     post_event(host="web-1")
     post_event(host="web-2")

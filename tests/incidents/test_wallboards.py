@@ -70,6 +70,11 @@ def test_only_who_changes_environments_hands_out_links(client: Client, responder
     assert client.post("/wallboards", {"name": "x"}).status_code == 403
 
 
+def test_names_that_are_too_long_keep_their_end_on_the_wall(ada: Client, post_event: PostEvent) -> None:
+    post_event(host="payments-settlement-gateway-blue-canary-deployment-7d9f8b6c54-xk2lp")
+    assert "54-xk2lp</span>" in Client().get(link_of(ada)).content.decode()
+
+
 def test_nasty_values_are_text_on_the_wall(ada: Client, post_event: PostEvent) -> None:
     post_event(host="<script>alert(1)</script>", check='"onmouseover="alert(1)')
     shown = Client().get(link_of(ada)).content.decode()
