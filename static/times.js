@@ -1,4 +1,4 @@
-/* Times in the reader's zone, or in UTC when they press for it. Each <time data-show> tells its exact time without scripts; this shows it as asked, and keeps it true without asking the server. */
+/* Times in the reader's zone, or in UTC when they press for it. Each <time data-show> tells its time without scripts; this shows it as asked, and keeps it true without asking the server. */
 "use strict";
 (() => {
   const UNITS = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];

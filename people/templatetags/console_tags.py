@@ -111,17 +111,27 @@ def icon(name: str, label: str = "") -> SafeString:
 
 @register.simple_tag
 def moment(at: datetime | None, show: str = "ago") -> SafeString | str:
-    """A time, exact and in the reader's zone as it stands.
+    """A time in the reader's zone.
 
-    times.js shows it as asked: `ago` ("13m"), `since` ("13m ago"), `exact`, `both`, or how `long` ago.
+    times.js shows it as asked: `ago` ("13m"), `since` ("13m ago"), `exact`, `both`, the `clock`, or how `long` ago. Without scripts it
+    stands as it is here, the same all day: pages that are open tell by that what is news.
     """
     if at is None:
         return ""
-    at = at.replace(microsecond=0)
-    there = timezone.localtime(at).isoformat(sep=" ")
+    there = timezone.localtime(at.replace(microsecond=0))
+    exact = there.isoformat(sep=" ")
     return format_html(
-        '<time datetime="{}" data-show="{}">{} {}</time>', at.astimezone(UTC).isoformat(), show, there[:19], there[19:]
+        '<time datetime="{}" data-show="{}">{}</time>',
+        there.astimezone(UTC).isoformat(),
+        show,
+        _in_short(there, show) if show in ("ago", "clock", "long") else f"{exact[:19]} {exact[19:]}",
     )
+
+
+def _in_short(there: datetime, show: str) -> str:
+    """Where there is room for little more than a clock."""
+    is_today = there.date() == timezone.localdate()
+    return ("since " if show == "long" else "") + there.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
 
 
 @register.simple_tag

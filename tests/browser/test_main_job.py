@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -161,7 +162,10 @@ def test_the_feed_reads_with_scripts_off(browser: Any, console: RunningConsole) 
     token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
     post(console, token, {"app_key": app_key, "status": "critical", "host": "web-1"})
     page = sign_in(browser, console, java_script_enabled=False)
-    eventually(lambda: page.reload() and page.get_by_role("link", name="web-1").count(), "the incident is in the feed")
+    reload = page.get_by_role("link", name="Reload")
+    eventually(lambda: reload.click() or page.get_by_role("link", name="web-1").count(), "the incident is in the feed")
+    expect(page.locator("#live")).to_have_text(re.compile(r"As of \d\d:\d\d:\d\d\s+Reload"))
+    expect(page.locator("#rows .col-age time")).to_have_text(re.compile(r"^\d\d:\d\d$"))
     page.get_by_role("link", name="web-1").click()
     page.locator("#resolve").click()
     page.get_by_role("button", name="Resolve").click()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from people.models import User
+from people.templatetags.console_tags import moment
 from tests.conftest import PostEvent
 
 
@@ -20,9 +24,9 @@ def test_a_theme_follows_a_person_to_another_browser(viewer: User) -> None:
 @pytest.mark.parametrize(
     ("chosen", "browsers", "shown"),
     [
-        ("Asia/Kolkata", "Europe/Berlin", "2023-11-15 03:43:20 +05:30"),
-        ("", "Europe/Berlin", "2023-11-14 23:13:20 +01:00"),
-        ("", "no/zone", "2023-11-14 22:13:20 +00:00"),
+        ("Asia/Kolkata", "Europe/Berlin", "2023-11-15 03:43"),
+        ("", "Europe/Berlin", "2023-11-14 23:13"),
+        ("", "no/zone", "2023-11-14 22:13"),
     ],
 )
 def test_times_are_in_the_chosen_zone_or_the_browsers(
@@ -35,6 +39,15 @@ def test_times_are_in_the_chosen_zone_or_the_browsers(
     assert (
         f'<time datetime="2023-11-14T22:13:20+00:00" data-show="ago">{shown}</time>' in client.get("/").content.decode()
     )
+
+
+def test_without_scripts_a_time_in_a_row_is_the_clock_of_today_and_the_date_of_other_days() -> None:
+    now = timezone.now()
+    assert f">{now:%H:%M}</time>" in moment(now)
+    assert f">since {now:%H:%M}</time>" in moment(now, "long")
+    before = now - timedelta(days=3)
+    assert f">{before:%Y-%m-%d %H:%M}</time>" in moment(before)
+    assert f">{now:%Y-%m-%d %H:%M:%S} +00:00</time>" in moment(now, "since")
 
 
 def test_keys_can_be_turned_off(client: Client, viewer: User) -> None:
