@@ -52,7 +52,7 @@ def moving_context(
         "sorts": list(Sort),
         "worst": worst,
         "of_worst": counts.by_status(feed.Folder.ACTIVE, asked.environment).get(worst, 0),
-        "matching_count": counts.of(asked.folder, asked.environment) if not asked.is_narrowed else None,
+        "matching_count": _matching_count(asked, counts, page),
         "page": page,
         "last_event_at": last_event_at,
         "storm": storm,
@@ -65,3 +65,16 @@ def moving_context(
         context["last_incident"] = feed.last_incident(asked.visible)
         context["newest_app_key"] = feed.newest_app_key()
     return context
+
+
+def _matching_count(asked: IncidentFilter, counts: Counts, page: Page[Incident]) -> int | None:
+    """How many the view holds on all its pages, where that is known without counting them."""
+    if page.is_first and not page.next_key:
+        return len(page.rows)
+    is_uncounted = asked.folder is feed.Folder.RESOLVED and (asked.statuses or counts.resolved >= feed.COUNT_LIMIT)
+    if asked.is_searched or is_uncounted:
+        return None
+    if not asked.statuses:
+        return counts.of(asked.folder, asked.environment)
+    by_status = counts.by_status(asked.folder, asked.environment)
+    return sum(by_status[STATUSES[name]] for name in asked.statuses)

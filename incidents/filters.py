@@ -141,7 +141,12 @@ class IncidentFilter:
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.text or self.statuses or self.sources or self.owner or self.shared or self.flapping)
+        return bool(self.statuses) or self.is_searched
+
+    @property
+    def is_searched(self) -> bool:
+        """Narrowed by more than the status."""
+        return bool(self.text or self.sources or self.owner or self.shared or self.flapping)
 
     @property
     def chips(self) -> list[Chip]:

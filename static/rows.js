@@ -91,7 +91,7 @@
     if ("storm" in told) tellStorm(told.storm);
     if ("worst" in told) feed.dataset.worst = told.worst;
     if ("icon" in told) feed.dataset.icon = told.icon;
-    if (told.matching_count) feed.dataset.matching = told.matching_count;
+    if ("matching_count" in told) feed.dataset.matching = told.matching_count ?? "";
     if (told.last_event) byId("last-event")?.firstElementChild?.setAttribute("datetime", told.last_event);
     settle();
     document.dispatchEvent(new Event("console:times"));

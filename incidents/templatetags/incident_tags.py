@@ -158,7 +158,7 @@ def together(matcher: Matcher | None, incident: Incident) -> str:
     window = f"{matcher.time_window} minutes"
     if is_one:
         return f"It is one alert so far. Others join it that have the same {values} and start within {window}."
-    return f"All {incident.alerts_count} alerts have the same {values}, and started within {window}."
+    return f"All {incident.alerts_count:,} alerts have the same {values}, and started within {window}."
 
 
 @register.filter

@@ -7,6 +7,7 @@ from django.test import Client
 
 from alerts.events import Status
 from incidents import lifecycle
+from incidents.feed import COUNT_LIMIT
 from incidents.lifecycle import Resolve, bulk
 from incidents.models import Activity, BulkAction, Incident
 from people.models import User
@@ -33,6 +34,26 @@ def four(post_event: PostEvent) -> list[Incident]:
 def asked(client: Client, what: str, **fields: object) -> BulkAction:
     assert client.post("/bulk", {"what": what, **fields}).status_code == 200
     return BulkAction.objects.latest("pk")
+
+
+@pytest.mark.parametrize(
+    ("view", "told"),
+    [("", "4"), ("?status=critical", "3"), ("?status=critical&status=warning", "4"), ("?q=host+%3D+d", "1")],
+)
+def test_how_many_match_is_said_before_they_are_chosen(
+    acting: Client, four: list[Incident], view: str, told: str
+) -> None:
+    assert f'data-matching="{told}"' in acting.get(f"/{view}").content.decode()
+
+
+def test_how_many_match_is_left_open_where_counting_would_take_long(acting: Client, four: list[Incident]) -> None:
+    lifecycle.resolve(four[3], by=User.objects.get())
+    many = [Incident.objects.get(pk=four[3].pk) for _ in range(COUNT_LIMIT)]
+    for each in many:
+        each.pk = None
+    Incident.objects.bulk_create(many)
+    assert 'data-matching=""' in acting.get("/?folder=resolved").content.decode()
+    assert 'data-matching=""' in acting.get("/?folder=resolved&status=warning").content.decode()
 
 
 def test_the_question_says_what_it_is_about_and_what_still_fires(acting: Client, four: list[Incident]) -> None:
