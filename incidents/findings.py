@@ -94,17 +94,16 @@ class Findings:
     def _note_wide(self, group: dict[str, Any]) -> None:
         why = []
         if group["objects"] > WIDE_OBJECTS:
-            why.append(f"It gathers {group['objects']} different objects.")
+            why.append(f"It gathers {group['objects']:,} different objects.")
         if group["sources"] > WIDE_SOURCES:
             why.append(f"It gathers alerts of {group['sources']} integrations.")
         if group["minutes"] > WIDE_SPAN.total_seconds() / 60:
             why.append(f"Its alerts started over {group['minutes'] // 60} hours.")
         if group["full"]:
-            why.append(f"It reached the limit of {settings.ALERTS_PER_INCIDENT} alerts, so others had to follow it.")
+            why.append(f"It reached the limit of {settings.ALERTS_PER_INCIDENT:,} alerts, so others had to follow it.")
         if why:
-            self._note(
-                "warnings", {"title": group["title"], "tags": group["tags"], "alerts": group["alerts"], "why": why}
-            )
+            named = {name: group[name] for name in ("title", "tags", "alerts", "incidents")}
+            self._note("warnings", {**named, "why": why})
 
     def _note(self, kind: str, row: dict[str, Any]) -> None:
         self.counts[kind] += 1

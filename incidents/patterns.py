@@ -39,8 +39,14 @@ class PatternRejected(Exception):
     """A pattern that cannot be; `errors` says of each field what is wrong with it, `position` where in the filter, from 0."""
 
     def __init__(self, errors: Mapping[str, str], position: int | None = None) -> None:
-        super().__init__("; ".join(f"{name}: {rule}" for name, rule in errors.items()))
         self.errors, self.position = dict(errors), position
+        super().__init__("; ".join(f"{name}: {rule}" for name, rule in self.told.items()))
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The errors for who does not see the filter beside them: with the place in it, from 1."""
+        at = "" if self.position is None else f" (at character {self.position + 1})"
+        return {name: f"{rule}{at if name == 'filter' else ''}" for name, rule in self.errors.items()}
 
 
 class EditedMeanwhile(Exception):

@@ -71,7 +71,7 @@ class Pending:
 
     new: tuple[Draft, ...]
     edited: tuple[tuple[CorrelationPattern, Draft, int], ...]  # with the version that it was drafted from
-    order: tuple[str, ...]  # what would be asked in which order, where that differs
+    order: tuple[CorrelationPattern, ...]  # what would be asked in which order, where that differs
 
     def __bool__(self) -> bool:
         return bool(self.new or self.edited or self.order)
@@ -92,7 +92,7 @@ def pending(rules: Sequence[Rule]) -> Pending:
     is_only_order = not new and not edited and all("version" in rule for rule in rules)
     wanted = [present[rule["pattern"]] for rule in rules if rule.get("pattern") in present]
     in_order = [each for each in present.values() if each in wanted]
-    return Pending(tuple(new), tuple(edited), tuple(map(str, wanted)) if is_only_order and wanted != in_order else ())
+    return Pending(tuple(new), tuple(edited), tuple(wanted) if is_only_order and wanted != in_order else ())
 
 
 @transaction.atomic

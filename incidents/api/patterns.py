@@ -109,9 +109,7 @@ def _read(sent: Mapping[str, Any], base: patterns.Draft | None = None) -> patter
     try:
         return patterns.read(pattern_transfer.known_fields(sent), base)
     except patterns.PatternRejected as rejection:
-        at = f" (at character {rejection.position + 1})" if rejection.position is not None else ""
-        told = {name: [f"{rule}{at if name == 'filter' else ''}"] for name, rule in rejection.errors.items()}
-        raise ValidationError(told) from rejection
+        raise ValidationError({name: [rule] for name, rule in rejection.told.items()}) from rejection
 
 
 def _find(uuid: UUID) -> CorrelationPattern:

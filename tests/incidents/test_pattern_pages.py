@@ -235,6 +235,10 @@ def test_a_file_is_exported_shown_beforehand_and_brought_in_as_a_whole(page: Cli
             '[{"tags": ["a"], "time_window": 5}, {"tags": ["a"], "time_window": 0}]',
             "<code>[1]</code> time_window: must be",
         ),
+        (
+            '[{"tags": ["a"], "time_window": 5, "filter": "host ="}]',
+            "<code>[0]</code> filter: Expected a value, but the query ends here. (at character 7)",
+        ),
     ],
 )
 def test_a_file_with_anything_wrong_changes_nothing(page: Client, text: str, message: str) -> None:

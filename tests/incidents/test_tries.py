@@ -84,11 +84,12 @@ def test_a_change_of_a_pattern_is_tried_in_its_place(page: Client, press: Any, p
 
 def test_another_order_is_tried_and_enabled(page: Client, press: Any, day: None, admin: User) -> None:
     host, cluster = (
-        patterns.create(patterns.read({"tags": [tag], "time_window": 60}), by=admin) for tag in ("host", "cluster")
+        patterns.create(patterns.read({"tags": [tag], "time_window": 60, **more}), by=admin)
+        for tag, more in (("host", {"filter": "rack != r9"}), ("cluster", {"active": False}))
     )
     reply = press("/patterns/order", {f"place-{host.pk}": "2", f"place-{cluster.pk}": "1", "try": "1", "days": "1"})
     text = said(page.get(reply.url))
-    assert "Order same cluster within 1 hour; then same host within 1 hour" in text
+    assert "Order same cluster within 1 hour, switched off same host within 1 hour where rack != r9" in text
     press(f"{reply.url}/enable", {})
     assert [each.pk for each in CorrelationPattern.objects.present()] == [cluster.pk, host.pk]
 
@@ -138,7 +139,9 @@ def test_chosen_days_are_whole_days(page: Client, press: Any, day: None) -> None
 def test_a_group_that_looks_too_wide_is_warned_of(page: Client, press: Any, post_batch: Any) -> None:
     post_batch(*({"status": "critical", "host": f"h{n}", "site": "s"} for n in range(31)))
     reply = press("/patterns/new", {**FORM, "tag": ["site"], "try": "1"})
-    assert "It gathers 31 different objects." in said(page.get(reply.url))
+    text = said(page.get(reply.url))
+    assert f"31 alerts, now in #{Incident.objects.earliest('pk').pk}" in text
+    assert "It gathers 31 different objects." in text
 
 
 def test_who_may_only_look_sees_results_and_no_buttons(page: Client, press: Any, day: None, viewer: User) -> None:
