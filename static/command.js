@@ -17,6 +17,9 @@
     return copy.textContent.trim().replace(/\s+/g, " ") || element.title;
   }
 
+  /* What a button or page is, where its title says more than the little that stands on it; the key is told beside it. */
+  const titled = (element) => element.title.replace(/ \([^()]+\)$/, "") || wordsOf(element);
+
   const pressing = (group, element, text = wordsOf(element)) => ({ group, text, key: element.dataset.key, run: () => element.click() });
 
   /* The environments stand beside the feed; elsewhere its page is asked for them. */
@@ -40,8 +43,8 @@
   function gather() {
     const bar = [...document.querySelectorAll("#bulk button")].filter((each) => each.checkVisibility()).map((each) => pressing("The selected", each));
     const incident = [...document.querySelectorAll("#incident .actions :is(a, button), .tabs a")].map((each) => pressing("This incident", each));
-    const keyed = [...document.querySelectorAll("[data-key]:is(a, button)")].filter((each) => each.checkVisibility() && !each.closest("#incident, #bulk, .topnav")).map((each) => pressing("Do", each));
-    const pages = [...document.querySelectorAll(".topnav a, .me a")].map((each) => pressing("Go to", each));
+    const keyed = [...document.querySelectorAll("[data-key]:is(a, button)")].filter((each) => each.checkVisibility() && !each.closest("#incident, #bulk, .topnav")).map((each) => pressing("Do", each, titled(each)));
+    const pages = [...document.querySelectorAll(".topnav a, .me a")].map((each) => pressing("Go to", each, titled(each)));
     const rows = [...document.querySelectorAll(".row-link")].map((each) => pressing("Open", each));
     const searches = recent().map((text) => ({ group: "Searched before", text, run: () => search(text) }));
     return [...bar, ...incident, ...keyed, ...pages, ...searches, ...rows].filter(({ text }) => text);

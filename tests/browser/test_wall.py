@@ -22,11 +22,15 @@ def page(browser: Any, console: RunningConsole) -> Iterator[Any]:
 
 def hang(browser: Any, page: Any, *settings: str, **options: Any) -> Any:
     """A screen that shows a new wallboard, made on the page of an administrator."""
+    from playwright.sync_api import expect
+
     page.goto("/wallboards")
     page.get_by_label("Name").fill("Office")
     for setting in settings:
         page.get_by_label(setting).check()
     page.get_by_role("button", name="Create the link").click()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
     screen = browser.new_context(**options).new_page()
     screen.clock.install()
     screen.goto(page.locator("#wall-link").inner_text())
