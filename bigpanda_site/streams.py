@@ -33,6 +33,7 @@ PING_SECONDS = 15
 RECHECK_SECONDS = 60  # a person who was signed out or given another role is noticed this soon
 LEAST_REST, MOST_REST = 0.25, 5.0  # seconds between two rounds
 REST = 4  # times as long as a round took: making views takes a fifth of one core
+LATELY = 5.0  # seconds; a page takes less from being made until its stream is open
 VIEWS_AT_MOST = 12  # of one stream
 BEHIND_AT_MOST = 100  # messages that a browser has not taken; it begins anew then
 
@@ -64,6 +65,7 @@ class Watchers:
         self.views: dict[Key, WatchedView] = {}
         self.nudged = asyncio.Event()
         self.changed: set[str] = set()  # keys of incidents since the last round; empty text for anything
+        self.lately: dict[str, float] = {}  # the same of the last rounds, and when
         self.making = asyncio.Lock()
         self.looked_at = monotonic()  # when every row of every view was last read
 
@@ -79,6 +81,8 @@ class Watchers:
             self.nudged.clear()
             began = monotonic()
             changed, self.changed = self.changed, set()
+            self.lately = {key: at for key, at in self.lately.items() if began - at < LATELY}
+            self.lately |= dict.fromkeys(changed, began)
             async with self.making:
                 watched = {key for page in self.pages for key in page.views}
                 self.views = {key: view for key, view in self.views.items() if key in watched}
@@ -115,7 +119,7 @@ class Watchers:
             page.tell(b"event: changed\ndata:\n\n")
 
     async def join(self, page: Page, wanted: dict[Key, WatchedView]) -> None:
-        """Let a page begin with all of its views, as they are now."""
+        """Let a page begin with all of its views, as they are now, and with the incidents that may have changed since it was made."""
         async with self.making:
             for key, view in wanted.items():
                 if key not in self.views:
@@ -123,6 +127,8 @@ class Watchers:
                     await self._refresh(key, Round())
                 page.tell(await _made(view, self.views[key].whole) or b"")
             self.pages.add(page)
+            since = monotonic() - LATELY
+            self._tell_incidents(page, {key for key, at in self.lately.items() if at > since})
 
 
 watchers = Watchers()

@@ -119,8 +119,8 @@ def _step(pk: int) -> bool:
     )
     if bulk is None or bulk.by is None or not bulk.is_at_work:
         return False
-    chosen = bulk.snapshot if bulk.what in _GROUPINGS else bulk.snapshot[bulk.position : bulk.position + SET]
-    if bulk.what in _GROUPINGS:
+    chosen = bulk.snapshot if bulk.is_grouping else bulk.snapshot[bulk.position : bulk.position + SET]
+    if bulk.is_grouping:
         _group_or_undo(bulk, bulk.by)
     elif bulk.state == State.UNDOING:
         _add_reasons(bulk.kept, _undo_set(bulk, chosen, bulk.by))

@@ -56,6 +56,11 @@ class BulkAction(models.Model):
         return reverse("incidents:bulk", args=[self.pk])
 
     @property
+    def is_grouping(self) -> bool:
+        """Whether it is one deed among all of its incidents, rather than the same for each."""
+        return self.what in ("merge", "split", "split_by_tag", "move")
+
+    @property
     def is_at_work(self) -> bool:
         return self.state in (self.State.WAITING, self.State.RUNNING, self.State.UNDOING)
 

@@ -68,13 +68,24 @@ def bulk_title(bulk: BulkAction) -> str:
     count = "1 incident" if bulk.total == 1 else f"{bulk.total:,} incidents"
     if bulk.what in FORMS:
         return FORMS[bulk.what].asked.format(count).rstrip("?")
-    return {"untag": f"Remove a tag from {count}", "merge": f"Merge {count} into another"}.get(
-        bulk.what, "Take alerts out of an incident"
-    )
+    said = bulk.arguments
+    match bulk.what:
+        case "merge":
+            return f"Merge {count} into #{said['into']}"
+        case "split":
+            return f"Split {_alerts(len(said['alerts']))} off"
+        case "split_by_tag":
+            return f"Split an incident by {said['tag']}"
+        case "move":
+            return f"Move {_alerts(len(said['alerts']))} to #{said['to']}"
+    return f"Remove a tag from {count}"
 
 
 @register.filter
 def bulk_result(bulk: BulkAction) -> str:
+    if bulk.is_grouping:
+        is_refused = bulk.state == BulkAction.State.DONE and not bulk.done
+        return "not done, its page says why" if is_refused else bulk.get_state_display().lower()
     if bulk.state in (BulkAction.State.WAITING, BulkAction.State.RUNNING):
         return f"{bulk.position:,} of {bulk.total:,}"
     if bulk.state == BulkAction.State.UNDOING:

@@ -11,7 +11,7 @@ from alerts.models import Alert
 from appkeys.models import AppKey
 from incidents import lifecycle
 from incidents.lifecycle import InvalidTransition
-from incidents.models import Activity, Incident
+from incidents.models import Activity, BulkAction, Incident
 from people.models import User
 from tests.conftest import PostEvent
 
@@ -122,6 +122,41 @@ def test_tags_are_offered_that_a_split_can_go_by(acting: Client, room_for_all: N
     acting.post(f"/incidents/{storm.pk}/split", {"how": "tag", "tag": "room"})
     assert Incident.objects.get(pk=storm.pk).alerts_count == 200
     assert Incident.objects.filter(title="r3").get().alerts_count == 167
+
+
+def test_what_is_large_is_done_in_the_background_and_says_what_it_did(
+    acting: Client, pair: tuple[Incident, Incident], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("incidents.views.grouping.LARGE", 2)
+    db, web = pair
+    tls, cpu = (Alert.objects.get(incident=web, tags__check=check) for check in ("tls", "cpu"))
+    for fields, told in (
+        ({"how": "new", "alerts": [tls.pk]}, "Split 1 alert off"),
+        ({"how": "other", "to": str(db.pk), "alerts": [cpu.pk]}, f"Move 1 alert to #{db.pk}"),
+        ({"how": "tag", "tag": "rack"}, "Split an incident by rack"),
+    ):
+        acting.post(f"/incidents/{web.pk}/split", fields)
+        bulk = BulkAction.objects.latest("pk")
+        assert f"{told}</a>: done" in acting.get("/").content.decode()
+        assert f"<h1>{told}</h1>" in acting.get(f"/bulk/{bulk.pk}").content.decode()
+        assert alerts_of(web) != ["cpu", "http", "tls"]
+        assert "at once" not in acting.get(f"/incidents/{web.pk}/activity").content.decode()
+        acting.post(f"/bulk/{bulk.pk}/undo")
+        assert alerts_of(web) == ["cpu", "http", "tls"]
+    acting.post(f"/incidents/{db.pk}/merge", {"numbers": str(web.pk)})
+    assert f"Merge 1 incident into #{db.pk}</a>: done" in acting.get("/").content.decode()
+    assert alerts_of(web) == []
+
+
+def test_what_is_large_and_cannot_be_done_says_why(
+    acting: Client, pair: tuple[Incident, Incident], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("incidents.views.grouping.LARGE", 2)
+    _, web = pair
+    acting.post(f"/incidents/{web.pk}/split", {"how": "new", "alerts": list(web.alerts.values_list("pk", flat=True))})
+    assert "Split 3 alerts off</a>: not done, its page says why" in acting.get("/").content.decode()
+    page = acting.get(f"/bulk/{BulkAction.objects.get().pk}").content.decode()
+    assert "These are all of its alerts: leave at least one" in page
 
 
 def test_who_may_only_look_chooses_no_alerts(client: Client, viewer: User, pair: tuple[Incident, Incident]) -> None:

@@ -1,8 +1,11 @@
-"""How often the views that somebody watches are made."""
+"""How often the views that somebody watches are made, and what a page that has just come is told."""
 
 from __future__ import annotations
 
-from bigpanda_site.streams import rest_after
+import asyncio
+import contextlib
+
+from bigpanda_site.streams import Page, Watchers, rest_after
 
 
 def test_after_a_round_that_was_held_up_for_minutes_pages_are_told_again_within_seconds() -> None:
@@ -15,3 +18,21 @@ def test_making_views_takes_a_fifth_of_one_core() -> None:
 
 def test_two_rounds_are_never_closer_than_a_quarter_of_a_second() -> None:
     assert rest_after(0) == 0.25
+
+
+def test_a_page_is_told_of_what_changed_while_it_was_on_its_way() -> None:
+    async def come(*incidents: str) -> list[bytes]:
+        watchers = Watchers()
+        rounds = asyncio.create_task(watchers.run())
+        watchers.nudge("7")
+        while watchers.changed:
+            await asyncio.sleep(0)
+        page = Page(set(), set(incidents), wants_all=False)
+        await watchers.join(page, {})
+        rounds.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await rounds
+        return [page.waiting.get_nowait() for _ in range(page.waiting.qsize())]
+
+    assert asyncio.run(come("7")) == [b"event: incident\ndata: 7\n\n"]
+    assert asyncio.run(come("8")) == []
