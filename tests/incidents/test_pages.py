@@ -276,6 +276,16 @@ def test_a_filter_that_hides_everything_says_how_much(acting: Client, post_event
     assert "Clear the filter" in shown
 
 
+def test_a_search_that_cannot_be_read_is_not_called_one_that_finds_nothing(
+    acting: Client, post_event: PostEvent
+) -> None:
+    post_event(host="db-1")
+    shown = page(acting, "/?q=host+%3D+%28")
+    assert "The search cannot be read" in shown
+    assert "Expected a value" in shown
+    assert "No incident matches" not in shown
+
+
 NASTY = {
     "script": "<script>alert(1)</script>",
     "javascript": "javascript:alert(1)",
