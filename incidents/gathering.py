@@ -270,6 +270,7 @@ class Gathering:
         incident = self.incident
         incident.alerts_count, incident.active_count, incident.status_counts = 0, 0, no_counts()
         incident.maintenance, incident.maintenance_counts = Maintenance.NONE, no_counts()
+        self._flap_anew(alerts, at)
         if not alerts:
             incident.status = Status.OK
             self.resolve(at)
@@ -353,6 +354,17 @@ class Gathering:
         incident.flapping = True
         incident.flapping_changes = max(incident.flapping_changes, changes)
         incident.flapping_until = max(incident.flapping_until or until, until)
+
+    def _flap_anew(self, alerts: Iterable[Seen], at: datetime) -> None:
+        """Flap with those of these alerts that do, and not with one that has left."""
+        incident = self.incident
+        incident.flapping_until, incident.flapping_changes = None, 0
+        for alert in alerts:
+            if not alert.is_in_maintenance:
+                self._flap(alert, at)
+        if incident.flapping and incident.flapping_until is None:
+            self.note(Activity.Kind.STOPPED_FLAPPING, at)
+            incident.flapping = False
 
     def calm_down(self, at: datetime) -> bool:
         """Stop flapping where that has ended by then; it ends by itself, whenever that is noticed."""

@@ -10,8 +10,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from incidents import tasks
+from incidents import lifecycle, tasks
 from incidents.models import Activity, Incident
+from people.models import User
 from tests.conftest import PostEvent
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +70,21 @@ def test_it_ends_by_itself_and_says_when(post_event: PostEvent) -> None:
     assert (incident.flapping, incident.flapping_until, incident.flapping_changes) == (False, None, 0)
     assert kinds() == ["incident_become_flapping", "incident_stopped_flapping"]
     assert Activity.objects.get(kind=Activity.Kind.STOPPED_FLAPPING).at == until
+
+
+def test_flapping_goes_where_the_alert_goes_that_flaps(post_event: PostEvent, responder: User) -> None:
+    change(post_event, 6)
+    flapping = Incident.objects.get()
+    post_event(host="calm-1", check="load")
+    calm = Incident.objects.exclude(pk=flapping.pk).get()
+    lifecycle.merge(calm, [flapping], by=responder)
+    calm.refresh_from_db()
+    assert (calm.flapping, calm.flapping_changes) == (True, 6)
+
+    lifecycle.split(calm, [flapping.first_alert or 0], by=responder)
+    new = Incident.objects.latest("pk")
+    calm.refresh_from_db()
+    assert (new.flapping, new.flapping_changes) == (True, 6)
+    assert (calm.flapping, calm.flapping_changes, calm.flapping_until) == (False, 0, None)
+    told = Activity.objects.filter(incident=calm, kind__icontains="flapping").order_by("pk")
+    assert [activity.kind for activity in told] == ["incident_become_flapping", "incident_stopped_flapping"]
