@@ -24,13 +24,11 @@ class PatternForm(forms.Form):
     cross_source = forms.BooleanField(required=False)
     active = forms.BooleanField(required=False)
     note = forms.CharField(required=False, max_length=patterns.NOTE_LENGTH)
-    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)  # as of when it is changed
 
     EMPTY: ClassVar = {"unit": "minutes", "window": 60, "cross_source": True, "active": True}
 
-    def __init__(
-        self, data: QueryDict | None = None, *, draft: Draft | None = None, version: int | None = None
-    ) -> None:
+    def __init__(self, data: QueryDict | None = None, *, draft: Draft | None = None, seen: str = "") -> None:
         initial: dict[str, Any] = dict(self.EMPTY)
         self.tags: list[str] = []
         if draft:
@@ -44,7 +42,7 @@ class PatternForm(forms.Form):
                 "cross_source": draft.cross_source,
                 "active": draft.active,
                 "note": draft.note,
-                "version": version,
+                "seen": seen,
             }
             self.tags = list(draft.tags)
         if data is not None:

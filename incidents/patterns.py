@@ -72,8 +72,8 @@ class Draft:
 
     @property
     def rule(self) -> Draft:
-        """What decides over alerts: all but the note."""
-        return replace(self, note="")
+        """What decides over alerts while it is on: all but the note, and whether it is on."""
+        return replace(self, note="", active=True)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -183,13 +183,13 @@ def create(draft: Draft, *, by: User, is_suggestion: bool = False, uuid: UUID | 
 
 
 @transaction.atomic
-def edit(pattern: CorrelationPattern, draft: Draft, *, by: User, seen: int | None = None) -> CorrelationPattern:
-    """Give a pattern other properties; where only the note differs, the version stays.
+def edit(pattern: CorrelationPattern, draft: Draft, *, by: User, seen: str | None = None) -> CorrelationPattern:
+    """Give a pattern other properties; where its rule stays, the version stays.
 
-    Raises EditedMeanwhile where it is no longer in the version `seen`.
+    Raises EditedMeanwhile where it is no longer as of `seen`.
     """
     pattern = _locked(pattern)
-    if seen is not None and pattern.version != seen:
+    if seen is not None and pattern.as_of != seen:
         who = pattern.updated_by.shown_name if pattern.updated_by else "Somebody"
         raise EditedMeanwhile(f"{who} has changed this pattern meanwhile. Look at it again, then make your change.")
     before = Draft.of(pattern)
@@ -207,7 +207,7 @@ def edit(pattern: CorrelationPattern, draft: Draft, *, by: User, seen: int | Non
 
 
 def set_active(pattern: CorrelationPattern, active: bool, *, by: User) -> CorrelationPattern:
-    """Switch it on or off; what it has joined stays together."""
+    """Switch it on or off; what it has joined stays together, and gathers on once it is on again."""
     return edit(pattern, replace(Draft.of(pattern), active=active), by=by)
 
 

@@ -25,7 +25,7 @@ def with_draft(draft: Draft, pattern: CorrelationPattern | None = None, *, is_su
     rules: list[Rule] = [_kept(each) for each in patterns.in_order()]
     tried: Rule = draft.fields | ({"is_suggestion": True} if is_suggestion else {})
     if pattern:
-        tried |= {"pattern": pattern.pk, "seen": pattern.version}
+        tried |= {"pattern": pattern.pk, "seen": pattern.as_of}
         place = next(place for place, rule in enumerate(rules) if rule["pattern"] == pattern.pk)
         rules[place] = tried
     else:
@@ -70,7 +70,7 @@ class Pending:
     """What stands between the patterns in force and the rules that were tried."""
 
     new: tuple[Draft, ...]
-    edited: tuple[tuple[CorrelationPattern, Draft, int], ...]  # with the version that it was drafted from
+    edited: tuple[tuple[CorrelationPattern, Draft, str], ...]  # with what it was drafted from
     order: tuple[CorrelationPattern, ...]  # what would be asked in which order, where that differs
 
     def __bool__(self) -> bool:
@@ -86,7 +86,7 @@ def pending(rules: Sequence[Rule]) -> Pending:
         if "version" in rule:
             continue
         if pattern and Draft.of(pattern) != draft:
-            edited.append((pattern, draft, rule.get("seen", pattern.version)))
+            edited.append((pattern, draft, rule.get("seen", pattern.as_of)))
         elif not pattern and draft not in map(Draft.of, present.values()):
             new.append(draft)
     is_only_order = not new and not edited and all("version" in rule for rule in rules)

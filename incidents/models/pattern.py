@@ -55,6 +55,11 @@ class CorrelationPattern(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("patterns:detail", args=[self.pk])
 
+    @property
+    def as_of(self) -> str:
+        """Names what it is now, for who reads it and changes it later."""
+        return self.updated_at.isoformat()
+
 
 class PatternVersion(models.Model):
     """A pattern as it was after one change. What leaves the rule alone, a note say, keeps the number."""

@@ -109,13 +109,13 @@ def new(request: SignedInRequest) -> HttpResponse:
 def edit(request: SignedInRequest, pk: int) -> HttpResponse:
     pattern = get_object_or_404(CorrelationPattern.objects.present(), pk=pk)
     if request.method != "POST":
-        return _form_page(request, PatternForm(draft=patterns.Draft.of(pattern), version=pattern.version), pattern)
+        return _form_page(request, PatternForm(draft=patterns.Draft.of(pattern), seen=pattern.as_of), pattern)
     form = PatternForm(request.POST)
     if answer := _tried(request, form, pattern):
         return answer
     if form.is_valid() and form.draft and _is_to_be_saved(request):
         try:
-            changed = patterns.edit(pattern, form.draft, by=request.user, seen=form.cleaned_data["version"])
+            changed = patterns.edit(pattern, form.draft, by=request.user, seen=form.cleaned_data["seen"] or None)
         except patterns.EditedMeanwhile as refusal:
             form.add_error(None, str(refusal))
         else:

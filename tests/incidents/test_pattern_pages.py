@@ -132,7 +132,8 @@ def test_tags_are_suggested_from_those_that_were_sent_with_their_values(page: Cl
 def test_each_edit_is_a_version_with_who_when_and_what(page: Client) -> None:
     pattern = create(page)
     page.post(
-        f"/patterns/{pattern.pk}/edit", {**FORM, "version": "1", "window": "2", "unit": "hours", "filter": "host != a"}
+        f"/patterns/{pattern.pk}/edit",
+        {**FORM, "seen": pattern.as_of, "window": "2", "unit": "hours", "filter": "host != a"},
     )
     pattern.refresh_from_db()
     assert pattern.version == 2
@@ -151,18 +152,19 @@ def test_each_edit_is_a_version_with_who_when_and_what(page: Client) -> None:
 def test_a_note_alone_leaves_the_version_and_open_incidents_go_on_gathering(page: Client, post_event: Any) -> None:
     pattern = create(page)
     post_event(check="a")
-    page.post(f"/patterns/{pattern.pk}/edit", {**FORM, "version": "1", "note": "Why"})
+    page.post(f"/patterns/{pattern.pk}/edit", {**FORM, "seen": pattern.as_of, "note": "Why"})
     post_event(check="b")
     assert Incident.objects.get().alerts_count == 2
-    page.post(f"/patterns/{pattern.pk}/edit", {**FORM, "version": "1", "note": "Why", "window": "90"})
+    page.post(f"/patterns/{pattern.pk}/edit", {**FORM, "note": "Why", "window": "90"})
     post_event(check="c")
     assert Incident.objects.count() == 2
 
 
 def test_who_edits_what_somebody_else_has_changed_is_told_and_keeps_their_text(page: Client) -> None:
     pattern = create(page)
-    page.post(f"/patterns/{pattern.pk}/edit", {**FORM, "version": "1", "window": "5"})
-    late = page.post(f"/patterns/{pattern.pk}/edit", {**FORM, "version": "1", "window": "7"})
+    seen = pattern.as_of
+    page.post(f"/patterns/{pattern.pk}/edit", {**FORM, "seen": seen, "window": "5"})
+    late = page.post(f"/patterns/{pattern.pk}/edit", {**FORM, "seen": seen, "window": "7"})
     assert "ada has changed this pattern meanwhile" in shown(late)
     assert 'value="7"' in shown(late)
     pattern.refresh_from_db()
@@ -194,6 +196,26 @@ def test_a_pattern_is_switched_off_and_on(page: Client, post_event: Any) -> None
     pattern.refresh_from_db()
     assert pattern.active
     assert [line.change for line in pattern.versions.all()] == ["activated", "deactivated", "created"]
+
+
+def test_switched_off_and_on_again_it_gathers_into_the_incidents_that_are_open(page: Client, post_event: Any) -> None:
+    pattern = create(page)
+    post_event(check="a")
+    page.post(f"/patterns/{pattern.pk}/deactivate")
+    page.post(f"/patterns/{pattern.pk}/activate")
+    post_event(check="b")
+    assert Incident.objects.get().alerts_count == 2
+    assert page.get(f"/patterns/{pattern.pk}").content.decode().count('id="version-1"') == 1
+
+
+def test_who_edits_what_somebody_else_has_switched_off_does_not_switch_it_on(page: Client) -> None:
+    pattern = create(page)
+    seen = pattern.as_of
+    page.post(f"/patterns/{pattern.pk}/deactivate")
+    late = page.post(f"/patterns/{pattern.pk}/edit", {**FORM, "seen": seen, "note": "Why"})
+    assert "ada has changed this pattern meanwhile" in shown(late)
+    pattern.refresh_from_db()
+    assert not pattern.active
 
 
 def test_a_deleted_pattern_is_asked_no_more_and_can_be_restored(page: Client, post_event: Any) -> None:

@@ -70,7 +70,7 @@ def test_a_draft_shows_what_it_would_have_made_and_is_then_enabled(page: Client,
 def test_a_change_of_a_pattern_is_tried_in_its_place(page: Client, press: Any, post_batch: Any, admin: User) -> None:
     pattern = patterns.create(patterns.read({"tags": ["cluster"], "time_window": 60}), by=admin)
     post_batch(*({"status": "critical", "host": f"h{n}", "cluster": "c"} for n in range(3)))
-    reply = press(f"/patterns/{pattern.pk}/edit", {**FORM, "version": "1", "filter": "host != h2", "try": "1"})
+    reply = press(f"/patterns/{pattern.pk}/edit", {**FORM, "seen": pattern.as_of, "filter": "host != h2", "try": "1"})
     text = said(page.get(reply.url))
     assert "Incidents 1 → 2" in text
     assert "1 incident would have been several" in text
