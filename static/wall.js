@@ -15,8 +15,10 @@
   let sound = null; // an audio context once somebody has pressed, which browsers ask for
   let worst = critical();
 
+  /* The rows that are critical, and how many are, with those that have no row here. */
   function critical() {
-    return new Set([...document.querySelectorAll('.wall-rows [data-status="critical"]')].map((row) => row.dataset.key));
+    const keys = new Set([...document.querySelectorAll('.wall-rows [data-status="critical"]')].map((row) => row.dataset.key));
+    return { keys, count: Number(document.querySelector(".wall-tally.status-critical")?.dataset.count || 0) };
   }
 
   function beep() {
@@ -35,8 +37,10 @@
 
   function alert() {
     const now = critical();
-    const isNew = [...now].some((key) => !worst.has(key));
+    const before = worst;
     worst = now;
+    const areAllShown = [before, now].every(({ keys, count }) => keys.size === count);
+    const isNew = areAllShown ? [...now.keys].some((key) => !before.keys.has(key)) : now.count > before.count; // else rows come up from below
     if (!isNew) return;
     beep();
     if (root.dataset.flash === "off" && root.dataset.sound === "off") return;

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.test_main_job import post, sign_in
-from tests.running_console import RunningConsole
+from tests.running_console import RunningConsole, eventually
 
 pytest.importorskip("playwright")
 
@@ -58,6 +58,41 @@ def test_it_frames_what_becomes_critical_and_sounds_only_once_somebody_asked(
     expect(screen.locator("body")).to_have_class("wall is-alerted")
     screen.clock.run_for(21_000)
     expect(screen.locator("body")).to_have_class("wall")
+    screen.context.close()
+
+
+def test_a_critical_one_that_comes_up_from_below_the_last_row_is_not_called_new(
+    browser: Any, console: RunningConsole, page: Any
+) -> None:
+    from playwright.sync_api import expect
+
+    token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+
+    def say(status: str, *numbers: int) -> None:
+        alerts = [{"status": status, "host": f"db-{number}"} for number in numbers]
+        post(console, token, {"app_key": app_key, "alerts": alerts})
+
+    def shows(critical: int) -> None:
+        page.goto("/")
+        eventually(
+            lambda: page.reload() and page.locator("#pill-critical .count").inner_text() == str(critical),
+            "it counts them",
+        )
+
+    say("critical", *range(60))
+    shows(60)
+    screen = hang(browser, page, "A frame around the screen")
+    last = screen.locator("#wall li").last.locator(".wall-title").inner_text()
+    expect(screen.locator("#wall li")).to_have_count(40)
+    say("ok", *range(58, 60))  # two of the first rows
+    shows(58)
+    screen.clock.run_for(5000)
+    expect(screen.locator("#wall li").last).not_to_contain_text(last)
+    expect(screen.locator("body")).to_have_class("wall")
+    say("critical", 70)
+    shows(59)
+    screen.clock.run_for(5000)
+    expect(screen.locator("body")).to_have_class("wall is-alerted")
     screen.context.close()
 
 
