@@ -10,6 +10,7 @@
   const announcer = document.getElementById("announcer");
   let begun = ""; // the first key of a sequence
   let begunAt = 0;
+  let chosen = ""; // the box that an action's key has ticked
   let cursor = sessionStorage.getItem("cursor") || ""; // what names the row that was last under the cursor
   // Its place in its table, counted from the head; a page made anew knows it for the sake of an open incident that just left the list.
   let cursorAt = document.getElementById("incident") ? Number(sessionStorage.getItem("cursorAt")) : 0;
@@ -112,9 +113,21 @@
     const box = row?.querySelector("[name=incident]");
     const isOpen = row?.querySelector(ROW).ariaCurrent === "true";
     const isAnySelected = [...document.querySelectorAll("[name=incident]")].some((each) => each.checked);
-    if (box && !isOpen && !isAnySelected) box.click();
+    if (box && !isOpen && !isAnySelected) {
+      box.click();
+      chosen = box.id;
+    }
     return activate(key);
   }
+
+  /* A question that was answered or not leaves no row chosen that only a key had: the next action is for wherever the cursor is by then. */
+  function leave() {
+    const box = chosen && document.getElementById(chosen);
+    if (box?.checked) box.click();
+    chosen = "";
+  }
+  dialog?.addEventListener("close", leave);
+  document.addEventListener("console:begun", leave);
 
   /* Rows: the cursor is the focus. It stays where it was when an incident is closed or the page is shown anew, also where its row has left since. */
   function table() {

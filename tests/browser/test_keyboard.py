@@ -154,6 +154,22 @@ def test_an_action_is_for_the_row_under_the_cursor(page: Any, send: Callable[...
     page.keyboard.press("Escape")
 
 
+def test_an_action_that_was_thought_better_of_leaves_no_row_chosen_for_the_next(
+    page: Any, send: Callable[..., None]
+) -> None:
+    from playwright.sync_api import expect
+
+    for host in ("app-5", "app-6"):
+        send(host)
+    page.goto("/?q=host+IN+%5Bapp-5%2C+app-6%5D")
+    for host, key in (("app-5", "s"), ("app-6", "e")):
+        page.get_by_role("row", name=host).locator(".row-link").focus()
+        page.keyboard.press(key)
+        expect(page.locator("#dialog[open]")).to_contain_text(host)
+        page.keyboard.press("Escape")
+        expect(page.locator("#rows [name=incident]:checked")).to_have_count(0)
+
+
 def test_the_list_is_worked_off_row_by_row_and_the_cursor_stays(page: Any, send: Callable[..., None]) -> None:
     from playwright.sync_api import expect
 
