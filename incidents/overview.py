@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from django.db import models
 
-from alerts.events import Status
+from alerts.events import Status, shown
 from alerts.links import Link, links_of
 from alerts.models import Alert
-from incidents.models import Incident, Matcher
+from incidents.models import Activity, Incident
+from incidents.models.pattern import window_in_words
+from incidents.why import in_words
 
+BY_HAND = (Activity.Kind.MERGED_INTO_THIS, Activity.Kind.MOVED_HERE, Activity.Kind.SPLIT_OFF)
 LINKS_OF = 300  # alerts whose links are gathered: the worst, then the newest change
 LINKS_PER_NAME = 3
 WORST = 5
@@ -24,9 +27,6 @@ class GatheredLinks:
     shown: tuple[Link, ...]
     more: int  # distinct links beyond those, which the alerts' own rows show
     looked_at: int  # alerts
-
-    def is_partial(self, incident: Incident) -> bool:
-        return self.looked_at < incident.alerts_count
 
 
 def gather_links(incident: Incident) -> GatheredLinks:
@@ -70,6 +70,21 @@ def status_counts(incident: Incident) -> list[tuple[Status, int]]:
     return [(status, incident.status_counts[status]) for status in reversed(Status) if incident.status_counts[status]]
 
 
-def deciding_matcher(incident: Incident) -> Matcher | None:
-    """The pattern that still holds all alerts of the incident together."""
-    return incident.matchers.filter(valid=True).select_related("pattern").order_by("pk").first()
+def why_together(incident: Incident) -> str:
+    """Why its alerts are one incident, in a sentence."""
+    valid = incident.matchers.filter(valid=True, brought_from=None)
+    matcher = valid.order_by("pk").first()
+    values = in_words(matcher.values) if matcher else ""
+    window = window_in_words(matcher.time_window) if matcher else ""
+    if incident.alerts_count == 1:
+        if not matcher or not incident.is_open:
+            return "It is one alert; no pattern leads others to it."
+        return f"It is one alert so far. Others join it that have the same {values} and start within {window}."
+    shared = {tag: shown(value) for tag, value in incident.shared_tags.items()}
+    if matcher and all(shared.get(tag) == value for tag, value in matcher.values):
+        return f"All {incident.alerts_count:,} alerts have the same {values}, and started within {window}."
+    if incident.activities.filter(kind__in=BY_HAND, undone_at=None).exists():
+        return "People put its alerts together by hand."
+    if matcher:
+        return f"They joined by the same {values}, within {window}; some have other values by now."
+    return "They joined by one pattern after another."

@@ -157,5 +157,5 @@ def sentence_of(considered: Considered, filter_text: str) -> str:
     }[considered.verdict]
 
 
-def in_words(values: Iterable[tuple[str, str]]) -> str:
+def in_words(values: Iterable[Sequence[str]]) -> str:
     return " and ".join(f"{tag} “{value}”" for tag, value in values)

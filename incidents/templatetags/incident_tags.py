@@ -18,7 +18,7 @@ from alerts.models import Alert
 from alerts.templatetags.alert_tags import status_badge
 from incidents.feed import Folder
 from incidents.filters import IncidentFilter, Sort
-from incidents.models import Incident, Matcher
+from incidents.models import Incident
 from people.templatetags.console_tags import icon
 
 register = template.Library()
@@ -144,21 +144,6 @@ def own_links(alert: Alert, incident: Incident) -> list[Link]:
     """The links of an alert that not all alerts of its incident have, which gathers those."""
     shared = incident.shared_tags
     return links_of({name: value for name, value in alert.tags.items() if shared.get(name) != value})
-
-
-@register.filter
-def together(matcher: Matcher | None, incident: Incident) -> str:
-    """Why the alerts are one incident, in a sentence."""
-    is_one = incident.alerts_count == 1
-    if matcher is None:
-        return (
-            "It is one alert; no pattern leads others to it." if is_one else "They joined by one pattern after another."
-        )
-    values = " and ".join(f"{tag} “{value}”" for tag, value in matcher.values)
-    window = f"{matcher.time_window} minutes"
-    if is_one:
-        return f"It is one alert so far. Others join it that have the same {values} and start within {window}."
-    return f"All {incident.alerts_count:,} alerts have the same {values}, and started within {window}."
 
 
 @register.filter

@@ -73,7 +73,7 @@ def _overview(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
         "links": overview.gather_links(incident),
         "status_counts": overview.status_counts(incident),
         "worst_alerts": overview.what_fires(incident),
-        "matcher": overview.deciding_matcher(incident),
+        "together": overview.why_together(incident),
     }
 
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from incidents import lifecycle
 from incidents.models import Incident
 from people.models import User
 from tests.conftest import PostBatch, PostEvent
@@ -27,11 +28,11 @@ def acting(client: Client, responder: User) -> Client:
 
 @pytest.fixture
 def shown(acting: Client) -> Callable[[str], str]:
-    """A part of the only incident, as text of the page."""
+    """A part of an incident, or of the only one, as text of the page."""
 
-    def fetch(part: str, **query: Any) -> str:
+    def fetch(part: str, incident: Incident | None = None, **query: Any) -> str:
         headers = {"HX-Request": "true", "HX-Target": "pane"}
-        reply = acting.get(f"/incidents/{Incident.objects.get().pk}{part}", query, headers=headers)
+        reply = acting.get(f"/incidents/{(incident or Incident.objects.get()).pk}{part}", query, headers=headers)
         assert reply.status_code == 200
         return reply.content.decode()
 
@@ -62,6 +63,21 @@ def test_the_overview_says_why_the_alerts_are_together(post_event: PostEvent, sh
     assert "Others join it that have the same host “db-1”" in shown("")
     post_event(host="db-1", check="CPU")
     assert "All 2 alerts have the same host “db-1”" in shown("")
+
+
+def test_the_overview_says_that_people_put_the_alerts_together(
+    post_event: PostEvent, shown: Callable[..., str], responder: User
+) -> None:
+    for host, check in (("db-1", "Disk"), ("db-1", "CPU"), ("web-1", "CPU"), ("web-1", "Disk"), ("web-1", "Load")):
+        post_event(host=host, check=check)
+    db, web = Incident.objects.order_by("pk")
+    merged = lifecycle.merge(db, [web], by=responder)
+    assert "People put its alerts together by hand." in shown("", incident=db)
+    lifecycle.undo(merged, by=responder)
+    assert "All 2 alerts have the same host “db-1”" in shown("", incident=db)
+    lifecycle.split(web, list(web.alerts.order_by("pk").values_list("pk", flat=True)[:2]), by=responder)
+    assert "People put its alerts together by hand." in shown("", incident=Incident.objects.latest("pk"))
+    assert "It is one alert so far." in shown("", incident=web)
 
 
 def test_alerts_are_sorted_by_a_header_and_the_other_way_round(
