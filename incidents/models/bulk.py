@@ -65,6 +65,11 @@ class BulkAction(models.Model):
         return self.state in (self.State.WAITING, self.State.RUNNING, self.State.UNDOING)
 
     @property
+    def waits_to_be_read(self) -> bool:
+        """What somebody took back as a whole is told for a moment only: they know it."""
+        return self.announced_at is None and not (self.state == self.State.UNDONE and not self.kept)
+
+    @property
     def kept_count(self) -> int:
         return sum(map(len, self.kept.values()))
 

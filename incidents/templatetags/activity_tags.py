@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sized
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -23,6 +24,7 @@ Kind = Activity.Kind
 Text = str | SafeString
 NAMES = 3  # of the alerts that joined in one go
 INCIDENTS = 5  # that one line names
+MOMENT = timedelta(seconds=30)  # for which somebody is told what they know
 
 
 @register.filter
@@ -100,6 +102,7 @@ def bulk_cards(context: template.Context) -> dict[str, Any]:
     """What this person has going on, or has not been told the result of."""
     request = context["request"]
     untold = BulkAction.objects.filter(by=request.user, announced_at=None).exclude(state=BulkAction.State.ASKED)
+    untold = untold.exclude(state=BulkAction.State.UNDONE, kept={}, undone_at__lt=timezone.now() - MOMENT)
     return {
         "bulks": list(untold.defer("snapshot", "skipped")[:3]),
         "request": request,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.test import Client
+from django.utils import timezone
 
 from alerts.events import Status
 from incidents import lifecycle
@@ -130,11 +134,24 @@ def test_all_of_it_is_undone_as_one(acting: Client, four: list[Incident], what: 
     assert (drafted.state, drafted.kept_count) == ("undone", 0)
 
 
+def test_that_all_of_it_was_undone_is_told_for_a_moment(acting: Client, four: list[Incident]) -> None:
+    drafted = asked(acting, "resolve", incident=[each.pk for each in four])
+    acting.post(f"/bulk/{drafted.pk}/start")
+    acting.post("/undo")
+    card = f'id="bulk-card-{drafted.pk}"'
+    told = acting.get("/").content.decode()
+    assert card in told
+    assert "data-stays" not in told
+    with time_machine.travel(timezone.now() + timedelta(minutes=1), tick=False):
+        assert card not in acting.get("/").content.decode()
+
+
 def test_undo_leaves_what_was_changed_since_and_says_so(acting: Client, four: list[Incident], admin: User) -> None:
     drafted = asked(acting, "assign", incident=[each.pk for each in four])
     acting.post(f"/bulk/{drafted.pk}/start")
     lifecycle.assign(four[1], to=admin, by=admin)
     acting.post(f"/bulk/{drafted.pk}/undo")
+    assert "data-stays" in acting.get("/").content.decode()
     assert [row.assignee for row in Incident.objects.order_by("pk")] == [None, admin, None, None]
     shown = acting.get(f"/bulk/{drafted.pk}").content.decode()
     assert "Not undone" in shown
