@@ -116,6 +116,11 @@ def ask(alert: Alert, other: Alert | Incident) -> Answer | None:
     return _answer(alert, incident, is_turned=False)
 
 
+def _shared(tags: Mapping[str, Any], others: Mapping[str, Any]) -> int:
+    """How many tags are the same."""
+    return sum(name in others and others[name] == value for name, value in tags.items())
+
+
 def nearest(to: Alert | Incident, among: QuerySet[Incident]) -> list[Near]:
     """Answers for the incidents around an alert, or around another incident: those that share the most with it, then those opened next to it."""
     home = to if isinstance(to, Incident) else to.incident
@@ -125,7 +130,7 @@ def nearest(to: Alert | Incident, among: QuerySet[Incident]) -> list[Near]:
     others = among.filter(merged_into=None)
     before, after = others.filter(pk__lt=home.pk).order_by("-pk"), others.filter(pk__gt=home.pk).order_by("pk")
     around = [*before[:AROUND], *after[:AROUND]]
-    around.sort(key=lambda each: (-len(tags.items() & each.shared_tags.items()), abs(each.pk - home.pk)))
+    around.sort(key=lambda each: (-_shared(tags, each.shared_tags), abs(each.pk - home.pk)))
     found = []
     for each in around[:NEAREST]:
         alert, other = (to, each) if isinstance(to, Alert) else (_first(each, each), to)

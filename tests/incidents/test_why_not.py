@@ -262,6 +262,14 @@ def test_asked_of_an_incident_alone_it_answers_for_those_around_it(page: Client,
     assert f"?alert={alert('b').pk}&amp;other={home('a').pk}" in reply.content.decode()
 
 
+def test_tags_of_several_values_are_shared_too(page: Client, pattern: Any, post_event: Any) -> None:
+    pattern("cluster")
+    for host, teams in (("a", ["shop", "web"]), ("b", ["mail"]), ("c", ["shop", "web"])):
+        post_event(host=host, cluster=host, teams=teams)
+    reply = page.get("/why-not", {"alert": alert("a").pk})
+    assert [near.incident for near in reply.context["nearest"]] == [home("c"), home("b")]
+
+
 def test_two_that_are_together_are_said_to_be(pattern: Any, post_event: Any, why_not: Any) -> None:
     pattern("cluster")
     post_event(host="a", cluster="fra")
