@@ -46,9 +46,9 @@ def test_a_pattern_is_written_tried_and_enabled(page: Any, console: RunningConso
     page.get_by_role("link", name="New pattern").click()
     assert page.locator('#tags-seen option[value="rack"]').count() == 1
     page.get_by_label("Tag 1").fill("rack")
-    page.get_by_role("textbox", name="where (optional)").fill("host = web-* AND")
+    page.get_by_role("textbox", name="where optional").fill("host = web-* AND")
     expect(page.locator("#filter-error")).to_contain_text("Expected a tag or keyword, but the query ends here.")
-    page.get_by_role("textbox", name="where (optional)").fill("host = web-*")
+    page.get_by_role("textbox", name="where optional").fill("host = web-*")
     expect(page.locator("#reach")).to_contain_text("Of the latest 4 alerts")
     expect(page.locator("#reach")).to_contain_text("Have the tag")
 
