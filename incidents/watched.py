@@ -85,7 +85,7 @@ class WatchedView:
             if before != seen:
                 changed[str(row.pk)] = html = render_to_string("incidents/_row.html", {**context, "row": row})
             rows[row.pk] = (row, seen, html)
-        gone = self._gone(set(self.rows) - set(rows))
+        gone = self.gone(set(self.rows) - set(rows))
         self.rows = rows
         environments = this_round.once("environments", self.user, lambda: environments_of(self.user))
         told = self._told(context) | {"counts": counts_by_key(environments, counts, asked.environment)}
@@ -131,7 +131,7 @@ class WatchedView:
             self.parts[name] = made_of, html
         return html
 
-    def _gone(self, pks: set[int]) -> dict[str, str]:
+    def gone(self, pks: set[int]) -> dict[str, str]:
         """Of rows that left the view by what somebody did, or by their alerts: what happened, and how to take it back."""
         incidents = feed.rows(Incident.objects.visible_to(self.user)).filter(pk__in=pks) if pks else ()
         resolves = Activity.objects.filter(incident__in=pks, kind=Activity.Kind.RESOLVED_BY_HAND, undone_at=None)
@@ -146,11 +146,11 @@ class WatchedView:
         }
 
 
-def snapshot(query: str, user: User) -> str:
-    """Everything of a view, for a page that asks from time to time."""
+def snapshot(query: str, user: User, *, shown: Collection[int]) -> str:
+    """Everything of a view, for a page that asks from time to time; `shown` are the incidents of its rows, some of which may have left."""
     view = WatchedView(query, user)
     view.refresh(Round())
-    return json.dumps(view.whole())
+    return json.dumps(view.whole() | {"gone": view.gone(set(shown) - set(view.rows))})
 
 
 def shared_by(query: str, user: User) -> tuple[str, ...]:

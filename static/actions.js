@@ -20,6 +20,22 @@
     for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== except) menu.removeAttribute("open");
   }
 
+  /* Who has gone on meanwhile is not brought back by an answer that comes late; what it tells stands in the corner all the same. */
+  const asked = new WeakMap(); // request -> its place among all
+  let count = 0;
+  let newest = 0; // of those for the pane
+  document.addEventListener("htmx:beforeSend", ({ detail: { xhr, target } }) => {
+    asked.set(xhr, ++count);
+    if (target.id === "pane") newest = count;
+  });
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (detail.target.id !== "pane" || asked.get(detail.xhr) >= newest) return;
+    detail.shouldSwap = false;
+    const late = new DOMParser().parseFromString(detail.serverResponse, "text/html");
+    for (const toast of late.querySelectorAll(".toast")) htmx.process(toasts.appendChild(document.adoptNode(toast)));
+    gather();
+  });
+
   document.addEventListener("htmx:afterSwap", gather);
   document.addEventListener("click", (event) => closeMenus(event.target.closest("summary") ? event.target.closest("details.menu") : null));
   document.addEventListener("keydown", (event) => {

@@ -54,15 +54,15 @@
 
   /* Questions: what htmx puts into the dialog opens it */
   document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target === pane) {
+      if (dialog.contains(event.detail.requestConfig?.elt)) dialog.close(); // it was answered
+      keepDraft();
+    }
     if (event.target !== dialog || dialog.open) return;
     dialog.showModal();
     const first = dialog.querySelector("input:not([type=hidden]), select, textarea, button");
     (first?.type === "radio" ? first.form.querySelector(`[name="${first.name}"]:checked`) || first : first)?.focus();
     document.dispatchEvent(new Event("console:dialog"));
-  });
-  document.addEventListener("htmx:afterRequest", (event) => {
-    const asked = event.detail.elt.closest?.("#dialog");
-    if (asked && event.detail.successful && event.detail.target === pane) dialog.close();
   });
   document.addEventListener("console:begun", () => dialog.close()); // the server's word for an action on many at once
   dialog?.addEventListener("click", (event) => {
@@ -74,6 +74,19 @@
 
   /* The open incident */
   const isBeside = () => getComputedStyle(document.getElementById("main")).display !== "none";
+
+  /* What somebody is writing outlives an answer that comes meanwhile, and another tab, while it is about the same incident. */
+  let draft = null;
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const box = document.getElementById("comment");
+    if (detail.target === pane && box) draft = detail.requestConfig.elt === box.form ? null : { about: box.form.action, text: box.value };
+  });
+
+  function keepDraft() {
+    const box = document.getElementById("comment");
+    if (box && draft?.about === box.form.action) box.value ||= draft.text;
+    draft = null;
+  }
 
   function markOpen() {
     const path = location.pathname.match(/^\/incidents\/\d+/)?.[0];

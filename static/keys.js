@@ -4,7 +4,6 @@
 "use strict";
 (() => {
   const SEQUENCE = 1500; // milliseconds between the keys of "g i"
-  const SETTLING = 10; // milliseconds until what was just put here is looked at again
   const ROW = ".row-link, .alert-link";
   const dialog = document.getElementById("dialog");
   const announcer = document.getElementById("announcer");
@@ -77,21 +76,15 @@
     const element = carrier(key);
     if (!element) return false;
     if (element.matches("input:not([type=checkbox]), textarea")) element.focus();
-    else press(element);
-    return true;
-  }
-
-  /* What htmx has just put here is a plain link until it has settled. */
-  function press(element) {
-    if (element.closest(".htmx-settling")) setTimeout(press, SETTLING, element);
     else element.click();
+    return true;
   }
 
   /* Of several toasts the newest tells the last action; what stays there is older, or not done yet, and the server knows. */
   function undo() {
     const offered = [...document.querySelectorAll("#toasts .toast")].at(-1)?.querySelector("[data-key=z]");
     if (!offered) return activate("z");
-    press(offered);
+    offered.click();
     return true;
   }
 
@@ -183,6 +176,7 @@
     const all = [...document.querySelectorAll("#rows tr")];
     const row = beside(all, place(all, (each) => each.dataset.key === open, by), by);
     if (row) {
+      if (underCursor()) linkOf(row).focus(); // the cursor goes along: what comes next is about this one
       remember(row);
       linkOf(row).click();
     } else announcer.textContent = by > 0 ? "This is the last incident of the page" : "This is the first incident of the page";

@@ -105,7 +105,8 @@
     if (!feed) return refreshParts();
     const { query } = view();
     try {
-      const reply = await fetch(`/live/state?${query}`, { headers: { "HX-Request": "true", ...(etag ? { "If-None-Match": etag } : {}) } });
+      const shown = [...document.querySelectorAll("#rows tbody tr[id]")].map((row) => row.dataset.key);
+      const reply = await fetch(`/live/state?${query}&shown=${shown}`, { headers: { "HX-Request": "true", ...(etag ? { "If-None-Match": etag } : {}) } });
       if (reply.redirected || reply.status === 403 || reply.headers.has("HX-Redirect")) return location.reload();
       failing = !reply.ok && reply.status !== 304;
       if (!failing) freshAt = Date.now();

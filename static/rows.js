@@ -30,8 +30,10 @@
 
   function keepingFocus(change) {
     const id = document.activeElement?.id;
+    const before = touched;
     change();
     if (id && document.activeElement?.id !== id) byId(id)?.focus({ preventScroll: true });
+    touched = before;
   }
 
   /* Change what the server says otherwise than before, down to the smallest part: what a hand, a cursor or a request is on stays. */
@@ -240,6 +242,9 @@
   });
   document.addEventListener("keydown", (event) => {
     if (event.target.closest?.("#rows")) touched = Date.now();
+  });
+  document.addEventListener("focusin", (event) => {
+    if (event.target.closest("#rows") && !event.relatedTarget?.closest("#rows")) touched = Date.now();
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest?.(".row-link")) event.target.closest("tr").classList.remove("is-new");

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import conditional_page, require_safe
 
 from incidents import watched
+from incidents.feed import ROWS
 from incidents.feed_page import feed_context
 from incidents.filters import IncidentFilter
 from people.access import SignedInRequest
@@ -20,5 +21,11 @@ def feed(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @conditional_page
 def state(request: SignedInRequest) -> HttpResponse:
-    """The view of the query string, as the live stream would tell it; 304 where nothing has changed since it was last asked for."""
-    return HttpResponse(watched.snapshot(request.GET.urlencode(), request.user), content_type="application/json")
+    """The view of the query string, as the live stream would tell it; 304 where nothing has changed since it was last asked for.
+
+    `shown` names the incidents of the page's rows: it is told why those left that the view no longer has.
+    """
+    query = request.GET.copy()
+    shown = [int(pk) for pk in "".join(query.pop("shown", [])).split(",") if pk.isdecimal() and len(pk) < 19]
+    told = watched.snapshot(query.urlencode(), request.user, shown=shown[:ROWS])
+    return HttpResponse(told, content_type="application/json")

@@ -11,6 +11,7 @@ from tests import chromium
 from tests.running_console import RunningConsole
 
 HERE = Path(__file__).parent
+PATIENCE = 20_000  # milliseconds until what a page is to show is missed; a busy machine shows it late
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,6 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
     with chromium.running() as browser:
         yield browser
 

@@ -80,6 +80,7 @@ def test_from_a_new_key_to_a_resolve_and_back_without_a_mouse(page: Any, send: C
     tab_to(page, "Snooze")
     keys.press("Enter")
     expect(incident).to_contain_text("Snoozed by")
+    expect(dialog).to_have_count(0)
     keys.press("s")
     expect(incident).not_to_contain_text("Snoozed by")
 
@@ -211,6 +212,7 @@ def test_the_list_is_worked_off_row_by_row_and_the_cursor_stays(page: Any, send:
     expect(dialog).to_be_visible()
     keys.press("Control+Enter")
     expect(page.locator("#incident")).to_contain_text("Resolved by you")
+    expect(dialog).to_have_count(0)
     keys.press("]")
     expect(title).to_have_text(hosts[4])
     keys.press("c")
@@ -223,6 +225,93 @@ def test_the_list_is_worked_off_row_by_row_and_the_cursor_stays(page: Any, send:
     expect(title).to_have_count(0)
     keys.press("k")
     expect(third).to_be_focused()
+
+
+def test_who_is_quicker_than_the_page_answers_a_question_in_place_too(page: Any, send: Callable[..., None]) -> None:
+    from playwright.sync_api import expect
+
+    send("quick-1")
+    page.goto("/?q=quick")
+    expect(page.locator("#rows .row-link")).to_have_count(1)
+    page.keyboard.press("j")
+    answer = "() => document.querySelector('#dialog form').requestSubmit()"
+    page.evaluate(f"addEventListener('htmx:afterSwap', () => setTimeout({answer}), {{ once: true }})")
+    page.keyboard.press("e")
+    expect(page.locator(".row-gone")).to_contain_text("quick-1")
+
+
+def test_a_page_without_a_stream_says_of_a_row_why_it_left(page: Any, send: Callable[..., None]) -> None:
+    from playwright.sync_api import expect
+
+    send("asking-1")
+    page.route("**/live?*", lambda route: route.abort())
+    page.goto("/?q=asking")
+    expect(page.locator("#rows .row-link")).to_have_count(1)
+    page.keyboard.press("j")
+    page.keyboard.press("e")
+    expect(page.locator("#dialog[open]")).to_contain_text("asking-1")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".row-gone")).to_contain_text("asking-1")
+    page.keyboard.press("z")
+    expect(page.get_by_role("link", name="asking-1")).to_be_visible()
+
+
+def test_who_has_gone_on_is_not_brought_back_by_an_answer_that_comes_late(page: Any, send: Callable[..., None]) -> None:
+    from playwright.sync_api import expect
+
+    for host in ("late-1", "late-2"):
+        send(host)
+    page.goto("/?q=late")
+    expect(page.locator("#rows .row-link")).to_have_count(2)
+    keys, title, answers = page.keyboard, page.locator("#incident-title"), []
+    keys.press("j")
+    keys.press("Enter")
+    expect(title).to_be_visible()
+    first = title.inner_text()
+    page.route("**/acknowledge", lambda route: answers.append((route, route.fetch())))
+    keys.press("a")
+    expect(page.locator("#incident")).to_contain_text("Acknowledged by")  # as the stream tells
+    keys.press("]")
+    expect(title).not_to_have_text(first)
+    expect(page.locator("#rows .row-link[aria-current=true]")).to_be_focused()
+    ((route, answer),) = answers
+    route.fulfill(response=answer)
+    expect(page.locator("#toasts .toast")).to_contain_text("Undo")
+    expect(title).not_to_have_text(first)
+
+
+def test_what_is_being_written_outlives_an_answer_that_comes_meanwhile_and_another_tab(
+    page: Any, send: Callable[..., None]
+) -> None:
+    from playwright.sync_api import expect
+
+    for host in ("draft-1", "draft-2"):
+        send(host)
+    page.goto("/?q=draft")
+    expect(page.locator("#rows .row-link")).to_have_count(2)
+    keys, box, answers = page.keyboard, page.locator("#comment"), []
+    keys.press("j")
+    keys.press("Enter")
+    expect(box).to_be_visible()
+    page.route("**/acknowledge", lambda route: answers.append((route, route.fetch())))
+    keys.press("a")
+    expect(page.locator("#incident")).to_contain_text("Acknowledged by")  # as the stream tells
+    keys.press("c")
+    keys.type("Looking")
+    ((route, answer),) = answers
+    route.fulfill(response=answer)
+    expect(page.locator("#toasts .toast")).to_contain_text("Undo")
+    expect(box).to_be_focused()
+    keys.type(" into it")
+    page.locator("#tab-alerts").click()
+    page.wait_for_url("**/alerts*")
+    expect(box).to_have_value("Looking into it")
+    page.get_by_role("button", name="Comment").click()
+    expect(page.locator("#incident")).to_contain_text("Looking into it")
+    expect(box).to_have_value("")
+    box.fill("About this one")
+    page.locator("#rows .row-link:not([aria-current])").click()
+    expect(box).to_have_value("")
 
 
 def test_one_key_shows_all_times_in_utc_and_back(
@@ -250,6 +339,7 @@ def test_keys_are_off_for_who_turned_them_off(page: Any) -> None:
         page.get_by_label("Keyboard shortcuts").set_checked(is_on)
         page.get_by_role("button", name="Keep").click()
         expect(page.locator("#show-keys")).to_have_count(int(is_on))
+        page.wait_for_load_state()  # keys are a script's
         page.keyboard.press("?")
         expect(page.locator("dialog[open]")).to_have_count(int(is_on))
 

@@ -119,6 +119,17 @@ def test_rows_do_not_move_under_the_pointer_and_new_ones_wait(page: Any, say: Sa
     expect(page.locator("#rows tbody tr[id]").first).to_contain_text("crit-1")
 
 
+def test_rows_do_not_move_under_the_cursor_from_the_first_key_on(page: Any, say: Say) -> None:
+    from playwright.sync_api import expect
+
+    say("warn-9", "warning")
+    is_live(page)
+    expect(row(page, "warn-9")).to_be_visible()
+    page.keyboard.press("j")
+    say("crit-9")
+    expect(page.locator("#show-waiting")).to_have_text("1 new – show")
+
+
 def test_a_selection_keeps_the_rows_and_pause_says_how_many_wait(page: Any, say: Say) -> None:
     from playwright.sync_api import expect
 

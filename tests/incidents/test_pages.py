@@ -11,6 +11,7 @@ from django.test import Client
 
 from alerts.events import Status
 from alerts.models import Alert
+from incidents import lifecycle
 from incidents.models import Activity, Incident
 from people.models import User
 from tests.conftest import PostEvent
@@ -73,6 +74,20 @@ def test_a_page_that_asks_is_told_what_is_there_and_nothing_where_nothing_change
     assert acting.get("/live/state?folder=active", headers=unchanged).status_code == 304
     post_event(host="db-2")
     assert acting.get("/live/state?folder=active", headers=unchanged).status_code == 200
+
+
+def test_a_page_that_asks_is_told_why_rows_left_that_it_shows(
+    acting: Client, responder: User, post_event: PostEvent
+) -> None:
+    for host in ("db-1", "db-2", "db-3"):
+        post_event(host=host)
+    resolved, followed, kept = Incident.objects.order_by("pk")
+    lifecycle.resolve(resolved, by=responder, comment="Replaced")
+    reply = acting.get(f"/live/state?q=host%3Ddb-3&shown={resolved.pk},{followed.pk},{kept.pk},x,{'9' * 20}")
+    told = reply.json()
+    assert told["order"] == [str(kept.pk)]
+    assert list(told["gone"]) == [str(resolved.pk)]  # the other is as open as it was
+    assert "resolved by" in told["gone"][str(resolved.pk)]
 
 
 def test_the_worst_comes_first_then_the_newest_change(acting: Client, post_event: PostEvent) -> None:
