@@ -149,7 +149,7 @@ class GroupCommit:
 class Bell:
     """Says that there is work: at once, and then no oftener than a page could show. A message for each group would cost more than the group."""
 
-    PAUSE_SECONDS = 0.05
+    PAUSE_SECONDS = 0.2
 
     def __init__(self) -> None:
         self._work = threading.Event()

@@ -33,6 +33,8 @@ KEPT_FOR = timedelta(days=7)
 KEPT_BYTES = 1024**3  # as packed; where more comes in a week, the oldest go
 WAITING_BYTES = 32 * 1024**2  # in memory, until the next write; what comes beyond is not kept
 PACK_BYTES = 1024**2  # before packing: what is read to find one request
+PACKED_AT_ONCE = 100  # requests, before those who take events have a turn: Python runs one thread at a time
+GIVE_WAY_SECONDS = 0.0005
 SHOWN = 256 * 1024  # characters of one payload
 STORED_WITHIN = timedelta(seconds=30)  # a request is kept once its events are stored
 
@@ -97,10 +99,16 @@ def _packs(requests: list[_Request]) -> Iterator[list[_Request]]:
 
 
 def _packed(requests: list[_Request]) -> KeptRequests:
-    rows = [
-        (at, path, became, _without(secrets, body).decode("latin-1")) for at, path, became, secrets, body in requests
-    ]
-    packed = zlib.compress(json.dumps(rows).encode(), 1)
+    packing, parts = zlib.compressobj(1), []
+    for start in range(0, len(requests), PACKED_AT_ONCE):
+        rows = [
+            (at, path, became, _without(secrets, body).decode("latin-1"))
+            for at, path, became, secrets, body in requests[start : start + PACKED_AT_ONCE]
+        ]
+        text = json.dumps(rows)[1:-1]  # a part of one array
+        parts.append(packing.compress(f"{',' if start else '['}{text}".encode()))
+        time.sleep(GIVE_WAY_SECONDS)
+    packed = b"".join([*parts, packing.compress(b"]"), packing.flush()])
     since, until = (datetime.fromtimestamp(request[0], UTC) for request in (requests[0], requests[-1]))
     return KeptRequests(since=since, until=until, size=len(packed), packed=packed)
 

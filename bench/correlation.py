@@ -296,7 +296,7 @@ def _watch(database: str, seen: dict[str, float], is_over: threading.Event) -> N
     import psycopg
 
     with psycopg.connect(database, autocommit=True) as connection:
-        last = 0
+        last = 0  # what has a smaller key was seen; of two writers one may commit a key later than the other its larger one
         while not is_over.wait(0.02):
             rows = connection.execute(
                 "SELECT id, tags ->> 'host' FROM alerts_alert WHERE id > %s AND incident_id IS NOT NULL ORDER BY id",
@@ -309,7 +309,8 @@ def _watch(database: str, seen: dict[str, float], is_over: threading.Event) -> N
                 "SELECT min(id) FROM alerts_alert WHERE revision > correlated_revision"
             ).fetchone()
             if rows:
-                last = min(rows[-1][0], (behind[0] if behind and behind[0] else rows[-1][0] + 1) - 1)
+                lately = int((time.time() - 0.5) * 1e6) << 9  # as alerts.models.key_at
+                last = min(rows[-1][0], lately, (behind[0] if behind and behind[0] else rows[-1][0] + 1) - 1)
 
 
 # --- replay
@@ -377,8 +378,8 @@ REPLAYED = [
       at + e * interval '10 minutes', e + 1 FROM made CROSS JOIN generate_series(0, 4) e
     """,
     """
-    INSERT INTO incidents_turn (at, seen, patterns, by_hand)
-    SELECT minute + interval '1 minute', jsonb_agg(jsonb_build_array(key, e, e + 1) ORDER BY key), %(patterns)s::jsonb, '[]'
+    INSERT INTO incidents_turn (at, seen, maintenance, patterns, by_hand)
+    SELECT minute + interval '1 minute', jsonb_agg(jsonb_build_array(key, e, e + 1) ORDER BY key), '[]', %(patterns)s::jsonb, '[]'
     FROM (SELECT key, e, date_trunc('minute', at + e * interval '10 minutes') AS minute FROM made CROSS JOIN generate_series(0, 4) e) looks
     GROUP BY minute ORDER BY minute
     """,
