@@ -258,7 +258,7 @@ STORIES: dict[str, Story] = {
         ),
     ),
     "too many parameters": with_body(
-        0, {"headers": {}, "path": "/data/v2/alerts?" + "a=1&" * 1200 + "access_token=ORG_TOKEN"}
+        0, {"headers": {}, "path": "/data/v2/alerts?" + "a=1&" * 25_001 + "access_token=ORG_TOKEN"}
     ),
     "a percent sign in the token": with_body(1, {"headers": {}, "path": "/data/v2/alerts?access%5Ftoken=ORG_TOKEN"}),
     "a semicolon in the URL": with_body(0, {"headers": {}, "path": "/data/v2/alerts?a=1;access_token=ORG_TOKEN"}),
