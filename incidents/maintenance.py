@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, Max
+from django.db.models import Count, Max, OuterRef, Subquery
 
 from alerts.events import Status
-from alerts.models import Event
+from alerts.models import Alert, Event
 from incidents import bpql
 from incidents.correlation import Subject
 from incidents.gathering import Seen
@@ -58,12 +58,13 @@ def plans_of(incident: Incident) -> Sequence[MaintenancePlan]:
 
 def _received(alerts: Sequence[Seen]) -> dict[int, datetime]:
     """When the newest update came that correlation has not seen, by alert."""
+    # Asked of each alert by itself, which is an index scan whatever the tables hold: a join may be planned for a small table while it grows.
     unseen = Event.objects.filter(
-        alert__in=[alert.pk for alert in alerts],
-        kind=Event.Kind.SENT,
-        revision__gt=F("alert__correlated_revision"),
+        alert=OuterRef("pk"), kind=Event.Kind.SENT, revision__gt=OuterRef("correlated_revision")
     )
-    return dict(unseen.order_by().values_list("alert").annotate(Max("received_at")))
+    newest = Subquery(unseen.order_by().values("alert").annotate(at=Max("received_at")).values("at"))
+    rows = Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).values_list("pk", newest)
+    return {pk: at for pk, at in rows if at}
 
 
 def _expects(plan: MaintenancePlan, subject: Subject, at: datetime) -> bool:
