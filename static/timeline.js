@@ -43,7 +43,10 @@
     for (let at = Math.ceil((starts + left + offset) / step) * step - offset; at < starts + left + width; at += step) {
       const text = document.createElementNS("http://www.w3.org/2000/svg", "text");
       const isMidnight = (at + offset) % DAY === 0;
-      text.setAttribute("x", `${(100 * (at - starts - left)) / width}%`);
+      const share = (at - starts - left) / width;
+      const edge = SPACE / 2 / axis.clientWidth; // where half of a label would be cut
+      text.setAttribute("x", `${100 * share}%`);
+      text.setAttribute("class", share < edge ? "from-here" : share > 1 - edge ? "to-here" : "");
       text.setAttribute("y", "16");
       text.textContent = (isMidnight ? day : clock).format(at * 1000);
       texts.push(text);
