@@ -29,8 +29,9 @@
     if (target.id === "pane") newest = count;
   });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    if (detail.target.id !== "pane" || asked.get(detail.xhr) >= newest) return;
+    if (detail.target.id !== "pane" || !detail.shouldSwap || asked.get(detail.xhr) >= newest) return;
     detail.shouldSwap = false;
+    detail.requestConfig.elt.reset?.(); // what was written there has been taken
     const late = new DOMParser().parseFromString(detail.serverResponse, "text/html");
     for (const toast of late.querySelectorAll(".toast")) htmx.process(toasts.appendChild(document.adoptNode(toast)));
     gather();

@@ -79,7 +79,9 @@
   let draft = null;
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const box = document.getElementById("comment");
-    if (detail.target === pane && box) draft = detail.requestConfig.elt === box.form ? null : { about: box.form.action, text: box.value };
+    if (detail.target !== pane || !box) return;
+    const isSent = detail.requestConfig.elt === box.form || box.form.matches(".htmx-request");
+    draft = isSent ? null : { about: box.form.action, text: box.value };
   });
 
   function keepDraft() {

@@ -11,7 +11,9 @@ from tests import chromium
 from tests.running_console import RunningConsole
 
 HERE = Path(__file__).parent
-PATIENCE = 20_000  # milliseconds until what a page is to show is missed; a busy machine shows it late
+PATIENCE = (
+    10_000  # milliseconds until what a page is to show is missed: it may be told five seconds late (streams.MOST_REST)
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -256,50 +256,63 @@ def test_a_page_without_a_stream_says_of_a_row_why_it_left(page: Any, send: Call
     expect(page.get_by_role("link", name="asking-1")).to_be_visible()
 
 
-def test_who_has_gone_on_is_not_brought_back_by_an_answer_that_comes_late(page: Any, send: Callable[..., None]) -> None:
+class Held:
+    """Answers of the server that reach the page only when they are let go."""
+
+    def __init__(self, page: Any, path: str) -> None:
+        self.page = page
+        self.answers: list[Any] = []
+        page.route(path, lambda route: self.answers.append((route, route.fetch())))
+
+    def let_go(self) -> None:
+        while not self.answers:
+            self.page.wait_for_timeout(20)
+        ((route, answer),) = self.answers
+        self.answers.clear()
+        route.fulfill(response=answer)
+
+
+@pytest.fixture
+def acknowledged(page: Any, send: Callable[..., None]) -> Held:
+    """The first of two rows is open and was just acknowledged: the stream has told so, the answer is on its way."""
     from playwright.sync_api import expect
 
     for host in ("late-1", "late-2"):
+        send(host, status="ok")
         send(host)
     page.goto("/?q=late")
     expect(page.locator("#rows .row-link")).to_have_count(2)
-    keys, title, answers = page.keyboard, page.locator("#incident-title"), []
-    keys.press("j")
-    keys.press("Enter")
-    expect(title).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#comment")).to_be_visible()
+    held = Held(page, "**/acknowledge")
+    page.keyboard.press("a")
+    expect(page.locator("#incident")).to_contain_text("Acknowledged by")
+    return held
+
+
+def test_who_has_gone_on_is_not_brought_back_by_an_answer_that_comes_late(page: Any, acknowledged: Held) -> None:
+    from playwright.sync_api import expect
+
+    title = page.locator("#incident-title")
     first = title.inner_text()
-    page.route("**/acknowledge", lambda route: answers.append((route, route.fetch())))
-    keys.press("a")
-    expect(page.locator("#incident")).to_contain_text("Acknowledged by")  # as the stream tells
-    keys.press("]")
+    page.keyboard.press("]")
     expect(title).not_to_have_text(first)
     expect(page.locator("#rows .row-link[aria-current=true]")).to_be_focused()
-    ((route, answer),) = answers
-    route.fulfill(response=answer)
+    acknowledged.let_go()
     expect(page.locator("#toasts .toast")).to_contain_text("Undo")
     expect(title).not_to_have_text(first)
 
 
 def test_what_is_being_written_outlives_an_answer_that_comes_meanwhile_and_another_tab(
-    page: Any, send: Callable[..., None]
+    page: Any, acknowledged: Held
 ) -> None:
     from playwright.sync_api import expect
 
-    for host in ("draft-1", "draft-2"):
-        send(host)
-    page.goto("/?q=draft")
-    expect(page.locator("#rows .row-link")).to_have_count(2)
-    keys, box, answers = page.keyboard, page.locator("#comment"), []
-    keys.press("j")
-    keys.press("Enter")
-    expect(box).to_be_visible()
-    page.route("**/acknowledge", lambda route: answers.append((route, route.fetch())))
-    keys.press("a")
-    expect(page.locator("#incident")).to_contain_text("Acknowledged by")  # as the stream tells
+    keys, box = page.keyboard, page.locator("#comment")
     keys.press("c")
     keys.type("Looking")
-    ((route, answer),) = answers
-    route.fulfill(response=answer)
+    acknowledged.let_go()
     expect(page.locator("#toasts .toast")).to_contain_text("Undo")
     expect(box).to_be_focused()
     keys.type(" into it")
@@ -311,6 +324,24 @@ def test_what_is_being_written_outlives_an_answer_that_comes_meanwhile_and_anoth
     expect(box).to_have_value("")
     box.fill("About this one")
     page.locator("#rows .row-link:not([aria-current])").click()
+    expect(box).to_have_value("")
+
+
+@pytest.mark.parametrize("first", ["comment", "tab"])
+def test_what_was_sent_is_no_longer_being_written_whichever_answer_comes_first(
+    page: Any, acknowledged: Held, first: str
+) -> None:
+    from playwright.sync_api import expect
+
+    box = page.locator("#comment")
+    comment, tab = Held(page, "**/comment"), Held(page, "**/incidents/*/activity*")
+    box.fill(f"Sent before the {first}")
+    box.press("Control+Enter")
+    page.locator("#tab-activity").click()
+    for held in (comment, tab) if first == "comment" else (tab, comment):
+        held.let_go()
+        page.wait_for_timeout(200)
+    expect(page.locator("#incident")).to_contain_text(f"Sent before the {first}")
     expect(box).to_have_value("")
 
 
