@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 PATHS = frozenset({"/data/v2/alerts", "/oim/api/alerts"})
 BODY_LIMIT = 256 * 1024  # bytes; larger batches go to door 1, whose threads keep them from holding up the others
-FRESH_SECONDS = 0.5  # how long a token or key may still be taken after it was deactivated
+FRESH_SECONDS = 0.25  # how long a token or key may still be taken after it was deactivated
 _APP_KEY_HEADERS = frozenset(name.encode() for name in (*APP_KEY_HEADERS, "app_key"))
 _UNUSUAL_HEADERS = frozenset({b"content-encoding", b"transfer-encoding", b"idempotency-key", *_APP_KEY_HEADERS})
 
