@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -197,7 +198,7 @@ def _nearest(verdicts: Sequence[Verdict]) -> Verdict | None:
     return max((each for each in verdicts if each.same), key=closeness, default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Pair:
     """An alert and an incident that it is not in, and what patterns said of the alert when it came."""
 
@@ -292,15 +293,21 @@ class _Pair:
     def _opened_without(self, considered: Considered) -> str:
         """Why the incident has no matcher of the pattern, although its alerts share the values."""
         number = f"#{self.incident.pk}"
-        first = Alert.objects.select_related("app_key").filter(pk=self.incident.first_alert or 0).first()
+        first, told = self._first
         if first is None:
             return f"{number} was made by hand: no pattern leads alerts there."
-        said = next((each for each in reasons([first])[first.pk] if each.pattern == considered.pattern), None)
+        said = told.get(considered.pattern)
         if said and said.verdict == "filtered_out":
             return f"its filter, {self._filter(said)}, says no to “{first.identifier}”, the first alert of {number}."
         if said and said.verdict == "missing_tag":
             return f"“{first.identifier}”, the first alert of {number}, had no tag “{said.missing}” when it came."
         return f"this pattern was not on when {number} was opened."
+
+    @cached_property
+    def _first(self) -> tuple[Alert | None, Mapping[int, Considered]]:
+        """The alert that opened the incident, and what patterns said of it when it came."""
+        first = Alert.objects.select_related("app_key").filter(pk=self.incident.first_alert or 0).first()
+        return first, {each.pattern: each for each in reasons([first])[first.pk]} if first else {}
 
 
 def _text(value: str | list[str] | None) -> str | None:
