@@ -13,7 +13,7 @@ from alerts.ingest import ingest
 from alerts.models import Mapping
 from alerts.sources import bigpanda
 from appkeys.models import AppKey
-from incidents import lifecycle, shadow
+from incidents import environments, lifecycle, shadow
 from incidents.lifecycle import bulk
 from incidents.lifecycle.handling import Acknowledge
 from incidents.models import Environment, Incident, IncidentTag, MaintenancePlan, ReplayRun, Wallboard
@@ -21,7 +21,8 @@ from incidents.tasks import replay
 from people.models import Role, User
 
 admin = User.objects.get(username="admin")
-Environment.objects.create(name="Frankfurt", query="host = *fra*", description="All that runs in Frankfurt", group="Sites")
+environments.begin_placing(Environment.objects.create(name="Frankfurt", query="host = *fra*", description="All that runs in Frankfurt", group="Sites"))
+environments.place_all()
 impact = IncidentTag.objects.create(name="Impact", kind="ClosedListValuesSingle", choices=["none", "some", "all"])
 Role.objects.create(name="Night shift")
 for incident in Incident.objects.active().order_by("-status", "-changed_at", "-pk")[:3]:
