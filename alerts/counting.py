@@ -9,7 +9,7 @@ import logging
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.db import DatabaseError, close_old_connections, transaction
@@ -45,7 +45,7 @@ def count(
     taken: Iterable[tuple[AppKey, IncomingEvent]], outcomes: Iterable[Outcome], rejected: Iterable[AppKey] = ()
 ) -> None:
     """Count what became of a request's events, and the rejects whose App Key is known."""
-    now = timezone.now()
+    now = datetime.now(UTC)
     hour = now.replace(minute=0, second=0, microsecond=0)
     sent: defaultdict[int, list[IncomingEvent]] = defaultdict(list)  # by App Key
     accepted: defaultdict[int, int] = defaultdict(int)

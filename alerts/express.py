@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -38,12 +40,40 @@ _APP_KEY_HEADERS = frozenset(name.encode() for name in (*APP_KEY_HEADERS, "app_k
 _UNUSUAL_HEADERS = frozenset({b"content-encoding", b"transfer-encoding", b"idempotency-key", *_APP_KEY_HEADERS})
 
 
-class Request(Protocol):
-    """A POST as it came: names of headers in lower case, and who waits for the answer."""
+@dataclass(frozen=True)
+class Head:
+    """What of a POST comes before its body: names of headers in lower case. A sender mostly sends the same one again and again."""
 
-    headers: dict[bytes, bytes]
     path: str
     query: str
+    sent_headers: Sequence[tuple[bytes, bytes]]
+
+    @cached_property
+    def headers(self) -> dict[bytes, bytes]:
+        return dict(self.sent_headers)
+
+    @cached_property
+    def length(self) -> int | None:
+        """Of the body, in bytes; None where it is not said."""
+        said = self.headers.get(b"content-length", b"")
+        return int(said) if said.isdigit() else None
+
+    @cached_property
+    def credentials(self) -> tuple[str, str | None]:
+        """The digest of the sent token, and the App Key that the URL names for all alerts; of several, the last, as Django takes it."""
+        limit = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        query = parse_qs(self.query, max_num_fields=limit) if self.query else {}
+        scheme, _, secret = self.headers.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
+        if scheme.lower() != "bearer":
+            secret = query.get("access_token", [""])[-1]
+        return digest(secret.strip()), query.get("app_key", [None])[-1]
+
+
+class Request(Protocol):
+    """A POST as it came, and who waits for the answer."""
+
+    @property
+    def head(self) -> Head: ...
 
     @property
     def body(self) -> bytes: ...
@@ -102,6 +132,7 @@ class ExpressLane:
     def __init__(self, door_1: ASGI) -> None:
         self._door_1 = door_1
         self._credentials = KnownCredentials()
+        self.heads: dict[bytes, Head] = {}  # of requests that were plain, by their bytes (bigpanda_site.wire)
         self._group: GroupCommit | None = None
 
     async def close(self) -> None:
@@ -110,11 +141,11 @@ class ExpressLane:
             await self._group.close()
             await asyncio.to_thread(counting.stop)
 
-    def takes(self, path: str, headers: dict[bytes, bytes]) -> bool:
+    def takes(self, head: Head) -> bool:
         """Whether a POST may be plain, as far as that can be told before its body is there."""
-        length = headers.get(b"content-length", b"")
-        is_small = length.isdigit() and int(length) <= BODY_LIMIT
-        return path in PATHS and is_small and _UNUSUAL_HEADERS.isdisjoint(headers) and not settings.EVENTS_PER_MINUTE
+        is_small = head.length is not None and head.length <= BODY_LIMIT
+        is_usual = _UNUSUAL_HEADERS.isdisjoint(head.headers)
+        return head.path in PATHS and is_small and is_usual and not settings.EVENTS_PER_MINUTE
 
     def take(self, request: Request) -> None:
         """Store the events of a request and answer it, or leave it to door 1. It returns at once."""
@@ -140,7 +171,7 @@ class ExpressLane:
                 usage.note(*digests)
                 request.answer(created=(created := Outcome.ACCEPTED in outcomes))
                 if created:
-                    kept_requests.keep(judged, path=request.path, body=request.body)
+                    kept_requests.keep(judged, path=request.head.path, body=request.body)
 
         if self._group is None:
             counting.start(kept_requests.flush)
@@ -149,7 +180,7 @@ class ExpressLane:
 
     def _judged(self, request: Request, digests: set[str]) -> Judged:
         """A request that is plainly right. `digests` receives those of the credentials it was sent with."""
-        token, key_for_all = _credentials(request)
+        token, key_for_all = request.head.credentials
         digests.add(token)
         known = self._credentials
 
@@ -181,13 +212,3 @@ class ExpressLane:
 
 class _NotPlain(Exception):
     """A request for door 1."""
-
-
-def _credentials(request: Request) -> tuple[str, str | None]:
-    """The digest of the sent token, and the App Key that the URL names for all alerts; of several, the last, as Django takes it."""
-    sent = request.query
-    query = parse_qs(sent, max_num_fields=settings.DATA_UPLOAD_MAX_NUMBER_FIELDS) if sent else {}
-    scheme, _, secret = request.headers.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
-    if scheme.lower() != "bearer":
-        secret = query.get("access_token", [""])[-1]
-    return digest(secret.strip()), query.get("app_key", [None])[-1]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import DatabaseError
-from django.utils import timezone
 
 from appkeys.models import AppKey, OrgToken
 
@@ -21,7 +20,7 @@ _written: dict[str, datetime] = {}
 
 def note(*digests: str) -> None:
     """These secrets were used just now, and found right."""
-    now = timezone.now()
+    now = datetime.now(UTC)
     with _lock:
         for digest in digests:
             if digest not in _written or now - _written[digest] > WRITTEN_EVERY:

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
+from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import pytest
@@ -286,3 +287,56 @@ def as_sent(body: dict[str, Any], secrets: Secrets) -> bytes:
     text = filled_in(json.dumps(body), secrets)
     head = f"POST /data/v2/alerts HTTP/1.1\r\nHost: testserver\r\nAuthorization: Bearer {secrets['ORG_TOKEN']}\r\n"
     return f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sender_who_says_the_same_head_again_is_understood_wherever_the_network_cuts_what_is_sent(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alert(host: str, **fields: Any) -> bytes:
+        return as_sent(one(host=host) | fields, secrets)
+
+    size = len(alert("h-000"))
+    cuts = [
+        1,
+        size // 4,
+        size // 2,
+        *(size - len(alert("h-000").partition(b"\r\n\r\n")[2]) + at for at in range(-6, 7)),
+    ]
+    cuts += [size - 1, size, size + 1, size + size // 2]
+    told_of = [f"h-{number:03}" for number in range(2 * len(cuts))]
+
+    async def play() -> tuple[list[int], int]:
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one(host="first"))
+            reader, writer = await asyncio.open_connection("127.0.0.1", lane.port)
+            writer.transport.get_extra_info("socket").setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+
+            async def answer() -> int:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+                await reader.readexactly(int(length or 0))
+                return int(head[9:12])
+
+            writer.write(alert("learn"))
+            statuses = [await answer()]
+            assert len(lane.express.heads) == 1
+            for cut in cuts:
+                both = alert(told_of[len(statuses) - 1]) + alert(told_of[len(statuses)])
+                for part in (both[:cut], both[cut:]):
+                    writer.write(part)
+                    await asyncio.sleep(0.005)
+                statuses += [await answer(), await answer()]
+            before = lane.asked
+            for body in (alert("h-000"), alert("h-000", check="gpu"), alert("h-000", status="criticul")):
+                writer.write(body)
+                statuses.append(await answer())
+            assert len(lane.express.heads) == 1
+            writer.close()
+            return statuses, lane.asked - before
+
+    statuses, asked = asyncio.run(play())
+    assert statuses == [201] * (1 + len(told_of)) + [204, 201, 400]
+    assert asked == 1, "the one that is refused"
+    stored = hosts()
+    assert [stored[host] for host in told_of] == [2] + [1] * (len(told_of) - 1)
