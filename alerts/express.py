@@ -12,13 +12,16 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from django.conf import settings
 from django.db import close_old_connections
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.db.models.query import RawQuerySet
 from rest_framework.exceptions import APIException
 
 from alerts import counting, kept_requests
@@ -37,6 +40,7 @@ PATHS = frozenset({"/data/v2/alerts", "/oim/api/alerts"})
 BODY_LIMIT = 256 * 1024  # bytes; larger batches go to door 1, whose threads keep them from holding up the others
 FRESH_SECONDS = 0.25  # how long a token or key may still be taken after it was deactivated
 _APP_KEY_HEADERS = frozenset(name.encode() for name in (*APP_KEY_HEADERS, "app_key"))
+_digest = lru_cache(maxsize=1_000)(digest)  # of an App Key, which a sender sends again and again
 _UNUSUAL_HEADERS = frozenset({b"content-encoding", b"transfer-encoding", b"idempotency-key", *_APP_KEY_HEADERS})
 
 
@@ -110,20 +114,38 @@ class KnownCredentials:
             self._read_at = 0.0
 
     def _read(self) -> None:
-        began, wanted = time.monotonic(), list(self._seen)
+        began, wanted = time.monotonic(), frozenset(self._seen)
         try:
-            tokens = OrgToken.objects.filter(digest__in=wanted, deactivated_at=None, is_limited=False)
-            self.tokens = frozenset(each.digest for each in tokens if each.may_send and not each.is_expired)
-            # What somebody watches, what has a mapping of its own, and a first event, are door 1's.
-            app_keys = AppKey.objects.answering_to(*wanted).filter(deactivated_at=None).exclude(first_event_at=None)
-            app_keys = app_keys.exclude(health__watched_until__gt=datetime.now(UTC))
-            taken_here = app_keys.exclude(mappings__is_current=True)
-            self.app_keys = {digest: app_key for app_key in taken_here for digest in app_key.digests}
+            if wanted:
+                tokens, app_keys = _questions(wanted)
+                may_send = (each.digest for each in tokens.answers() if each.may_send and not each.is_expired)
+                self.tokens = frozenset(may_send)
+                self.app_keys = {digest: app_key for app_key in app_keys.answers() for digest in app_key.digests}
             usage.flush()
             if len(wanted) == len(self._seen):  # else one was learned meanwhile
                 self._read_at = began
         finally:
             close_old_connections()
+
+
+class _Question:
+    """What is asked many times, made into SQL once: that costs more than the answer."""
+
+    def __init__(self, rows: QuerySet[Any]) -> None:
+        self._model = rows.model
+        self._sql, self._parameters = rows.query.sql_with_params()
+
+    def answers(self) -> RawQuerySet[Any]:
+        return self._model._default_manager.raw(self._sql, self._parameters)
+
+
+@lru_cache(maxsize=1)
+def _questions(digests: frozenset[str]) -> tuple[_Question, _Question]:
+    """Tokens that may send for every App Key, and App Keys; what somebody watches, what has a mapping of its own, and a first event, are door 1's."""
+    tokens = OrgToken.objects.filter(digest__in=digests, deactivated_at=None, is_limited=False)
+    app_keys = AppKey.objects.filter(Q(digest__in=digests) | Q(old_digest__in=digests), deactivated_at=None)
+    app_keys = app_keys.exclude(first_event_at=None).exclude(health__watched_until__gt=Now())
+    return _Question(tokens), _Question(app_keys.exclude(mappings__is_current=True))
 
 
 class ExpressLane:
@@ -185,7 +207,7 @@ class ExpressLane:
         known = self._credentials
 
         def find_app_key(secret: str) -> AppKey | None:
-            digests.add(wanted := digest(secret))
+            digests.add(wanted := _digest(secret))
             return known.app_keys.get(wanted)
 
         judged = judge(parse(request.body), key_for_all, find_app_key, received_at=datetime.now(UTC))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -28,14 +30,33 @@ from incidents.models import Incident, Turn
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
 # In a storm, taking events goes before correlating them, for a while: it pauses after each group, for so many times as long as that took. A storm is
-# a thousand events a second, and more than a fraction of what could be correlated. After that while it goes as fast as it can.
+# a thousand events a second, and more than a fraction of what could be correlated. Where it lasts, correlation goes as fast as it can after that while.
 STORM_EVENTS = 500  # lately
 STORM = 1 / 4
 STORM_PAUSE = 9
 PAUSE_SECONDS = 1.0  # at most
 WHILE_SECONDS = 30.0
+CALM_SECONDS = 2.0  # without a storm: what comes then is another
 LATELY = timedelta(seconds=0.5)
 _at_it = threading.Lock()
+
+
+@dataclass
+class Storm:
+    """The last time, and the first, that a storm was seen; in seconds of one clock."""
+
+    began_at: float = -math.inf
+    seen_at: float = -math.inf
+
+    def goes_first(self, now: float) -> bool:
+        """Whether one that is seen now still goes before correlation."""
+        if now - self.seen_at > CALM_SECONDS:
+            self.began_at = now
+        self.seen_at = now
+        return now - self.began_at < WHILE_SECONDS
+
+
+_storm = Storm()
 
 
 def correlate_behind() -> int:
@@ -61,23 +82,22 @@ def _behind() -> QuerySet[Alert]:
 
 def _catch_up() -> int:
     total = 0
-    behind_since = began = time.monotonic()
+    began = time.monotonic()
     while count := _correlate_group():
         total += count
-        ended = time.monotonic()
-        is_patient = ended - behind_since < WHILE_SECONDS
-        time.sleep(_pause(count, ended - began, is_patient=is_patient))
+        time.sleep(_pause(count, time.monotonic() - began))
         began = time.monotonic()
     return total
 
 
-def _pause(count: int, elapsed: float, *, is_patient: bool) -> float:
+def _pause(count: int, elapsed: float) -> float:
     """Seconds to leave to others after a group of so many alerts that took so long (bench/ingest.py)."""
-    came = Event.objects.filter(pk__gte=key_at(timezone.now() - LATELY)).count() if is_patient else 0
+    came = Event.objects.filter(pk__gte=key_at(timezone.now() - LATELY)).count()
     is_storm = came > STORM_EVENTS and came * elapsed > STORM * count * LATELY.total_seconds()
+    gives_way = is_storm and _storm.goes_first(time.monotonic())
     # Who waits for SQLite's one lock asks for it ten times a second; without a turn that long we would take it again before them.
     turn = 0.15 if count == GROUP and connection.vendor == "sqlite" else 0.0
-    return min(PAUSE_SECONDS, max(turn, STORM_PAUSE * elapsed if is_storm else 0.0))
+    return min(PAUSE_SECONDS, max(turn, STORM_PAUSE * elapsed if gives_way else 0.0))
 
 
 def _correlate_group() -> int:
