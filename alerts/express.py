@@ -136,7 +136,8 @@ class _Question:
         self._sql, self._parameters = rows.query.sql_with_params()
 
     def answers(self) -> RawQuerySet[Any]:
-        return self._model._default_manager.raw(self._sql, self._parameters)
+        answers: RawQuerySet[Any] = self._model._default_manager.raw(self._sql, self._parameters)
+        return answers
 
 
 @lru_cache(maxsize=1)

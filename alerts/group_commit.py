@@ -23,6 +23,9 @@ from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
 GROUP = 2_000  # events
+WORTHWHILE = (
+    16  # events that are enough for a second writer: fewer cost less where they wait for the first one's next group
+)
 
 
 Done = Callable[[list[Outcome] | Exception], None]
@@ -53,6 +56,7 @@ class GroupCommit:
         self._free = list(self._connections)
         self._bell = Bell()
         self._waiting: list[Waiting] = []
+        self._events_waiting = 0
         self._in_flight: set[str] = set()  # identities
         self._writers: set[asyncio.Task[None]] = set()
         self._is_starting = False
@@ -65,7 +69,9 @@ class GroupCommit:
             done(Closed())
             return
         self._waiting.append(Waiting(sent, identities_of(sent), done))
-        if self._free and not self._is_starting:
+        self._events_waiting += len(sent)
+        is_worthwhile = len(self._free) == len(self._connections) or self._events_waiting >= WORTHWHILE
+        if self._free and is_worthwhile and not self._is_starting:
             self._is_starting = True
             writer = self._loop.create_task(self._write(self._free.pop()))
             self._writers.add(writer)
@@ -111,6 +117,7 @@ class GroupCommit:
                 left.append(waiting)
                 held.update(mine)
         self._waiting = left
+        self._events_waiting -= size
         return group
 
     async def _store_group(self, group: list[Waiting], connection: Connection) -> list[list[Outcome] | Exception]:

@@ -30,7 +30,7 @@ from incidents.models import Incident, Turn
 logger = logging.getLogger(__name__)
 GROUP = 500  # alerts
 # In a storm, taking events goes before correlating them, for a while: it pauses after each group, for so many times as long as that took. A storm is
-# a thousand events a second, and more than a fraction of what could be correlated. Where it lasts, correlation goes as fast as it can after that while.
+# a thousand events a second, and more than a fraction of what could be correlated. Of one that lasts longer, nothing waits longer.
 STORM_EVENTS = 500  # lately
 STORM = 1 / 4
 STORM_PAUSE = 9
