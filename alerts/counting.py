@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 2.0
+COUNTED_AT_ONCE = 500  # events: counted one by one they would cost several times as much
 
 
 class Seen(NamedTuple):
@@ -34,6 +35,8 @@ class Seen(NamedTuple):
 
 
 _lock = threading.Lock()
+_waiting: list[tuple[datetime, Sequence[tuple[AppKey, IncomingEvent]], Sequence[Outcome], Iterable[AppKey]]] = []
+_waiting_events = 0
 _events: Counter[tuple[int, datetime, str]] = Counter()  # App Key, hour, column of Traffic
 _repairs: dict[tuple[int, str], tuple[str, int]] = {}  # App Key and field -> the last rule, how often
 _seen: dict[int, Seen] = {}  # by App Key
@@ -42,34 +45,49 @@ _stopping = threading.Event()
 
 
 def count(
-    taken: Iterable[tuple[AppKey, IncomingEvent]], outcomes: Iterable[Outcome], rejected: Iterable[AppKey] = ()
+    taken: Sequence[tuple[AppKey, IncomingEvent]], outcomes: Sequence[Outcome], rejected: Iterable[AppKey] = ()
 ) -> None:
     """Count what became of a request's events, and the rejects whose App Key is known."""
-    now = datetime.now(UTC)
+    global _waiting_events
+    with _lock:
+        _waiting.append((datetime.now(UTC), taken, outcomes, rejected))
+        _waiting_events += len(taken)
+        if _waiting_events >= COUNTED_AT_ONCE:
+            _add_up()
+    if _flusher is None:
+        flush()
+
+
+def _add_up() -> None:
+    """Count what waits, as of the newest: that is seconds older at most."""
+    global _waiting_events
+    if not _waiting:
+        return
+    now = _waiting[-1][0]
     hour = now.replace(minute=0, second=0, microsecond=0)
     sent: defaultdict[int, list[IncomingEvent]] = defaultdict(list)  # by App Key
     accepted: defaultdict[int, int] = defaultdict(int)
-    for (app_key, event), outcome in zip(taken, outcomes, strict=True):
-        key = app_key.id  # `pk` costs more than all else here
-        sent[key].append(event)
-        accepted[key] += outcome is Outcome.ACCEPTED
-    with _lock:
-        for key, events in sent.items():
-            _events[key, hour, "accepted"] += accepted[key]
-            _events[key, hour, "duplicates"] += len(events) - accepted[key]
-            largest = max(events, key=_size)
-            known = _seen.get(key)
-            if known and _size(known.largest) >= _size(largest):
-                largest = known.largest
-            _seen[key] = Seen(events[-1], now, largest)
-            for event in events:
-                for note in event.notes:
-                    _, times = _repairs.get((key, note.field), ("", 0))
-                    _repairs[key, note.field] = note.rule, times + 1
+    for _, taken, outcomes, rejected in _waiting:
+        for (app_key, event), outcome in zip(taken, outcomes, strict=True):
+            key = app_key.id  # `pk` costs more than all else here
+            sent[key].append(event)
+            accepted[key] += outcome is Outcome.ACCEPTED
         for app_key in rejected:
             _events[app_key.pk, hour, "rejected"] += 1
-    if _flusher is None:
-        flush()
+    _waiting.clear()
+    _waiting_events = 0
+    for key, events in sent.items():
+        _events[key, hour, "accepted"] += accepted[key]
+        _events[key, hour, "duplicates"] += len(events) - accepted[key]
+        largest = max(events, key=_size)
+        known = _seen.get(key)
+        if known and _size(known.largest) >= _size(largest):
+            largest = known.largest
+        _seen[key] = Seen(events[-1], now, largest)
+        for event in events:
+            for note in event.notes:
+                _, times = _repairs.get((key, note.field), ("", 0))
+                _repairs[key, note.field] = note.rule, times + 1
 
 
 def _size(event: IncomingEvent) -> int:
@@ -79,6 +97,7 @@ def _size(event: IncomingEvent) -> int:
 def flush() -> None:
     """Add what was counted to the database."""
     with _lock:
+        _add_up()
         events, repairs, seen = dict(_events), dict(_repairs), dict(_seen)
         _events.clear()
         _seen.clear()
@@ -136,7 +155,7 @@ def _flush_now_and_then(also: Callable[[], None]) -> None:
     stopped = False
     while not stopped:
         stopped = _stopping.wait(FLUSH_SECONDS)
-        if _events or _repairs:
+        if _waiting or _events:
             flush()
             also()
             close_old_connections()

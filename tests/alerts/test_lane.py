@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
@@ -283,6 +284,22 @@ def test_who_asked_is_the_proxys_to_say_where_the_lane_left_the_request_too(
     assert asyncio.run(play()) == ("https", "203.0.113.7")
 
 
+@asynccontextmanager
+async def connected(lane: Lane) -> AsyncIterator[tuple[Callable[[bytes], None], Callable[[], Awaitable[int]]]]:
+    """A connection: what is told it is sent at once; and the status of the next answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", lane.port)
+    writer.transport.get_extra_info("socket").setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+
+    async def answer() -> int:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        await reader.readexactly(int(length or 0))
+        return int(head[9:12])
+
+    yield writer.write, answer
+    writer.close()
+
+
 def as_sent(body: dict[str, Any], secrets: Secrets) -> bytes:
     text = filled_in(json.dumps(body), secrets)
     head = f"POST /data/v2/alerts HTTP/1.1\r\nHost: testserver\r\nAuthorization: Bearer {secrets['ORG_TOKEN']}\r\n"
@@ -309,30 +326,22 @@ def test_a_sender_who_says_the_same_head_again_is_understood_wherever_the_networ
     async def play() -> tuple[list[int], int]:
         async with lane_in_service(monkeypatch) as lane:
             await statuses_of(lane, secrets, one(host="first"))
-            reader, writer = await asyncio.open_connection("127.0.0.1", lane.port)
-            writer.transport.get_extra_info("socket").setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
-
-            async def answer() -> int:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-                await reader.readexactly(int(length or 0))
-                return int(head[9:12])
-
-            writer.write(alert("learn"))
-            statuses = [await answer()]
-            assert len(lane.express.heads) == 1
-            for cut in cuts:
-                both = alert(told_of[len(statuses) - 1]) + alert(told_of[len(statuses)])
-                for part in (both[:cut], both[cut:]):
-                    writer.write(part)
-                    await asyncio.sleep(0.005)
-                statuses += [await answer(), await answer()]
+            async with connected(lane) as (tell, answer):
+                tell(alert("learn"))
+                statuses = [await answer()]
+                assert len(lane.express.heads) == 1
+                for cut in cuts:
+                    both = alert(told_of[len(statuses) - 1]) + alert(told_of[len(statuses)])
+                    for part in (both[:cut], both[cut:]):
+                        tell(part)
+                        await asyncio.sleep(0.005)
+                    statuses += [await answer(), await answer()]
             before = lane.asked
-            for body in (alert("h-000"), alert("h-000", check="gpu"), alert("h-000", status="criticul")):
-                writer.write(body)
-                statuses.append(await answer())
+            async with connected(lane) as (tell, answer):
+                for body in (alert("h-000"), alert("h-000", check="gpu"), alert("h-000", status="criticul")):
+                    tell(body)
+                    statuses.append(await answer())
             assert len(lane.express.heads) == 1
-            writer.close()
             return statuses, lane.asked - before
 
     statuses, asked = asyncio.run(play())
