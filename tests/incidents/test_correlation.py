@@ -383,3 +383,11 @@ def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
     (one,), (other,) = (Matches(_subject(source, **tags), [CHECK]) for source in ("api.a", "api.b"))
     assert one.key != other.key
     assert one.any_source_key == other.any_source_key
+
+
+def test_a_storm_goes_before_correlation_for_half_a_minute_and_another_one_anew() -> None:
+    storm = correlator.Storm()
+    assert all(storm.goes_first(1000.0 + second) for second in range(30))
+    assert not any(storm.goes_first(1030.0 + second) for second in range(30))
+    assert not storm.goes_first(1061.0), "a breath is no end of it"
+    assert storm.goes_first(1063.5)
