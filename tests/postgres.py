@@ -50,7 +50,7 @@ def _programs(scratch: Path) -> Path:
 
 @contextlib.contextmanager
 def running(extra: Sequence[str] = FAST, *, kept: Path | None = None) -> Iterator[str]:
-    """The URL of a server, to be reached by its socket; with nothing extra, it is as durable as it comes.
+    """The URL of a server on the loopback interface; with nothing extra, it is as durable as it comes.
 
     A fresh one, gone afterwards, or the one whose data are kept in a folder.
     """
@@ -87,7 +87,7 @@ def running(extra: Sequence[str] = FAST, *, kept: Path | None = None) -> Iterato
                     f"PostgreSQL does not start here: {(scratch / 'postgres.log').read_text().strip()[-300:]}"
                 )
             time.sleep(0.05)
-        yield f"postgres://console:{password_file.read_text()}@:{port}/{scratch}/postgres"
+        yield f"postgres://console:{password_file.read_text()}@127.0.0.1:{port}/postgres"
 
 
 def _make(programs: Path, data: Path, password_file: Path, as_user: dict[str, Any]) -> None:
