@@ -18,6 +18,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+from bigpanda_site.supervisor import QUICK_DEATH
 from tests import postgres
 from tests.running_console import RunningConsole, eventually
 from tests.test_nothing_lost import kill, post, stored
@@ -25,7 +26,9 @@ from tests.test_nothing_lost import kill, post, stored
 VICTIMS = {"worker": "bigpanda_site worker", "web": "uvicorn", "broker": "valkey-server"}
 SENDERS = 8
 TAKEN = 50  # alerts between two kills
-AT_MOST_SECONDS = 0.5  # later
+# Later; each lives long enough to be started again at once.
+AT_LEAST_SECONDS = QUICK_DEATH / len(VICTIMS)
+AT_MOST_SECONDS = AT_LEAST_SECONDS + 0.5
 
 
 def main() -> None:
@@ -68,7 +71,7 @@ def main() -> None:
             name = list(VICTIMS)[number % len(VICTIMS)]
             eventually(partial(has_taken, taken() + TAKEN), f"{TAKEN} more alerts were taken")
             eventually(partial(console.process_of, VICTIMS[name]), f"{name} was back")
-            time.sleep(random.uniform(0, AT_MOST_SECONDS))
+            time.sleep(random.uniform(AT_LEAST_SECONDS, AT_MOST_SECONDS))
             kill(console, VICTIMS[name])
             killed[name] += 1
         is_over.set()
