@@ -59,7 +59,7 @@ def count(
 
 
 def _add_up() -> None:
-    """Count what waits, as of the newest: that is seconds older at most."""
+    """Count what waits, all of it as of the newest, which came seconds later at most."""
     global _waiting_events
     if not _waiting:
         return

@@ -40,8 +40,8 @@ PATHS = frozenset({"/data/v2/alerts", "/oim/api/alerts"})
 BODY_LIMIT = 256 * 1024  # bytes; larger batches go to door 1, whose threads keep them from holding up the others
 FRESH_SECONDS = 0.25  # how long a token or key may still be taken after it was deactivated
 _APP_KEY_HEADERS = frozenset(name.encode() for name in (*APP_KEY_HEADERS, "app_key"))
-_digest = lru_cache(maxsize=1_000)(digest)  # of an App Key, which a sender sends again and again
 _UNUSUAL_HEADERS = frozenset({b"content-encoding", b"transfer-encoding", b"idempotency-key", *_APP_KEY_HEADERS})
+_digest = lru_cache(maxsize=1_000)(digest)  # of an App Key, which a sender sends again and again
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Group commit: requests that arrive while a write runs are written together by the next one (engine.md, Ingest).
 
-No timer: a lone request never waits. No thread either: all runs on the loop that reads the requests.
+A lone request never waits. No thread takes part: all runs on the loop that reads the requests.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
 GROUP = 2_000  # events
-WORTHWHILE = (
-    16  # events that are enough for a second writer: fewer cost less where they wait for the first one's next group
-)
+# Fewer events than this cost less where they wait for the next group of the writer at work; but no longer than this, since it may wait for a lock.
+WORTHWHILE = 16
+WAIT_SECONDS = 0.02
 
 
 Done = Callable[[list[Outcome] | Exception], None]
@@ -60,6 +60,7 @@ class GroupCommit:
         self._in_flight: set[str] = set()  # identities
         self._writers: set[asyncio.Task[None]] = set()
         self._is_starting = False
+        self._starts_later: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._are_new = True  # whether the last group was new as a whole; the next one is probably like it
 
@@ -70,8 +71,19 @@ class GroupCommit:
             return
         self._waiting.append(Waiting(sent, identities_of(sent), done))
         self._events_waiting += len(sent)
-        is_worthwhile = len(self._free) == len(self._connections) or self._events_waiting >= WORTHWHILE
-        if self._free and is_worthwhile and not self._is_starting:
+        if len(self._free) == len(self._connections) or self._events_waiting >= WORTHWHILE:
+            self._start()
+        elif self._starts_later is None:
+            self._starts_later = self._loop.call_later(WAIT_SECONDS, self._start_late)
+
+    def _start_late(self) -> None:
+        self._starts_later = None
+        if self._waiting:
+            self._start()
+
+    def _start(self) -> None:
+        """A writer more, where one is free."""
+        if self._free and not self._is_starting:
             self._is_starting = True
             writer = self._loop.create_task(self._write(self._free.pop()))
             self._writers.add(writer)
@@ -80,6 +92,8 @@ class GroupCommit:
     async def close(self) -> None:
         """Store what was handed over, say so, and let the connections go. Nothing is taken after this."""
         self._is_closed = True
+        if self._starts_later:
+            self._starts_later.cancel()
         await asyncio.gather(*self._writers)
         for connection in self._connections:
             connection.close()

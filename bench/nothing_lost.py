@@ -3,7 +3,8 @@
     python -m bench.nothing_lost [--rounds 100] [--postgresql]
 
 Each round kills -9 a worker, the web process or the broker, in turn, while alerts are posted: once so many were taken since the kill before, at
-any moment after. A sender without an answer tries again. At the end: events answered with 2xx = alerts, each with one event and in one incident.
+any moment after that at which it is started again at once. A sender without an answer tries again. At the end: events answered with 2xx = alerts,
+each with one event and in one incident.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from tests.test_nothing_lost import kill, post, stored
 VICTIMS = {"worker": "bigpanda_site worker", "web": "uvicorn", "broker": "valkey-server"}
 SENDERS = 8
 TAKEN = 50  # alerts between two kills
-# Later; each lives long enough to be started again at once.
 AT_LEAST_SECONDS = QUICK_DEATH / len(VICTIMS)
 AT_MOST_SECONDS = AT_LEAST_SECONDS + 0.5
 

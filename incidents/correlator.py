@@ -43,20 +43,19 @@ _at_it = threading.Lock()
 
 @dataclass
 class Storm:
-    """The last time, and the first, that a storm was seen; in seconds of one clock."""
+    """What is seen of storms while correlation is behind, at one look after another; in seconds of one clock."""
 
-    began_at: float = -math.inf
+    began_at: float | None = None
     seen_at: float = -math.inf
 
-    def goes_first(self, now: float) -> bool:
-        """Whether one that is seen now still goes before correlation."""
-        if now - self.seen_at > CALM_SECONDS:
-            self.began_at = now
-        self.seen_at = now
-        return now - self.began_at < WHILE_SECONDS
-
-
-_storm = Storm()
+    def goes_first(self, now: float, *, is_seen: bool) -> bool:
+        """Whether there is one, and it goes before correlation still."""
+        if is_seen:
+            self.seen_at = now
+            self.began_at = now if self.began_at is None else self.began_at
+        elif now - self.seen_at > CALM_SECONDS:
+            self.began_at = None
+        return is_seen and self.began_at is not None and now - self.began_at < WHILE_SECONDS
 
 
 def correlate_behind() -> int:
@@ -81,20 +80,20 @@ def _behind() -> QuerySet[Alert]:
 
 
 def _catch_up() -> int:
-    total = 0
+    total, storm = 0, Storm()
     began = time.monotonic()
     while count := _correlate_group():
         total += count
-        time.sleep(_pause(count, time.monotonic() - began))
+        time.sleep(_pause(count, time.monotonic() - began, storm))
         began = time.monotonic()
     return total
 
 
-def _pause(count: int, elapsed: float) -> float:
+def _pause(count: int, elapsed: float, storm: Storm) -> float:
     """Seconds to leave to others after a group of so many alerts that took so long (bench/ingest.py)."""
     came = Event.objects.filter(pk__gte=key_at(timezone.now() - LATELY)).count()
     is_storm = came > STORM_EVENTS and came * elapsed > STORM * count * LATELY.total_seconds()
-    gives_way = is_storm and _storm.goes_first(time.monotonic())
+    gives_way = storm.goes_first(time.monotonic(), is_seen=is_storm)
     # Who waits for SQLite's one lock asks for it ten times a second; without a turn that long we would take it again before them.
     turn = 0.15 if count == GROUP and connection.vendor == "sqlite" else 0.0
     return min(PAUSE_SECONDS, max(turn, STORM_PAUSE * elapsed if gives_way else 0.0))

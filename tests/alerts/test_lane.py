@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from alerts.connections import NAME
@@ -349,3 +350,56 @@ def test_a_sender_who_says_the_same_head_again_is_understood_wherever_the_networ
     assert asked == 1, "the one that is refused"
     stored = hosts()
     assert [stored[host] for host in told_of] == [2] + [1] * (len(told_of) - 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_is_kept_while_its_sender_goes_on_and_closed_when_nothing_more_comes(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> list[int]:
+        async with lane_in_service(monkeypatch, keep_alive=1) as lane:
+            await statuses_of(lane, secrets, one())
+            async with connected(lane) as (tell, answer):
+                statuses = []
+                for _ in range(5):  # longer than a connection is kept
+                    tell(as_sent(one(), secrets))
+                    statuses.append(await answer())
+                    await asyncio.sleep(0.4)
+                with pytest.raises(asyncio.IncompleteReadError):
+                    await asyncio.wait_for(answer(), 30)
+                return statuses
+
+    assert asyncio.run(play()) == [204] * 5
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(SQLITE, reason="a file has one lock, for all alerts")
+def test_an_event_that_waits_for_its_alert_keeps_no_other_waiting(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a person resolves thousands of alerts, of which one just changes."""
+    is_locked, may_end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            assert Alert.objects.select_for_update().get(identifier__startswith="host=held ")
+            is_locked.set()
+            assert may_end.wait(30)
+
+    async def play() -> tuple[int, int]:
+        async with lane_in_service(monkeypatch) as lane:
+            await statuses_of(lane, secrets, one(host="held"))
+            await statuses_of(lane, secrets, one(host="held", status="ok"))
+            holding = asyncio.create_task(in_database(hold))
+            await asyncio.to_thread(is_locked.wait)
+            waits = asyncio.create_task(statuses_of(lane, secrets, one(host="held")))
+            await asyncio.sleep(0.2)
+            try:
+                (other,) = await asyncio.wait_for(statuses_of(lane, secrets, one(host="other")), 10)
+                assert not waits.done()
+            finally:
+                may_end.set()
+                await holding
+            return other, (await waits)[0]
+
+    assert asyncio.run(play()) == (201, 201)

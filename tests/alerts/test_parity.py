@@ -513,12 +513,15 @@ class Lane:
 
 
 @asynccontextmanager
-async def lane_in_service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lane]:
-    """The web process with a lane of this loop; its threads end with it, so that they hold no connection any more."""
+async def lane_in_service(monkeypatch: pytest.MonkeyPatch, *, keep_alive: int = 5) -> AsyncIterator[Lane]:
+    """The web process with a lane of this loop; its threads end with it, so that they hold no connection any more.
+
+    A connection on which nothing comes is kept for `keep_alive` seconds.
+    """
     lane = Lane(asgi._pages)
     monkeypatch.setattr(asgi, "_pages", lane.door)
     monkeypatch.setattr(asgi, "express_lane", lane.express)
-    config = Config(asgi.application, access_log=False, log_level="warning")
+    config = Config(asgi.application, access_log=False, log_level="warning", timeout_keep_alive=keep_alive)
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)

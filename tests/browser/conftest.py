@@ -11,9 +11,8 @@ from tests import chromium
 from tests.running_console import RunningConsole
 
 HERE = Path(__file__).parent
-PATIENCE = (
-    10_000  # milliseconds until what a page is to show is missed: it may be told five seconds late (streams.MOST_REST)
-)
+# Milliseconds until what a page is to show is missed: it may be told five seconds late (streams.MOST_REST).
+PATIENCE = 10_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

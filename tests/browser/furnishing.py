@@ -21,9 +21,8 @@ from incidents.tasks import replay
 from people.models import Role, User
 
 admin = User.objects.get(username="admin")
-frankfurt = Environment(name="Frankfurt", query="host = *fra*", description="All that runs in Frankfurt", group="Sites")
-frankfurt.save()
-environments.begin_placing(frankfurt)
+in_frankfurt = {"query": "host = *fra*", "description": "All that runs in Frankfurt", "group": "Sites"}
+environments.begin_placing(Environment.objects.create(name="Frankfurt", **in_frankfurt))
 environments.place_all()
 impact = IncidentTag.objects.create(name="Impact", kind="ClosedListValuesSingle", choices=["none", "some", "all"])
 Role.objects.create(name="Night shift")

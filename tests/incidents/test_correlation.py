@@ -387,7 +387,13 @@ def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
 
 def test_a_storm_goes_before_correlation_for_half_a_minute_and_another_one_anew() -> None:
     storm = correlator.Storm()
-    assert all(storm.goes_first(1000.0 + second) for second in range(30))
-    assert not any(storm.goes_first(1030.0 + second) for second in range(30))
-    assert not storm.goes_first(1061.0), "a breath is no end of it"
-    assert storm.goes_first(1063.5)
+    assert [storm.goes_first(float(second), is_seen=True) for second in range(60)] == [True] * 30 + [False] * 30
+    assert not storm.goes_first(60.0, is_seen=False)
+    assert not storm.goes_first(61.0, is_seen=True), "a breath is no end of it"
+    assert not storm.goes_first(63.5, is_seen=False)
+    assert storm.goes_first(64.0, is_seen=True)
+
+
+def test_a_storm_that_is_looked_at_seldom_is_given_way_no_longer() -> None:
+    storm = correlator.Storm()
+    assert [storm.goes_first(10.0 * look, is_seen=True) for look in range(5)] == [True] * 3 + [False] * 2
