@@ -92,7 +92,7 @@ def _header(message: Message, name: str) -> str:
 def _decoded(part: bytes, charset: str | None) -> str:
     try:
         return part.decode(charset or "utf-8", "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # a name that no charset has, or can have
         return part.decode("utf-8", "replace")
 
 

@@ -138,3 +138,10 @@ def test_the_words_of_a_subject_tell_status_and_subject_matter(subject: str, sta
     message["Subject"] = subject
     [alert] = SOURCES["email"].normalize(message.as_bytes())
     assert (alert["status"], alert["incident_identifier"].strip()) == (status, about)
+
+
+@pytest.mark.parametrize("charset", ["no-such-charset", "undefined", "hex", "\0utf-8", "ut\0f-8"])
+def test_a_mail_in_a_charset_that_nobody_can_read_is_read_as_utf_8(charset: str) -> None:
+    mail = f"From: backup@example.com\nSubject: Backup of vault failed\nContent-Type: text/plain; charset={charset}\n\nHöst: vault-1\n"
+    [alert] = SOURCES["email"].normalize(mail.encode())
+    assert alert["description"] == "Höst: vault-1"
