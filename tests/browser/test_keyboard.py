@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.browser.conftest import PATIENCE
 from tests.browser.test_main_job import post, sign_in
 from tests.running_console import RunningConsole
 
@@ -265,7 +267,9 @@ class Held:
         page.route(path, lambda route: self.answers.append((route, route.fetch())))
 
     def let_go(self) -> None:
-        while not self.answers:
+        for _ in range(0, PATIENCE, 20):
+            if self.answers:
+                break
             self.page.wait_for_timeout(20)
         ((route, answer),) = self.answers
         self.answers.clear()
@@ -277,10 +281,10 @@ def acknowledged(page: Any, send: Callable[..., None]) -> Held:
     """The first of two rows is open and was just acknowledged: the stream has told so, the answer is on its way."""
     from playwright.sync_api import expect
 
-    for host in ("late-1", "late-2"):
-        send(host, status="ok")
+    late = f"late-{time.monotonic_ns()}"  # another one may be acknowledged already
+    for host in (f"{late}-1", f"{late}-2"):
         send(host)
-    page.goto("/?q=late")
+    page.goto(f"/?q={late}")
     expect(page.locator("#rows .row-link")).to_have_count(2)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
