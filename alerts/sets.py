@@ -126,7 +126,12 @@ def run(sql: str, parameters: list[Any]) -> Any:
 
 def plain(row: Row) -> list[Any]:
     """A row as SQLite keeps it."""
-    return [str(value.replace(tzinfo=None)) if isinstance(value, datetime) else value for value in row]
+    return [_moment(value) if isinstance(value, datetime) else value for value in row]
+
+
+@lru_cache
+def _moment(value: datetime) -> str:
+    return str(value.replace(tzinfo=None))
 
 
 # --- PostgreSQL: one JSON parameter for each set, which costs less to make and to read than arrays
@@ -135,12 +140,6 @@ def plain(row: Row) -> list[Any]:
 def recordset(columns: Sequence[str], types: Mapping[str, str], parameter: str = "%s") -> str:
     """The JSON parameter as rows `r`."""
     return f"jsonb_to_recordset({parameter}::jsonb) AS r({', '.join(f'{name} {types[name]}' for name in columns)})"
-
-
-def as_json(columns: Sequence[str], types: Mapping[str, str], rows: Iterable[Row]) -> str:
-    """Rows as that parameter. Values of type jsonb are JSON already, those of type uuid hexadecimal."""
-    known = _ENCODERS if connection.vendor == "postgresql" else _SQLITE_ENCODERS
-    return _rows_as_json(columns, [known[types[name]] for name in columns], rows)
 
 
 def _rows_as_json(columns: Sequence[str], encoders: Sequence[Callable[[Any], str]], rows: Iterable[Row]) -> str:
@@ -165,7 +164,4 @@ _ENCODERS: dict[str, Callable[[Any], str]] = {
     "text": quoted,
     "jsonb": _or_null(str),
     "timestamptz": _or_null(lru_cache(lambda value: f'"{value.isoformat()}"')),
-}
-_SQLITE_ENCODERS = _ENCODERS | {
-    "timestamptz": _or_null(lru_cache(lambda value: f'"{value.replace(tzinfo=None)}"')),
 }

@@ -5,9 +5,10 @@ On PostgreSQL a whole write is one statement: one way to the server and back, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.db import connection
@@ -15,7 +16,7 @@ from django.db import connection
 from alerts import binary
 from alerts.binary import Packed
 from alerts.lives import First, Life
-from alerts.sets import as_json
+from alerts.sets import plain
 from alerts.steps import Row, Statement
 
 # fmt: off
@@ -233,31 +234,43 @@ def _at_once(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[Firs
 
 # --- SQLite
 
+ROWS_AT_ONCE = 32  # so that there are few statements, and the driver has them all prepared
+
 
 def _one_by_one(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[First]) -> list[Statement]:
-    """A statement for each table. One call each: the driver gives the interpreter away at every row of an `executemany`."""
+    """A statement for each table and a handful of rows: the driver gives the interpreter away at each, in an `executemany` at every row."""
     statements = []
     if known:
-        changes, names, rows = _changed(known)
-        sql = (
-            f"UPDATE alerts_alert SET {changes} FROM (SELECT {_extracted(names)} FROM json_each(?)) r"
-            " WHERE alerts_alert.id = r.id AND alerts_alert.revision = r.seen"
-        )
-        statements.append(Statement(sql, (as_json(names, TYPES, rows),), writes=True, changes=len(known)))
+        changes, names, changed = _changed(known)
+        for source, parameters, count in _handfuls(names, changed):
+            sql = f"UPDATE alerts_alert SET {changes} FROM {source} WHERE alerts_alert.id = r.id AND alerts_alert.revision = r.seen"
+            statements.append(Statement(sql, parameters, writes=True, changes=count))
     if begun:
-        columns = f"{', '.join(ALERT)}, revision, correlated_revision"
-        sql = _insert("alerts_alert", columns, f"{_extracted(ALERT)}, 1, 0", "json_each(?)")
-        statements.append(Statement(sql, (as_json(ALERT, TYPES, map(_alert_row, begun)),), writes=True))
+        columns = ", ".join(ALERT)
+        for source, parameters, _ in _handfuls(ALERT, [_alert_row(life) for life in begun]):
+            sql = _insert("alerts_alert", f"{columns}, revision, correlated_revision", f"{columns}, 1, 0", source)
+            statements.append(Statement(sql, parameters, writes=True))
     if firsts:
-        sent = as_json(FIRST, TYPES, (first[: len(FIRST)] for first in firsts))
-        alert, line = _begin(f"(SELECT {_extracted(FIRST)} FROM json_each(?))", received_at="?", none="'[]'")
-        received_at = str(firsts[0].received_at.replace(tzinfo=None))
-        statements += [Statement(alert, (sent,), writes=True), Statement(line, (received_at, sent), writes=True)]
-    if lines := _line_rows([*known, *begun]):
-        sql = _insert("alerts_event", ", ".join(LINE), _extracted(LINE), "json_each(?)")
-        statements.append(Statement(sql, (as_json(LINE, TYPES, lines),), writes=True))
+        received_at = plain((firsts[0].received_at,))
+        for source, parameters, _ in _handfuls(FIRST, [first[: len(FIRST)] for first in firsts]):
+            alert, line = _begin(source, received_at="?", none="'[]'")
+            statements += [Statement(alert, parameters, writes=True)]
+            statements += [Statement(line, (*received_at, *parameters), writes=True)]
+    columns = ", ".join(LINE)
+    for source, parameters, _ in _handfuls(LINE, _line_rows([*known, *begun])):
+        statements.append(Statement(_insert("alerts_event", columns, columns, source), parameters, writes=True))
     return statements
 
 
-def _extracted(names: Sequence[str]) -> str:
-    return ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
+def _handfuls(names: Sequence[str], rows: Sequence[Row]) -> Iterator[tuple[str, Row, int]]:
+    """Rows `r` as parameters, so many at a time: what to select them from, the parameters, and how many rows they are."""
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[start : start + ROWS_AT_ONCE]
+        yield _values(tuple(names), len(some)), tuple(plain(tuple(chain.from_iterable(some)))), len(some)
+
+
+@cache
+def _values(names: Sequence[str], count: int) -> str:
+    named = ", ".join(f"column{place} AS {name}" for place, name in enumerate(names, 1))
+    row = f"({', '.join('?' * len(names))})"
+    return f"(SELECT {named} FROM (VALUES {', '.join([row] * count)})) AS r"

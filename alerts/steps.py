@@ -22,10 +22,10 @@ class Contested(Exception):
 
 
 class Statement(NamedTuple):
-    """SQL of the database in use, its parameters marked as the driver wants them, and these as text or in PostgreSQL's binary form."""
+    """SQL of the database in use, and its parameters: as SQLite keeps them, or as text or in the binary form of PostgreSQL."""
 
     sql: str
-    parameters: tuple[str | Packed, ...]
+    parameters: tuple[str | Packed, ...] | Row
     writes: bool = False
     changes: int | None = None  # on SQLite: how many rows it must change, else others were faster
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -174,6 +175,17 @@ def test_trouble_after_a_first_ok_starts_when_the_trouble_does(post_event: PostE
     post_event(timestamp=NOW - 100)
     assert the_alert().started_at.timestamp() == NOW - 100
     assert the_alert().incident is not None
+
+
+def test_a_batch_may_end_hundreds_of_alerts_and_begin_hundreds_more(post_batch: PostBatch) -> None:
+    def items(first: int, status: str, **tags: str) -> list[dict[str, Any]]:
+        return [{"host": f"web-{number}", "status": status, **tags} for number in range(first, first + 250)]
+
+    post_batch(*items(0, "critical"))
+    assert post_batch(*items(0, "ok", note="over"), *items(250, "warning", note="x" * 600)).status_code == 201
+    told = Counter(Alert.objects.values_list("status", "tags__note", "revision"))
+    assert told == {(Status.OK, "over", 2): 250, (Status.WARNING, "x" * 512, 1): 250}
+    assert Event.objects.count() == 750
 
 
 def test_items_of_a_batch_without_times_apply_in_their_order(post_batch: PostBatch) -> None:
