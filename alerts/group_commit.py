@@ -23,6 +23,9 @@ from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
 GROUP = 2_000  # events
+# While the one write under way waits for the disk, as much is to be read: so it takes half of what is in play, of those who wait and those who are
+# told now and come again. Of fewer events than this it takes all: a second write would cost more than the wait.
+LEAST = 8
 # Fewer events than this cost less where they wait for the next group of the writer at work; but no longer than this, since it may wait for a lock.
 WORTHWHILE = 16
 WAIT_SECONDS = 0.02
@@ -62,7 +65,8 @@ class GroupCommit:
         self._is_starting = False
         self._starts_later: asyncio.TimerHandle | None = None
         self._is_closed = False
-        self._are_new = True  # whether the last group was new as a whole; the next one is probably like it
+        # Of the last group, whether it was new as a whole, and whether it wrote at all: the next one is probably like it.
+        self._are_new = self._have_written = True
 
     def store(self, sent: list[tuple[AppKey, IncomingEvent]], done: Done) -> None:
         """Returns at once; what is handed over in one turn of the loop is written together."""
@@ -73,13 +77,19 @@ class GroupCommit:
         self._events_waiting += len(sent)
         if len(self._free) == len(self._connections) or self._events_waiting >= WORTHWHILE:
             self._start()
-        elif self._starts_later is None:
-            self._starts_later = self._loop.call_later(WAIT_SECONDS, self._start_late)
+        else:
+            self._start_later()
 
-    def _start_late(self) -> None:
+    def _start_later(self) -> None:
+        if self._waiting and self._starts_later is None:
+            self._starts_later = self._loop.call_later(WAIT_SECONDS, self._start_late, self._waiting[0])
+
+    def _start_late(self, first: Waiting) -> None:
         self._starts_later = None
-        if self._waiting:
+        if first in self._waiting[:1]:
             self._start()
+        else:  # the writer at work does not wait itself
+            self._start_later()
 
     def _start(self) -> None:
         """A writer more, where one is free."""
@@ -101,7 +111,8 @@ class GroupCommit:
 
     async def _write(self, connection: Connection) -> None:
         self._is_starting = False
-        while group := self._next_group():
+        identities: list[str] = []
+        while group := self._next_group(len(identities)):
             identities = [identity for waiting in group for identity in waiting.identities]
             self._in_flight.update(identities)
             try:
@@ -110,21 +121,25 @@ class GroupCommit:
                 logger.exception("group commit: %d requests could not be stored", len(group))
                 answers = [error] * len(group)
             self._in_flight.difference_update(identities)
-            for waiting, answer in zip(group, answers, strict=True):
-                try:
-                    waiting.done(answer)
-                except Exception:  # the others are to be told nevertheless
-                    logger.exception("group commit: a sender could not be answered")
+            if self._has_time_left():
+                self._loop.call_soon(_tell, group, answers)  # once the next one is under way
+            else:
+                _tell(group, answers)
         self._free.append(connection)
 
-    def _next_group(self) -> list[Waiting]:
-        """Those who came first, up to a group's size, but for whom another writer is at the same alert; empty when there are none."""
+    def _next_group(self, before: int) -> list[Waiting]:
+        """Those who came first, up to a group's size, but for whom another writer is at the same alert; empty when there are none.
+
+        `before` is how many events the writer stored just now.
+        """
         group, left = [], []
         held: set[str] = set()
         size = 0
+        is_alone = self._has_time_left() and not self._in_flight
+        most = min(GROUP, max(LEAST, (before + self._events_waiting) // 2)) if is_alone else GROUP
         for waiting in self._waiting:
             mine = waiting.identities
-            if size < GROUP and self._in_flight.isdisjoint(mine) and held.isdisjoint(mine):
+            if size < most and self._in_flight.isdisjoint(mine) and held.isdisjoint(mine):
                 group.append(waiting)
                 size += len(mine)
             else:
@@ -132,7 +147,12 @@ class GroupCommit:
                 held.update(mine)
         self._waiting = left
         self._events_waiting -= size
+        self._start_later()
         return group
+
+    def _has_time_left(self) -> bool:
+        """Whether a write most likely leaves us time: SQLite's is done by the loop itself, and duplicates are not written."""
+        return self._have_written and len(self._connections) > 1
 
     async def _store_group(self, group: list[Waiting], connection: Connection) -> list[list[Outcome] | Exception]:
         """One look-up, one write, one commit for all; where that fails, each request by itself, so that a bad one fails alone."""
@@ -162,9 +182,18 @@ class GroupCommit:
         steps = taking(sent, received_at=datetime.now(UTC), identities=identities, are_new=self._are_new)
         outcomes, self._are_new = await connections.carry_out(steps, connection)
         counting.count(sent, outcomes)
-        if Outcome.ACCEPTED in outcomes:
+        self._have_written = Outcome.ACCEPTED in outcomes
+        if self._have_written:
             self._bell.ring()
         return outcomes
+
+
+def _tell(group: list[Waiting], answers: list[list[Outcome] | Exception]) -> None:
+    for waiting, answer in zip(group, answers, strict=True):
+        try:
+            waiting.done(answer)
+        except Exception:  # the others are to be told nevertheless
+            logger.exception("group commit: a sender could not be answered")
 
 
 class Bell:
