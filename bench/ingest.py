@@ -3,7 +3,8 @@
     python -m bench.ingest [--seconds 3] [--rounds 2] [--only sqlite,postgresql] [--workloads distinct:1:16,…]
 
 A workload is mode:alerts per request:connections; distinct = every alert is new, dup = 64 alerts the same again, flip = 64 alerts open and resolve in
-turn. Each database begins with 100,000 alerts that were never analysed, and correlation runs beside. Needs wrk (Debian: apt install wrk).
+turn. Each database begins with 100,000 alerts that were never analysed, and correlation runs beside. PostgreSQL is as it comes, but not new: a new
+one makes the files of its log in the first storm, and all writes wait for that about once a second. Needs wrk (Debian: apt install wrk).
 `alerts/s` counts alerts of requests answered 201 or 204; CPU, in all and in microseconds an alert, and memory (PSS) are those of all processes of the
 console, and of PostgreSQL. Compare rows of one run only: machines differ, and so do their neighbours; the CPU an alert costs says most on a busy one.
 
@@ -27,6 +28,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from bench.processes import CpuAndMemory
 from tests import postgres
@@ -110,6 +113,15 @@ class Subject:
         return {"rate": rate, "p50": row["p50"] / 1e3, "p99": row["p99"] / 1e3, "bad": row["bad"], "cost": cost, **used}
 
 
+def use(server: str) -> None:
+    """Fill a gigabyte of a server's log, whose files are used again from then on."""
+    with psycopg.connect(server, autocommit=True) as link:
+        for _ in range(1024 // 16):  # MB; so large is a file
+            link.execute("SELECT pg_logical_emit_message(true, 'bench', '')")
+            link.execute("SELECT pg_switch_wal()")
+        link.execute("CHECKPOINT")
+
+
 @contextlib.contextmanager
 def subject(name: str, data: Path) -> Iterator[Subject]:
     with contextlib.ExitStack() as stack:
@@ -117,6 +129,7 @@ def subject(name: str, data: Path) -> Iterator[Subject]:
         roots = []
         if name == "postgresql":
             environment["DATABASE_URL"] = stack.enter_context(postgres.running(extra=()))
+            use(environment["DATABASE_URL"])
             roots = CpuAndMemory.named("postgres")
         console = stack.enter_context(RunningConsole(data / name, settings=environment))
         yield Subject(name, console, [console.process.pid, *roots])
