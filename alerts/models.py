@@ -97,7 +97,6 @@ class Alert(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["id"], condition=Q(revision__gt=F("correlated_revision")), name="alerts_behind"),
-            models.Index(fields=["app_key", "started_at"], condition=~Q(status=0), name="alerts_active_by_app_key"),
             models.Index(fields=["identity"], condition=Q(is_current=False), name="alerts_former_lives"),
             models.Index(fields=["incident", "status"], condition=Q(incident__isnull=False), name="alerts_by_incident"),
             models.Index(

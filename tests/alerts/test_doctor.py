@@ -117,10 +117,12 @@ def test_an_alert_that_its_tool_forgot_is_found_with_the_fix_of_that_tool(
 ) -> None:
     app_key.tool = "prometheus"
     app_key.save()
-    post_event(host="forgotten-1")
-    Alert.objects.update(
-        started_at=timezone.now() - timedelta(days=9), last_event_at=timezone.now() - timedelta(days=9)
-    )
+    long_ago = (timezone.now() - timedelta(days=9)).timestamp()
+    post_event(host="forgotten-1", timestamp=long_ago)
+    post_event(host="ended-1", timestamp=long_ago)
+    post_event(host="ended-1", timestamp=long_ago + 60, status="ok")
+    post_event(host="still-told-1", timestamp=long_ago)
+    post_event(host="still-told-1", status="warning")
     shown = page()
     assert "1 alert active for more than 3 days" in shown
     assert "forgotten-1" in shown
