@@ -254,8 +254,8 @@ def _one_by_one(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[F
         received_at = plain((firsts[0].received_at,))
         for source, parameters, _ in _handfuls(FIRST, [first[: len(FIRST)] for first in firsts]):
             alert, line = _begin(source, received_at="?", none="'[]'")
-            statements += [Statement(alert, parameters, writes=True)]
-            statements += [Statement(line, (*received_at, *parameters), writes=True)]
+            statements.append(Statement(alert, parameters, writes=True))
+            statements.append(Statement(line, (*received_at, *parameters), writes=True))
     columns = ", ".join(LINE)
     for source, parameters, _ in _handfuls(LINE, _line_rows([*known, *begun])):
         statements.append(Statement(_insert("alerts_event", columns, columns, source), parameters, writes=True))
