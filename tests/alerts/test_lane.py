@@ -403,3 +403,35 @@ def test_an_event_that_waits_for_its_alert_keeps_no_other_waiting(
             return other, (await waits)[0]
 
     assert asyncio.run(play()) == (201, 201)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_duplicates_whatever_comes_is_taken_for_what_it_is(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lane guesses that a group is like the one before."""
+
+    async def play() -> list[list[int]]:
+        async with lane_in_service(monkeypatch) as lane:
+            rounds = (
+                [one(host="a")],
+                *[[one(host="a")]] * 3,
+                [one(host="a"), one(host="b")],
+                *[[one(host="a"), one(host="b")]] * 2,
+                [one(host="a", status="ok"), one(host="b"), one(host="c")],
+                *[[one(host="a", status="ok"), one(host="c")]] * 2,
+                [one(host="a")],
+            )
+            return [await statuses_of(lane, secrets, *bodies) for bodies in rounds]
+
+    new, same = 201, 204
+    assert asyncio.run(play()) == [
+        [new],
+        *[[same]] * 3,
+        [same, new],
+        *[[same, same]] * 2,
+        [new, same, new],
+        *[[same, same]] * 2,
+        [new],
+    ]
+    assert hosts() == {"a": 3, "b": 1, "c": 1}
