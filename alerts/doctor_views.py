@@ -22,7 +22,7 @@ from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
 
 REPAIRS_SHOWN, REFUSALS_SHOWN = 20, 10
-BAR, GAP, TALL = 12, 3, 120  # of the chart, in its own units
+BAR, GAP, TALL, LABEL = 12, 3, 120, 14  # of the chart, in its own units
 
 
 @may_see(Area.INTEGRATIONS)
@@ -112,6 +112,11 @@ def _chart(hours: list[Bar]) -> dict[str, Any]:
                 rectangles.append({"x": x, "y": f"{y:.1f}", "height": f"{height:.1f}", "kind": kind, "bar": bar})
         if bar.hour.hour % 6 == 0:
             labels.append({"x": x, "hour": _hour(bar.hour)})
+    scale: list[tuple[int, float]] = []
+    for value in (GUIDELINE, highest, 0):
+        y = TALL - value * unit
+        if all(abs(y - other) >= LABEL for _, other in scale):
+            scale.append((value, y))
     return {
         "width": len(hours) * (BAR + GAP),
         "bar": BAR,
@@ -119,7 +124,7 @@ def _chart(hours: list[Bar]) -> dict[str, Any]:
         "rectangles": rectangles,
         "labels": labels,
         "guideline": f"{TALL - GUIDELINE * unit:.1f}",
-        "highest": highest,
+        "scale": [{"value": value, "y": f"{y:.1f}"} for value, y in scale],
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -110,6 +111,17 @@ def test_findings_name_duplicates_a_busy_hour_skew_cut_tags_and_large_sets(
     ):
         assert words in shown
     assert f'href="/alerts/{Alert.objects.get().pk}"' in shown
+
+
+@pytest.mark.parametrize(
+    ("events", "scale"), [(1, ["300", "400", "0"]), (900, ["300", "900", "0"]), (12_000, ["300", "12,000"])]
+)
+def test_the_chart_names_its_height_and_no_two_numbers_lie_on_each_other(
+    page: Any, post_event: PostEvent, app_key: Any, events: int, scale: list[str]
+) -> None:
+    post_event(host="web-1")
+    app_key.traffic.update(accepted=events)
+    assert re.findall(r'text-anchor="end"[^>]*>([\d,]+)</text>', page()) == scale
 
 
 def test_an_alert_that_its_tool_forgot_is_found_with_the_fix_of_that_tool(
