@@ -23,8 +23,8 @@ from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
 GROUP = 2_000  # events
-# While the one write under way waits for the disk, as much is to be read: so it takes half of what is in play, of those who wait and those who are
-# told now and come again. Of fewer events than this it takes all: a second write would cost more than the wait.
+# While one write waits for the disk, the next group is read. So that both are as large, a writer that is alone takes half of what is in play: of what
+# waits, and what it stored just now, whose senders come again. Of fewer events than this it takes all: a second write would cost more than the wait.
 LEAST = 8
 # Fewer events than this cost less where they wait for the next group of the writer at work; but no longer than this, since it may wait for a lock.
 WORTHWHILE = 16
@@ -102,9 +102,10 @@ class GroupCommit:
     async def close(self) -> None:
         """Store what was handed over, say so, and let the connections go. Nothing is taken after this."""
         self._is_closed = True
+        while self._writers:  # one may still begin
+            await asyncio.gather(*self._writers)
         if self._starts_later:
             self._starts_later.cancel()
-        await asyncio.gather(*self._writers)
         for connection in self._connections:
             connection.close()
         await asyncio.to_thread(self._bell.stop)

@@ -124,9 +124,9 @@ def run(sql: str, parameters: list[Any]) -> Any:
         return driver().execute(sql if connection.vendor == "postgresql" else sql.replace("%s", "?"), parameters)
 
 
-def plain(row: Row) -> list[Any]:
-    """A row as SQLite keeps it."""
-    return [_moment(value) if isinstance(value, datetime) else value for value in row]
+def plain(values: Iterable[Any]) -> list[Any]:
+    """Values as SQLite keeps them."""
+    return [_moment(value) if isinstance(value, datetime) else value for value in values]
 
 
 @lru_cache

@@ -266,7 +266,7 @@ def _handfuls(names: Sequence[str], rows: Sequence[Row]) -> Iterator[tuple[str, 
     """Rows `r` as parameters, so many at a time: what to select them from, the parameters, and how many rows they are."""
     for start in range(0, len(rows), ROWS_AT_ONCE):
         some = rows[start : start + ROWS_AT_ONCE]
-        yield _values(tuple(names), len(some)), tuple(plain(tuple(chain.from_iterable(some)))), len(some)
+        yield _values(tuple(names), len(some)), tuple(plain(chain.from_iterable(some))), len(some)
 
 
 @cache

@@ -25,7 +25,7 @@ class Statement(NamedTuple):
     """SQL of the database in use, and its parameters: as SQLite keeps them, or as text or in the binary form of PostgreSQL."""
 
     sql: str
-    parameters: tuple[str | Packed, ...] | Row
+    parameters: Row
     writes: bool = False
     changes: int | None = None  # on SQLite: how many rows it must change, else others were faster
 

@@ -128,6 +128,6 @@ def _matchers(
     else:
         listed = "SELECT value AS key, key AS place FROM json_each(%s)"
         source, parameter = f"CROSS JOIN {matchers}", json.dumps(list(keys))
-        parameters = sets.plain(tuple(parameters))
+        parameters = sets.plain(parameters)
     sql = f"WITH k AS MATERIALIZED ({listed}) SELECT k.place, {chosen} FROM k {source}"
     return list(sets.run(sql, [parameter, *parameters]).fetchall()) if keys else []

@@ -271,6 +271,7 @@ class Held:
             if self.answers:
                 break
             self.page.wait_for_timeout(20)
+        assert self.answers, "the page did not ask"
         ((route, answer),) = self.answers
         self.answers.clear()
         route.fulfill(response=answer)
