@@ -259,7 +259,11 @@ def test_a_page_without_a_stream_says_of_a_row_why_it_left(page: Any, send: Call
 
 
 class Held:
-    """Answers of the server that reach the page only when they are let go."""
+    """Answers of the server that reach the page only when they are let go.
+
+    A page's first one is made before the page is opened: what a page sends just after the browser was told to hold
+    its requests may slip past.
+    """
 
     def __init__(self, page: Any, path: str) -> None:
         self.page = page
@@ -285,12 +289,12 @@ def acknowledged(page: Any, send: Callable[..., None]) -> Held:
     late = f"late-{time.monotonic_ns()}"  # another one may be acknowledged already
     for host in (f"{late}-1", f"{late}-2"):
         send(host)
+    held = Held(page, "**/acknowledge")
     page.goto(f"/?q={late}")
     expect(page.locator("#rows .row-link")).to_have_count(2)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.locator("#comment")).to_be_visible()
-    held = Held(page, "**/acknowledge")
     page.keyboard.press("a")
     expect(page.locator("#incident")).to_contain_text("Acknowledged by")
     return held
