@@ -6,6 +6,7 @@ A connection carries out steps (alerts.steps) for one caller at a time, and come
 from __future__ import annotations
 
 import asyncio
+import select
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -63,6 +64,7 @@ class PostgreSQL:
         self._link: psycopg.Connection[Any] | None = None  # kept, since it closes what it opened
         self._libpq: Any = None
         self._socket = -1
+        self._ends = select.poll()  # tells of the socket only that it has ended
         self._prepared: dict[str, bytes] = {}
         self._answer: asyncio.Future[Any] | None = None
         self._results: list[Any] = []
@@ -86,6 +88,7 @@ class PostgreSQL:
     def close(self) -> None:
         if self._link is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
+            self._ends.unregister(self._socket)
             with suppress(psycopg.Error):
                 self._link.close()
             self._link = None
@@ -95,6 +98,7 @@ class PostgreSQL:
         self._libpq, self._prepared = self._link.pgconn, {}
         self._libpq.nonblocking = 1
         self._socket = self._libpq.socket  # kept, since a connection that is lost does not say any more
+        self._ends.register(self._socket, 0)
         asyncio.get_running_loop().add_reader(self._socket, self._read)
 
     async def _run(self, statement: Statement) -> list[Row]:
@@ -134,16 +138,21 @@ class PostgreSQL:
         """The socket has something for us."""
         try:
             self._libpq.consume_input()
-            while not self._libpq.is_busy():
-                result = self._libpq.get_result()
-                if result is not None:
-                    self._results.append(result)
-                    continue
-                if self._answer and not self._answer.done() and self._results:
-                    self._answer.set_result(self._results[-1])
-                return
+            self._take_results()
+            while self._ends.poll(0):  # uvloop tells of that but once: read on, until libpq says it too
+                self._libpq.consume_input()
         except psycopg.OperationalError as error:
             self._lose(error)
+
+    def _take_results(self) -> None:
+        while not self._libpq.is_busy():
+            result = self._libpq.get_result()
+            if result is not None:
+                self._results.append(result)
+                continue
+            if self._answer and not self._answer.done() and self._results:
+                self._answer.set_result(self._results[-1])
+            return
 
     def _lose(self, reason: object) -> None:
         self.close()

@@ -2,9 +2,10 @@
 
     python -m bench.nothing_lost [--rounds 100] [--postgresql]
 
-Each round kills -9 a worker, the web process or the broker, in turn, while alerts are posted: once so many were taken since the kill before, at
-any moment after that at which it is started again at once. A sender without an answer tries again. At the end: events answered with 2xx = alerts,
-each with one event and in one incident.
+Each round kills -9 a worker, the web process, the broker or one of PostgreSQL's processes, in turn, while alerts are posted: once so many were taken
+since the kill before, at any moment after that at which it is started again at once. After one of its processes was killed, PostgreSQL ends all
+others and comes back with what its log on the disk holds. A sender without an answer, or told that it is no use now, tries again. At the end:
+events answered with 2xx = alerts, each with one event and in one incident.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from pathlib import Path
 from bigpanda_site.supervisor import QUICK_DEATH
 from tests import postgres
 from tests.running_console import RunningConsole, eventually
-from tests.test_nothing_lost import kill, post, stored
+from tests.test_nothing_lost import crash, kill, post, stored
 
 VICTIMS = {"worker": "bigpanda_site worker", "web": "uvicorn", "broker": "valkey-server"}
 SENDERS = 8
 TAKEN = 50  # alerts between two kills
+UNAVAILABLE = (0, 503)
 AT_LEAST_SECONDS = QUICK_DEATH / len(VICTIMS)
 AT_MOST_SECONDS = AT_LEAST_SECONDS + 0.5
 
@@ -50,8 +52,8 @@ def main() -> None:
             number = 0
             while not is_over.is_set():
                 alert = {"app_key": app_key, "status": "critical", "host": f"host-{place}-{number}", "check": "c"}
-                while not (status := post(console, token, alert)):
-                    answered[place][0] += 1
+                while (status := post(console, token, alert)) in UNAVAILABLE:
+                    answered[place][status] += 1
                     time.sleep(0.05)
                 answered[place][status] += 1
                 number += 1
@@ -67,12 +69,17 @@ def main() -> None:
         for sender in senders:
             sender.start()
         killed: Counter[str] = Counter()
+        victims = [*VICTIMS, *(["database"] if options.postgresql else [])]
         for number in range(options.rounds):
-            name = list(VICTIMS)[number % len(VICTIMS)]
+            name = victims[number % len(victims)]
             eventually(partial(has_taken, taken() + TAKEN), f"{TAKEN} more alerts were taken")
-            eventually(partial(console.process_of, VICTIMS[name]), f"{name} was back")
+            if name in VICTIMS:
+                eventually(partial(console.process_of, VICTIMS[name]), f"{name} was back")
             time.sleep(random.uniform(AT_LEAST_SECONDS, AT_MOST_SECONDS))
-            kill(console, VICTIMS[name])
+            if name in VICTIMS:
+                kill(console, VICTIMS[name])
+            else:
+                crash(settings["DATABASE_URL"])
             killed[name] += 1
         is_over.set()
         for sender in senders:

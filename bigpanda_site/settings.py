@@ -129,7 +129,11 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "TEST": {"NAME": str(DATA_DIR / "test.sqlite3")},
     }
 else:
-    DATABASES["default"] |= {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}}}
+    DATABASES["default"] |= {
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,  # what a restart of the database left in the pool is not handed out
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}},
+    }
 
 # --- People
 AUTH_USER_MODEL = "people.User"

@@ -12,6 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
+import pytest
+from django.db import connection
+
+from tests import postgres
 from tests.running_console import RunningConsole, eventually
 
 # Of each alert that was sent: how many events are stored, and the incidents it is in; asked of the database by the console's own environment.
@@ -44,6 +49,14 @@ def kill(console: RunningConsole, word: str) -> None:
     number = console.process_of(word)
     assert number, f"no process {word!r} to kill"
     os.kill(number, signal.SIGKILL)
+
+
+def crash(database: str) -> None:
+    """The server ends all of its processes, and comes back with what its log on the disk holds."""
+    with psycopg.connect(database) as server:
+        row = server.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'").fetchone()
+    assert row, "the server has come up"
+    os.kill(row[0], signal.SIGKILL)
 
 
 def stored(console: RunningConsole) -> list[list[Any]]:
@@ -99,6 +112,54 @@ def test_a_web_process_killed_while_alerts_are_posted_keeps_what_it_answered(
         eventually(lambda: console.status("/login") == 200, "the web process was back")
         again = {host: send(int(host.split("-")[1]))[1] for host, status in answered.items() if status == 0}
         assert set(again.values()) <= {201, 204}, "a sender that tries again gets its answer"
+        eventually(lambda: all(is_correlated for *_, is_correlated in stored(console)), "all alerts were correlated")
+        rows = stored(console)
+        assert sorted(host for host, *_ in rows) == sorted(answered)
+        assert all(events == 1 and incident is not None for _, events, incident, _ in rows)
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a file has no server that could be restarted")
+def test_what_a_restart_of_the_database_cut_is_no_senders_concern(tmp_path: Path, own_database: dict[str, str]) -> None:
+    with RunningConsole.prepared(tmp_path, own_database) as console, ThreadPoolExecutor(16) as senders:
+        token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+
+        def send(host: str, **more: Any) -> int:
+            return post(console, token, {"app_key": app_key, "status": "critical", "host": host, **more})
+
+        def storm(name: str) -> set[int]:
+            plain = [senders.submit(send, f"{name}-{number}") for number in range(100)]
+            repaired = [senders.submit(send, f"{name}-other-{number}", nested={"a": 1}) for number in range(100)]
+            return {each.result() for each in plain + repaired}
+
+        assert storm("before") == {201}
+        with psycopg.connect(own_database["DATABASE_URL"]) as server:
+            cut = "FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid()"
+            server.execute(f"SELECT pg_terminate_backend(pid) {cut}")
+        assert storm("after") <= {201, 204}
+        assert storm("later") == {201}
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a file has no server that could crash")
+def test_a_database_that_crashes_while_alerts_are_posted_keeps_what_was_answered(tmp_path: Path) -> None:
+    with postgres.running(extra=()) as url, RunningConsole.prepared(tmp_path, {"DATABASE_URL": url}) as console:
+        token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+        half_way = threading.Event()
+
+        def send(number: int) -> tuple[str, int]:
+            if number == 150:
+                half_way.set()
+            host = f"host-{number}"
+            alert = {"app_key": app_key, "status": "critical", "host": host}
+            while (status := post(console, token, alert)) == 503:
+                pass
+            return host, status
+
+        with ThreadPoolExecutor(8) as senders:
+            replies = senders.map(send, range(500))
+            half_way.wait()
+            crash(url)
+            answered = dict(replies)
+        assert set(answered.values()) <= {201, 204}
         eventually(lambda: all(is_correlated for *_, is_correlated in stored(console)), "all alerts were correlated")
         rows = stored(console)
         assert sorted(host for host, *_ in rows) == sorted(answered)

@@ -13,12 +13,14 @@ from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import pytest
+import uvloop
 from django.db import connection, transaction
 from django.test import Client
 
-from alerts.connections import NAME
+from alerts.connections import NAME, Lost, PostgreSQL
 from alerts.express import FRESH_SECONDS
 from alerts.models import Alert, Event
+from alerts.steps import Statement
 from appkeys.models import AppKey
 from people.models import User
 from tests.alerts.test_parity import (
@@ -38,6 +40,7 @@ from tests.alerts.test_parity import (
 
 __all__ = ["secrets"]  # the fixture
 SQLITE = connection.vendor == "sqlite"
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
 
 
 async def statuses_of(lane: Lane, secrets: Secrets, *bodies: dict[str, Any]) -> list[int]:
@@ -134,11 +137,9 @@ def test_another_writer_between_look_up_and_write_costs_nothing(
 def test_a_cut_connection_costs_no_event_and_comes_back_by_itself(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
-
     def cut_it() -> None:
         with connection.cursor() as cursor:
-            cursor.execute(cut, [NAME])
+            cursor.execute(CUT, [NAME])
             assert cursor.fetchall() == [(True,)]
 
     async def play() -> list[int]:
@@ -168,6 +169,31 @@ def test_a_cut_connection_costs_no_event_and_comes_back_by_itself(
         if status != 503:
             assert stored[f"cut-{place // 10}-{place % 10}"] == 1
     assert max(stored.values()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(SQLITE, reason="a file has no server whose connections could be cut")
+def test_a_connection_that_was_cut_unseen_is_lost_and_not_waited_for() -> None:
+    def cut_it() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(CUT, [NAME])
+            while cursor.rowcount:  # until none is left
+                cursor.execute(CUT, [NAME])
+
+    async def play() -> None:
+        link = PostgreSQL()
+        assert await link.execute([Statement("SELECT 1", ())])
+        thread = threading.Thread(target=in_thread, args=(cut_it,))
+        thread.start()
+        thread.join()  # and not awaited: the loop has not seen it when it writes
+        with pytest.raises(Lost):
+            async with asyncio.timeout(10):
+                await link.execute([Statement("SELECT 1", ())])
+        assert await link.execute([Statement("SELECT 1", ())]), "it is back"
+        link.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(play())
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from alerts.events import Status
@@ -214,6 +215,19 @@ def test_running_correlation_again_changes_nothing(post_event: PostEvent) -> Non
     before = list(Incident.objects.values())
     assert correlate_behind() == 0
     assert list(Incident.objects.values()) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_comes_after_correlation_waits_for_the_disk_again(post_event: PostEvent) -> None:
+    is_sqlite = connection.vendor == "sqlite"
+    with connection.cursor() as cursor:
+        if not is_sqlite:
+            cursor.execute("SET synchronous_commit = on")  # the server of the tests is in a hurry
+        post_event()
+        assert Incident.objects.count() == 1
+        cursor.execute("PRAGMA synchronous" if is_sqlite else "SHOW synchronous_commit")
+        assert cursor.fetchone() == (2 if is_sqlite else "on",)
+    connection.close()
 
 
 def test_an_alert_left_behind_by_a_lost_message_is_found_by_the_sweep(post_event: PostEvent) -> None:
