@@ -28,7 +28,7 @@ from tests.test_nothing_lost import crash, kill, post, stored
 VICTIMS = {"worker": "bigpanda_site worker", "web": "uvicorn", "broker": "valkey-server"}
 SENDERS = 8
 TAKEN = 50  # alerts between two kills
-UNAVAILABLE = (0, 503)
+UNAVAILABLE = (0, 503)  # 0: no answer
 AT_LEAST_SECONDS = QUICK_DEATH / len(VICTIMS)
 AT_MOST_SECONDS = AT_LEAST_SECONDS + 0.5
 

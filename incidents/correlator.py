@@ -128,7 +128,7 @@ def _derived() -> Iterator[None]:
     What it writes follows from alerts that are on the disk already: where a crash of the database takes it back, they are behind again.
     Nothing that builds on it is kept without it, since the database's log is in the order of the commits.
     """
-    is_own = connection.vendor == "sqlite" and not connection.in_atomic_block  # where SQLite would not hear of it
+    is_own = connection.vendor == "sqlite" and not connection.in_atomic_block  # inside one SQLite refuses
     try:
         if is_own:
             _say("PRAGMA synchronous=NORMAL")
