@@ -29,8 +29,9 @@ from typing import NamedTuple
 CODE = Path(__file__).resolve().parent.parent
 GLOSSARY = "docs/glossary.md"
 SUFFIXES = (".py", ".js", ".css", ".html")
-NO_FIRST_WORDS = frozenset(
-    "as as-is how it its of one so such that they those what whatever where whether who whoever whose with".split()
+NO_FIRST_WORD = re.compile(
+    r"\W*((?:as|how|its?|of|one|so|such|that|these|they|those|what(?:ever)?|where|whether|who(?:ever|se)?|with)(?![\w-]))",
+    re.IGNORECASE,
 )
 PRAGMA = re.compile(r"#\s*(noqa|type:|pragma|fmt:|ruff:|nosec)")
 DOCUMENT = re.compile(r"(?<![\w<>{}*/.-])([\w-][\w./-]*\.md)\b(?:,? §(\d+(?:\.\d+)*))?")
@@ -157,10 +158,8 @@ def check(path: Path) -> Iterator[Finding]:
 def broken(text: Text) -> Iterator[tuple[int, str]]:
     """Yield the offset and the message of each rule that a text breaks."""
     content = text.text
-    if text.is_docstring:
-        first = re.match(r"\W*([\w-]*)", content)
-        if first and first[1].lower() in NO_FIRST_WORDS:
-            yield 0, f"docstring begins with {first[1]!r}: begin with a verb (function) or a noun (class, module)"
+    if text.is_docstring and (first := NO_FIRST_WORD.match(content)):
+        yield 0, f"docstring begins with {first[1]!r}: begin with a verb (function) or a noun (class, module)"
     for found in DOCUMENT.finditer(content):
         document = CODE / found[1]
         if not document.is_file():
