@@ -21,7 +21,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,15 +159,11 @@ def no_space() -> str:
 
 
 def up(arguments: list[str]) -> None:
-    # The package without its __init__, which needs Celery: the supervisor runs before anything is installed.
-    package = types.ModuleType("bigpanda_site")
-    package.__path__ = [str(CODE / "bigpanda_site")]
-    sys.modules["bigpanda_site"] = package
-    from bigpanda_site import claims, supervisor
+    from supervisor import preflight, supervisor  # both need the standard library alone: nothing is installed yet
 
     try:
         supervisor.up(arguments, data=data_folder(), environment=lambda: environment(data_folder(), "venv"))
-    except claims.Refused as refusal:
+    except preflight.Refused as refusal:
         raise Refused(str(refusal)) from None
 
 

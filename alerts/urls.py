@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from alerts import api, configurations, docs, doctor_views, mapping_views, views, webhooks
+from alerts.api import alerts as alerts_api
+from alerts.api import configurations, webhooks
+from alerts.views import alert as alert_views
+from alerts.views import api_docs
+from alerts.views import doctor as doctor_views
+from alerts.views import mapping as mapping_views
 
 wire = [
-    path("data/v2/alerts", api.Alerts.as_view(), name="alerts"),
+    path("data/v2/alerts", alerts_api.Alerts.as_view(), name="alerts"),
     path("oim/api/alerts", webhooks.MappedAlerts.as_view()),
     path("oim/<slug:tool>/alerts", webhooks.Webhook.as_view(), name="webhook"),
     path("data/integrations/<slug:tool>", webhooks.Webhook.as_view()),
@@ -19,10 +24,10 @@ wire = [
     path("configurations/alerts/oim/<str:app_key>/versions/<int:number>", configurations.Version.as_view()),
     path("configurations/alerts/oim/<str:app_key>/versions/<int:number>/diff", configurations.Diff.as_view()),
     path("configurations/alerts/oim/<str:app_key>/versions/<int:number>/restore", configurations.Restore.as_view()),
-    re_path(r"^(data|oim|v2|configurations)(/.*)?$", api.NoSuchRoute.as_view()),
+    re_path(r"^(data|oim|v2|configurations)(/.*)?$", alerts_api.NoSuchRoute.as_view()),
 ]
 pages = [
-    path("alerts/<int:pk>", views.detail, name="alert"),
+    path("alerts/<int:pk>", alert_views.detail, name="alert"),
     path("integrations/<int:pk>/mapping", mapping_views.page, name="mapping"),
     path("integrations/<int:pk>/mapping/save", mapping_views.save, name="mapping_save"),
     path("integrations/<int:pk>/mapping/preview", mapping_views.preview, name="mapping_preview"),
@@ -33,6 +38,6 @@ pages = [
     path("integrations/<int:pk>/doctor/tail", doctor_views.tail, name="doctor_tail"),
     path("integrations/<int:pk>/doctor/test", doctor_views.test, name="doctor_test"),
     path("integrations/<int:pk>/doctor/quiet", doctor_views.quiet, name="doctor_quiet"),
-    path("api", docs.page, name="api"),
+    path("api", api_docs.page, name="api"),
 ]
 urlpatterns = [*wire, *pages]

@@ -43,11 +43,11 @@ def main() -> None:
 def measure(incidents: int, alerts: int) -> None:
     from django.utils import timezone
 
-    from alerts import ingest
     from alerts.events import IncomingEvent, Status
+    from alerts.ingest import ingest
     from appkeys.models import AppKey
-    from incidents.correlator import correlate_behind
-    from incidents.lifecycle import Resolve, bulk
+    from incidents.actions import Resolve, bulk
+    from incidents.correlation.worker import correlate_behind
     from incidents.models import Incident
     from people.models import BuiltIn, Role, User
 

@@ -70,10 +70,10 @@ def tags_of(draw: random.Random, host: str, number: int) -> dict[str, Any]:
 
 def store(alerts: int, run: str) -> None:
     """New alerts of ten checks per host, taken as the Alerts API does, and behind."""
-    from alerts import steps
-    from alerts.ingest import taking
+    from alerts.ingest.ingest import taking
     from alerts.sources import bigpanda
     from appkeys.models import AppKey
+    from db import transactions
 
     draw = random.Random(run)
     app_key = AppKey.objects.first() or AppKey.issue(name="bench")[0]
@@ -84,7 +84,7 @@ def store(alerts: int, run: str) -> None:
             for number in range(start, min(start + 2_000, alerts))
         ]
         events = [(app_key, bigpanda.normalize(item, received_at=now)) for item in items]
-        steps.carry_out(taking(events, received_at=now))
+        transactions.carry_out(taking(events, received_at=now))
 
 
 def install_patterns(count: int) -> None:
@@ -109,7 +109,7 @@ def install_patterns(count: int) -> None:
 
 def work_off() -> int:
     """As a worker that takes no notice of a storm."""
-    from incidents import correlator
+    from incidents.correlation import worker as correlator
 
     total = 0
     while count := correlator._correlate_group():
@@ -210,10 +210,10 @@ def measure_large(options: argparse.Namespace) -> None:
 
     settings.ALERTS_PER_INCIDENT = LARGE * 2
     install_patterns(1)
-    from alerts import steps
-    from alerts.ingest import taking
+    from alerts.ingest.ingest import taking
     from alerts.sources import bigpanda
     from appkeys.models import AppKey
+    from db import transactions
 
     app_key = AppKey.objects.first() or AppKey.issue(name="bench")[0]
 
@@ -222,7 +222,7 @@ def measure_large(options: argparse.Namespace) -> None:
         items = [
             {"status": "critical", "host": "large", "check": f"c{number}"} for number in range(first, first + count)
         ]
-        steps.carry_out(
+        transactions.carry_out(
             taking([(app_key, bigpanda.normalize(item, received_at=now)) for item in items], received_at=now)
         )
 
@@ -321,8 +321,8 @@ def measure_replay(options: argparse.Namespace) -> None:
     from django.db import connection
 
     from appkeys.models import AppKey
-    from incidents import runs
     from incidents.models import CorrelationPattern, ReplayRun
+    from incidents.replay import runs
 
     AppKey.issue(name="replay")
     install_patterns(3)

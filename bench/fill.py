@@ -25,12 +25,12 @@ django.setup()
 from django.db import connection, models, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from alerts import ingest  # noqa: E402
 from alerts.events import IncomingEvent, Status, Tags  # noqa: E402
+from alerts.ingest import ingest  # noqa: E402
 from alerts.models import Alert, Event, key_at  # noqa: E402
 from appkeys.models import AppKey  # noqa: E402
-from incidents import environments  # noqa: E402
-from incidents.correlator import correlate_behind  # noqa: E402
+from incidents.correlation.worker import correlate_behind  # noqa: E402
+from incidents.environments import placement  # noqa: E402
 from incidents.models import Activity, Environment, Incident, Matcher  # noqa: E402
 
 TEAMS, REGIONS, SOURCES, ENVIRONMENTS = 40, 5, 4, 20
@@ -56,9 +56,9 @@ def main() -> None:
         _send_big(keys[0], big)
     for number in range(ENVIRONMENTS):
         query = f"team = team-{number}" if number % 2 else f"region = region-{number % REGIONS}"
-        environments.begin_placing(Environment.objects.create(name=f"Bench {number}", query=query, group="Bench"))
+        placement.begin_placing(Environment.objects.create(name=f"Bench {number}", query=query, group="Bench"))
     with told("placed"):
-        environments.place_all()
+        placement.place_all()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

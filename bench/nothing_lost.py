@@ -20,7 +20,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from bigpanda_site.supervisor import QUICK_DEATH
+from supervisor.supervisor import QUICK_DEATH
 from tests import postgres
 from tests.running_console import RunningConsole, eventually
 from tests.test_nothing_lost import crash, kill, post, stored

@@ -14,9 +14,9 @@ from a2wsgi import WSGIMiddleware
 
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
-from alerts.express import ExpressLane
-from alerts.payload import LIMIT
-from bigpanda_site import streams
+from alerts.fast_path.lane import ExpressLane
+from alerts.wire.payload import LIMIT
+from bigpanda_site import live_stream
 
 THREADS = 8
 # Requests in flight are thousands of objects, and hardly any of them is part of a cycle: Python's 700 would have it look all the time.
@@ -29,8 +29,8 @@ express_lane = ExpressLane(_pages)
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await _live(receive, send)
-    elif scope["type"] == "http" and scope["path"] == streams.PATH:
-        await streams.stream(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] == live_stream.PATH:
+        await live_stream.stream(scope, receive, send)
     elif scope["type"] == "http":
         await _pages(*await _with_length(scope, receive), send)
 
@@ -55,7 +55,7 @@ async def _with_length(scope: Any, receive: Any) -> tuple[Any, Any]:
 async def _live(receive: Any, send: Any) -> None:
     """What runs beside the requests, from the server's start to its end."""
     await receive()
-    live = [asyncio.create_task(streams.listen()), asyncio.create_task(streams.watchers.run())]
+    live = [asyncio.create_task(live_stream.listen()), asyncio.create_task(live_stream.watchers.run())]
     gc.collect()
     gc.freeze()  # the program itself is no garbage: looking through all of it now and then would hold up a hundred requests
     gc.set_threshold(YOUNG_OBJECTS)

@@ -12,7 +12,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bigpanda_site.settings")
 
 app = Celery("bigpanda_site")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
+app.autodiscover_tasks()  # the apps' own tasks.py
+app.autodiscover_tasks([f"incidents.{name}" for name in ("actions", "correlation", "environments", "replay", "search")])
 
 
 def catch_up(**_: Any) -> None:

@@ -7,19 +7,19 @@ from typing import Any
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from alerts import openapi as alerts
-from incidents import maintenance_openapi as maintenance
-from incidents import openapi as incidents
+from alerts.api import openapi as alerts_openapi
+from incidents.api.openapi import maintenance
+from incidents.api.openapi import patterns as incidents_openapi
 from people.access import SignedInRequest
 
 
 def document(server: str = "/") -> dict[str, Any]:
     """`server` is the address that this console is reached at."""
-    whole = alerts.document(server)
-    whole["tags"] += (*incidents.TAGS, maintenance.TAG)
-    whole["paths"] |= incidents.paths() | maintenance.paths()
+    whole = alerts_openapi.document(server)
+    whole["tags"] += (*incidents_openapi.TAGS, maintenance.TAG)
+    whole["paths"] |= incidents_openapi.paths() | maintenance.paths()
     components = whole["components"]
-    components["schemas"] |= incidents.schemas() | maintenance.schemas()
+    components["schemas"] |= incidents_openapi.schemas() | maintenance.schemas()
     components["securitySchemes"]["api_key"] = {
         "type": "http",
         "scheme": "bearer",

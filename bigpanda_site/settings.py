@@ -229,11 +229,23 @@ else:
         "control_folder": str(DATA_DIR / "broker" / "control"),
         "polling_interval": 0.05,
     }
-# What takes its time has a worker of its own, and never stands in the way of alerts.
-CELERY_TASK_ROUTES = {
-    f"incidents.tasks.{name}": {"queue": "jobs"}
-    for name in ("replay", "suggest", "follow_shadows", "take_up_runs", "mail_shares")
+# Queues by purpose. A task that can take longer than a second is never in the queue of correlation. Every worker that names no queue takes all.
+QUEUES = {
+    "correlation": ("incidents.tasks.correlate_behind", "incidents.tasks.calm_down"),
+    "actions": (
+        *("incidents.tasks.run_bulk", "incidents.tasks.run_bulks_at_work", "incidents.tasks.wake_snoozed"),
+        *("incidents.tasks.place_incidents", "alerts.tasks.end_tests", "alerts.tasks.watch_silence"),
+    ),
+    "deliveries": ("incidents.tasks.mail_shares",),
+    "jobs": (
+        *("incidents.tasks.replay", "incidents.tasks.suggest", "incidents.tasks.follow_shadows"),
+        *("incidents.tasks.take_up_runs", "incidents.tasks.forget_search_texts"),
+        *("alerts.tasks.forget_replies", "alerts.tasks.forget_samples", "people.tasks.forget_sessions"),
+    ),
 }
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {name: {} for name in QUEUES}
+CELERY_TASK_ROUTES = {task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks}
+CELERY_TASK_DEFAULT_QUEUE = "jobs"
 SWEEP_SECONDS = 5.0
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
@@ -282,14 +294,14 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
-    "EXCEPTION_HANDLER": "alerts.api.answer_error",
+    "EXCEPTION_HANDLER": "alerts.api.alerts.answer_error",
 }
 
 # --- Logs: to stderr, one line each; a request's query string, which can hold a token, is never among them
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"no_query": {"()": "bigpanda_site.logs.WithoutQueryStrings"}},
+    "filters": {"no_query": {"()": "bigpanda_site.log_filters.WithoutQueryStrings"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},

@@ -6,15 +6,16 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from alerts.api import NoSuchRoute
+from alerts.api.alerts import NoSuchRoute
 from appkeys.views.downloads import wrapper
 from bigpanda_site import openapi
-from incidents import maintenance_urls, pattern_urls
-from incidents.deployments import Deployments
+from incidents.api.deployments import Deployments
+from incidents.urls import maintenance as maintenance_urls
+from incidents.urls import patterns as pattern_urls
 from people.views import sign_in
 from people.views.welcome import welcome
 
-handler400 = "alerts.api.bad_request"
+handler400 = "alerts.api.alerts.bad_request"
 urlpatterns = [
     *(
         path(f"data/events/deployments/{moment}", Deployments.as_view(), {"moment": moment})
@@ -25,8 +26,8 @@ urlpatterns = [
     path("", include("incidents.urls")),
     path("", include("people.urls")),
     path("me", include("people.own_urls")),
-    path("patterns", include("incidents.pattern_urls")),
-    path("maintenance", include("incidents.maintenance_urls")),
+    path("patterns", include("incidents.urls.patterns")),
+    path("maintenance", include("incidents.urls.maintenance")),
     path("integrations/", include("appkeys.urls")),
     path("integrations", RedirectView.as_view(pattern_name="appkeys:list")),
     path("download/<str:name>", wrapper, name="download"),
@@ -36,6 +37,6 @@ urlpatterns = [
     path("theme", sign_in.theme, name="theme"),
     path("resources/", include(pattern_urls.resources)),
     path("resources/", include(maintenance_urls.resources)),
-    path("resources/", include("incidents.resource_urls")),
+    path("resources/", include("incidents.urls.resources")),
     re_path(r"^resources(/.*)?$", NoSuchRoute.as_view()),
 ]

@@ -14,7 +14,7 @@ _django = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402 - after the set-up above
 
-from alerts.api import is_for_senders  # noqa: E402
+from alerts.api.alerts import is_for_senders  # noqa: E402
 
 CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from people.models import BrowserSession
 
 
-@shared_task
+@shared_task(name="people.tasks.forget_sessions")
 def forget_sessions() -> int:
     """Forget where people were signed in once; how many places."""
     Session.objects.filter(expire_date__lt=timezone.now()).delete()

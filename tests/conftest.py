@@ -69,7 +69,7 @@ def _work_runs_inline() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _keys_begin_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys only grow, so after a test that went into the future the next one's rows would lie there too."""
-    monkeypatch.setattr("alerts.models._last_key", 0)
+    monkeypatch.setattr("alerts.models.keys._last_key", 0)
 
 
 def _person(name: str, role: BuiltIn) -> User:

@@ -28,7 +28,7 @@ from xml.etree import ElementTree
 CODE = Path(__file__).resolve().parent.parent
 sys.path[0] = str(CODE)
 
-from bigpanda_site.processes import broker_binary, broker_config, free_port, start  # noqa: E402
+from supervisor.processes import broker_binary, broker_config, free_port, start  # noqa: E402
 from tests import chromium, postgres  # noqa: E402
 
 PYTHON = sys.executable

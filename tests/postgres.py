@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bigpanda_site.processes import free_port, start
+from supervisor.processes import free_port, start
 
 FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]  # this data is thrown away
 

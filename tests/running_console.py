@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from bigpanda_site.processes import free_port
+from supervisor.processes import free_port
 
 CODE = Path(__file__).resolve().parent.parent
 Answer = TypeVar("Answer")
@@ -67,7 +67,7 @@ class RunningConsole:
     def start(self) -> Self:
         """In a process group of its own, like a job of a shell."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bigpanda_site.supervisor", *self.arguments],
+            [sys.executable, "-m", "supervisor.supervisor", *self.arguments],
             cwd=CODE,
             env=self.environment,
             stdout=subprocess.PIPE,

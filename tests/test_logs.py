@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from bigpanda_site.logs import WithoutQueryStrings
+from bigpanda_site.log_filters import WithoutQueryStrings
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from appkeys import gallery
-from bigpanda_site.processes import free_port
+from supervisor.processes import free_port
 from tests.running_console import RunningConsole, eventually
 
 pytestmark = pytest.mark.any_database

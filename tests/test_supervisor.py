@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from bigpanda_site.processes import broker_binary
+from supervisor.processes import broker_binary
 from tests.running_console import CODE, PATIENCE, RunningConsole, eventually, gone, own_environment
 
 pytestmark = pytest.mark.any_database
 
-SUPERVISOR = [sys.executable, "-m", "bigpanda_site.supervisor"]
+SUPERVISOR = [sys.executable, "-m", "supervisor.supervisor"]
 CHILDREN = {
     "broker": "valkey-server",
     "web": "uvicorn",

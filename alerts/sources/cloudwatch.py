@@ -1,4 +1,4 @@
-"""Amazon CloudWatch alarms, in the envelope of an SNS notification. Whether it was SNS who sent it is asked before (alerts.sns)."""
+"""Amazon CloudWatch alarms, in the envelope of an SNS notification. Whether it was SNS who sent it is asked before (alerts.api.sns)."""
 
 from __future__ import annotations
 

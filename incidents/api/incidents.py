@@ -12,15 +12,18 @@ from rest_framework.exceptions import NotFound, PermissionDenied, ValidationErro
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts.limits import BATCH_RESOLVES
+import bpql
+from alerts.api.limits import BATCH_RESOLVES
 from alerts.models import Alert
-from incidents import bpql, lifecycle, tag_definitions
+from incidents import actions
 from incidents.api import incident_data as data
 from incidents.api.resource import NOTHING, PersonsResource, done, is_key, moment
-from incidents.feed import Folder
+from incidents.feed.folders import Folder
 from incidents.models import Environment, Incident, IncidentTag, Priority
-from incidents.querysets import IncidentQuerySet
-from incidents.tag_forms import TagDefinitionForm
+from incidents.models.incident import IncidentQuerySet
+from incidents.search import conditions
+from incidents.tags import definitions
+from incidents.tags.forms import TagDefinitionForm
 from people.api import number
 from people.models import Area, User
 from people.permissions import permits
@@ -78,7 +81,7 @@ class Incidents(_Resource):
         query = asked.get("query", "*").strip()
         if query not in ("", "*"):
             try:
-                found = found.filter(bpql.parse(query).for_incidents())
+                found = found.filter(conditions.for_incidents(bpql.parse(query)))
             except bpql.BpqlError as error:
                 raise ValidationError({"query": [str(error)]}) from None
         folder = asked.get("folder", "").lower()
@@ -109,13 +112,13 @@ class One(_Resource):
 class Resolve(_Resource):
     def post(self, request: Request, env: str, pk: int) -> Response:
         incident, comment = self.find(env, pk), self.text("comments")
-        return done(lambda: lifecycle.resolve(incident, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+        return done(lambda: actions.resolve(incident, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
 
 
 class Comments(_Resource):
     def post(self, request: Request, env: str, pk: int) -> Response:
         incident, text = self.find(env, pk), self.text("comment", required=True)
-        return done(lambda: lifecycle.comment(incident, by=self.person, text=text))
+        return done(lambda: actions.comment(incident, by=self.person, text=text))
 
 
 class Assignment(_Resource):
@@ -124,11 +127,11 @@ class Assignment(_Resource):
         person = User.objects.filter(pk=int(str(sent)), is_active=True).first() if is_key(sent) else None
         if person is None or not person.may_act:
             raise ValidationError({"assignee": ["must be the id of a person who may act on incidents."]})
-        return done(lambda: lifecycle.assign(incident, to=person, by=self.person))
+        return done(lambda: actions.assign(incident, to=person, by=self.person))
 
     def delete(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk)
-        return done(lambda: lifecycle.unassign(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
+        return done(lambda: actions.unassign(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
 
 
 class Snooze(_Resource):
@@ -141,13 +144,13 @@ class Snooze(_Resource):
             raise ValidationError({"cancel_on_incident_updates": ["must be true or false."]})
         by = self.person
         return done(
-            lambda: lifecycle.snooze(incident, until=until, by=by, wakes_on_update=wakes, comment=comment),
+            lambda: actions.snooze(incident, until=until, by=by, wakes_on_update=wakes, comment=comment),
             refused=HTTPStatus.BAD_REQUEST,
         )
 
     def delete(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk)
-        return done(lambda: lifecycle.unsnooze(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
+        return done(lambda: actions.unsnooze(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
 
 
 class Merge(_Resource):
@@ -156,13 +159,13 @@ class Merge(_Resource):
         sources = list(self.within(env, to_act=True).filter(pk__in=pks))
         if missing := set(pks) - {each.pk for each in sources}:
             raise ValidationError({"source_incidents": [f"There is no incident {min(missing)} in this environment."]})
-        return done(lambda: lifecycle.merge(incident, sources, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+        return done(lambda: actions.merge(incident, sources, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
 
 
 class Split(_Resource):
     def post(self, request: Request, env: str, pk: int) -> Response:
         incident, alerts, comment = self.find(env, pk), self.keys("alerts"), self.text("comment")
-        return done(lambda: lifecycle.split(incident, alerts, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+        return done(lambda: actions.split(incident, alerts, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
 
 
 class Tags(_Resource):
@@ -208,7 +211,7 @@ class BatchResolve(_Resource):
         if len(pks) > BATCH_LIMIT:
             raise ValidationError({"ids": [f"can be {BATCH_LIMIT} at most."]})
         mine = Alert.objects.filter(pk__in=pks, incident__in=self.within(env, to_act=True))
-        lifecycle.resolve_alerts(mine.values_list("pk", flat=True), by=self.person, comment=comment)
+        actions.resolve_alerts(mine.values_list("pk", flat=True), by=self.person, comment=comment)
         return Response(status=HTTPStatus.ACCEPTED)
 
 
@@ -226,7 +229,7 @@ class Definitions(_Resource):
         return Response([data.priority_definition(), *map(data.definition, IncidentTag.objects.all())])
 
     def post(self, request: Request) -> Response:
-        tag_definitions.save(self._form(None), by=self.person)
+        definitions.save(self._form(None), by=self.person)
         return Response(status=NOTHING)
 
     def _form(self, tag: IncidentTag | None) -> TagDefinitionForm:
@@ -246,7 +249,7 @@ class OneDefinition(Definitions):
         return Response(data.priority_definition() if tag == data.PRIORITY else data.definition(_tag(tag)))
 
     def put(self, request: Request, tag: str) -> Response:
-        return Response(data.definition(tag_definitions.save(self._form(_tag(tag)), by=self.person)))
+        return Response(data.definition(definitions.save(self._form(_tag(tag)), by=self.person)))
 
 
 def _setting(incident: Incident, tag_id: str, value: Any, by: User) -> Callable[[], object]:
@@ -255,16 +258,16 @@ def _setting(incident: Incident, tag_id: str, value: Any, by: User) -> Callable[
         if value is not None and value not in Priority.labels:
             raise ValidationError({"tag_value": [f"must be one of {', '.join(Priority.labels)}."]})
         priority = Priority[value] if value else None
-        return lambda: lifecycle.prioritise(incident, priority, by=by)
+        return lambda: actions.prioritise(incident, priority, by=by)
     tag = _tag(tag_id)
     if value is None:
-        return lambda: lifecycle.remove_tag(incident, tag, by=by)
+        return lambda: actions.remove_tag(incident, tag, by=by)
     said = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     try:
         values = tag.read(said)
     except InvalidValue as error:
         raise ValidationError({"tag_value": error.messages}) from None
-    return lambda: lifecycle.set_tag(incident, tag, values, by=by)
+    return lambda: actions.set_tag(incident, tag, values, by=by)
 
 
 def _tag(tag_id: str) -> IncidentTag:

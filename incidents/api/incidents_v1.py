@@ -10,11 +10,11 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts.limits import V1_REQUESTS
+from alerts.api.limits import V1_REQUESTS
 from alerts.models import Alert
 from appkeys.authentication import MayUseResources, OrgTokenAuthentication
 from appkeys.models import OrgToken
-from incidents import lifecycle
+from incidents import actions
 from incidents.api import incident_data_v1 as data
 from incidents.api.resource import Resource, done, moment
 from incidents.models import Incident
@@ -51,11 +51,11 @@ class One(_Resource):
         if "resolved" in sent:
             if sent["resolved"] is not True:
                 raise ValidationError({"resolved": ["can only be true: an incident reopens with its alerts."]})
-            refusal = done(lambda: lifecycle.end_alerts(incident, by=self.token, comment=comment))
+            refusal = done(lambda: actions.end_alerts(incident, by=self.token, comment=comment))
         elif "snooze" in sent:
             refusal = self._snooze(incident, sent["snooze"], comment)
         elif comment.strip():
-            refusal = done(lambda: lifecycle.comment(incident, by=self.token, text=comment))
+            refusal = done(lambda: actions.comment(incident, by=self.token, text=comment))
         else:
             raise ValidationError(["Send one of resolved, snooze and comments."])
         return refusal if refusal.status_code >= HTTPStatus.BAD_REQUEST else self.get(request, pk)
@@ -72,14 +72,14 @@ class One(_Resource):
             raise ValidationError({"autoCancel": ["must be true or false."]})
         by = self.token
         return done(
-            lambda: lifecycle.snooze(incident, until=until, by=by, wakes_on_update=wakes, comment=comment),
+            lambda: actions.snooze(incident, until=until, by=by, wakes_on_update=wakes, comment=comment),
             refused=HTTPStatus.BAD_REQUEST,
         )
 
     def _wake(self, incident: Incident, comment: str) -> None:
-        lifecycle.unsnooze(incident, by=self.token)
+        actions.unsnooze(incident, by=self.token)
         if comment.strip():
-            lifecycle.comment(incident, by=self.token, text=comment)
+            actions.comment(incident, by=self.token, text=comment)
 
 
 class Alerts(_Resource):

@@ -11,11 +11,13 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts.api import error_response
-from incidents import bpql, maintenance_plans
+import bpql
+from alerts.api.alerts import error_response
 from incidents.api.incident_data import seconds
 from incidents.api.resource import NOTHING, PersonsResource, is_key
-from incidents.maintenance_plans import NotNow, PlanForm
+from incidents.maintenance import plans as maintenance_plans
+from incidents.maintenance.forms import PlanForm
+from incidents.maintenance.plans import NotNow
 from incidents.models import MaintenancePlan
 from people.api import number
 from people.models import Area

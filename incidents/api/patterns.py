@@ -11,12 +11,12 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts.api import error_response
-from alerts.limits import PATTERN_REQUESTS
-from incidents import pattern_transfer, patterns
+from alerts.api.alerts import error_response
+from alerts.api.limits import PATTERN_REQUESTS
 from incidents.api.resource import PersonsResource
 from incidents.models import CorrelationPattern
-from incidents.pattern_transfer import as_data
+from incidents.patterns import changes, transfer
+from incidents.patterns.transfer import as_data
 from people.models import Area
 from people.permissions import permits
 
@@ -35,7 +35,7 @@ class Patterns(_Resource):
     """The patterns in their order; a new one, or a whole list of them, which is taken as a whole or not at all."""
 
     def get(self, request: Request) -> Response:
-        found = pattern_transfer.all_as_data()
+        found = transfer.all_as_data()
         match request.query_params.get("active"):
             case None | "":
                 return Response(found)
@@ -46,18 +46,18 @@ class Patterns(_Resource):
     def post(self, request: Request) -> Response:
         if isinstance(request.data, list):
             return self._bring_in(request.data)
-        pattern = patterns.create(_read(self.sent()), by=self.person)
+        pattern = changes.create(_read(self.sent()), by=self.person)
         return Response(_shown(pattern))
 
     def _bring_in(self, sent: list[Any]) -> Response:
-        if not 1 <= len(sent) <= pattern_transfer.IMPORT_LIMIT:
-            raise ValidationError([f"Expected 1 to {pattern_transfer.IMPORT_LIMIT} patterns."])
-        plan = pattern_transfer.plan(sent)
+        if not 1 <= len(sent) <= transfer.IMPORT_LIMIT:
+            raise ValidationError([f"Expected 1 to {transfer.IMPORT_LIMIT} patterns."])
+        plan = transfer.plan(sent)
         if plan.errors:
             rejected = [{"index": index, "rule": rule} for index, rule in plan.errors.items()]
             messages = [f"{each['index']}: {each['rule']}" for each in rejected]
             return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=rejected)
-        return Response([_shown(pattern) for pattern in pattern_transfer.carry_out(plan, by=self.person)])
+        return Response([_shown(pattern) for pattern in transfer.carry_out(plan, by=self.person)])
 
 
 class Pattern(_Resource):
@@ -66,13 +66,13 @@ class Pattern(_Resource):
 
     def patch(self, request: Request, uuid: UUID) -> Response:
         pattern = _find(uuid)
-        return Response(_shown(patterns.edit(pattern, _read(self.sent(), patterns.Draft.of(pattern)), by=self.person)))
+        return Response(_shown(changes.edit(pattern, _read(self.sent(), changes.Draft.of(pattern)), by=self.person)))
 
     def delete(self, request: Request, uuid: UUID) -> Response:
         """Answers with the pattern as it was."""
         pattern = _find(uuid)
         shown = _shown(pattern)
-        patterns.delete(pattern, by=self.person)
+        changes.delete(pattern, by=self.person)
         return Response(shown)
 
 
@@ -80,7 +80,7 @@ class Order(_Resource):
     """The order in which patterns are asked."""
 
     def get(self, request: Request) -> Response:
-        return Response({"execution_order": [str(pattern.uuid) for pattern in patterns.in_order()]})
+        return Response({"execution_order": [str(pattern.uuid) for pattern in changes.in_order()]})
 
     def put(self, request: Request) -> Response:
         sent = self.sent().get("execution_order")
@@ -91,8 +91,8 @@ class Order(_Resource):
         if uuids is None:
             raise ValidationError({"execution_order": ["must be a list of the ids of all patterns."]})
         try:
-            patterns.reorder(uuids, by=self.person)
-        except patterns.PatternRejected as rejection:
+            changes.reorder(uuids, by=self.person)
+        except changes.PatternRejected as rejection:
             raise ValidationError({name: [rule] for name, rule in rejection.errors.items()}) from rejection
         return self.get(request)
 
@@ -101,14 +101,14 @@ class ResetOrder(_Resource):
     """Back to the longest window first."""
 
     def post(self, request: Request) -> Response:
-        patterns.reset_order(by=self.person)
-        return Response({"execution_order": [str(pattern.uuid) for pattern in patterns.in_order()]})
+        changes.reset_order(by=self.person)
+        return Response({"execution_order": [str(pattern.uuid) for pattern in changes.in_order()]})
 
 
-def _read(sent: Mapping[str, Any], base: patterns.Draft | None = None) -> patterns.Draft:
+def _read(sent: Mapping[str, Any], base: changes.Draft | None = None) -> changes.Draft:
     try:
-        return patterns.read(pattern_transfer.known_fields(sent), base)
-    except patterns.PatternRejected as rejection:
+        return changes.read(transfer.known_fields(sent), base)
+    except changes.PatternRejected as rejection:
         raise ValidationError({name: [rule] for name, rule in rejection.told.items()}) from rejection
 
 

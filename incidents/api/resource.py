@@ -13,10 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from alerts.api import error_response
-from alerts.limits import RequestLimit
+from alerts.api.alerts import error_response
+from alerts.api.limits import RequestLimit
 from appkeys.models import OrgToken
-from incidents.lifecycle import InvalidTransition
+from incidents.actions import InvalidTransition
 from people.authentication import ApiKeyAuthentication
 from people.models import User
 

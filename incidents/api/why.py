@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from incidents.api.resource import PersonsResource
-from incidents.views.why import answer_for, visible_alerts
-from incidents.why import explain
+from incidents.explain.lookup import answer_for, visible_alerts
+from incidents.explain.why import explain
 from people.models import Area
 from people.permissions import permits
 

@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 def keep_what_was_met(apps, schema_editor):
-    """Of what each pattern said, only what came of incidents is kept; the rest is judged again when somebody asks (incidents.reasons)."""
+    """Of what each pattern said, only what came of incidents is kept; the rest is judged again when somebody asks (incidents.explain.considered)."""
     alerts = apps.get_model("alerts", "Alert").objects
     for turn in apps.get_model("incidents", "Turn").objects.order_by("pk").iterator():
         revisions = {pk: revision for pk, counted, revision in turn.seen if not counted}

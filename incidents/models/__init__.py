@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from incidents.models.activity import Activity
 from incidents.models.bulk import BulkAction
+from incidents.models.correlation_batch import CorrelationBatch
 from incidents.models.deployment import Deployment
 from incidents.models.environment import Environment, Membership
 from incidents.models.incident import Incident, Priority, no_counts, no_names
@@ -12,12 +13,12 @@ from incidents.models.pattern import CorrelationPattern, Matcher, PatternVersion
 from incidents.models.replay import LogRun, ReplayRun, Shadow, SuggestionRun
 from incidents.models.search_text import SearchText
 from incidents.models.tag import IncidentTag, IncidentTagValue
-from incidents.models.turn import Turn
 from incidents.models.wallboard import Wallboard
 
 __all__ = [
     "Activity",
     "BulkAction",
+    "CorrelationBatch",
     "CorrelationPattern",
     "Deployment",
     "Environment",
@@ -35,7 +36,6 @@ __all__ = [
     "SearchText",
     "Shadow",
     "SuggestionRun",
-    "Turn",
     "Wallboard",
     "no_counts",
     "no_names",

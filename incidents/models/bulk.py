@@ -23,7 +23,7 @@ class BulkAction(models.Model):
         UNDOING = "undoing", "Being undone"
         UNDONE = "undone", "Undone"
 
-    what = models.CharField(max_length=20)  # name of the deed, in incidents.lifecycle
+    what = models.CharField(max_length=20)  # name of the deed, in incidents.actions
     arguments: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # of the deed
     matching = models.TextField(blank=True, default="")  # the view's query string; empty where rows were chosen
     snapshot: models.JSONField[list[int], list[int]] = models.JSONField(default=list)  # keys of incidents

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Q, When
+from django.db.models import Case, Q, QuerySet, When
 from django.urls import reverse
 from django.utils import timezone
 
 from alerts.events import Status, Tags
+from incidents.models.environment import Environment, Membership
 from incidents.models.maintenance import Maintenance
-from incidents.querysets import IncidentQuerySet
+from people.models import User
 
 
 def no_counts() -> list[int]:
@@ -33,10 +34,60 @@ class Priority(models.IntegerChoices):
     P5 = 5, "P5"
 
 
+class IncidentQuerySet(QuerySet["Incident"]):
+    def in_environment(self, environment: Environment) -> Self:
+        """Those that its query finds, as kept with them (incidents.environments.placement)."""
+        if environment.holds_everything:
+            return self
+        return self.filter(membership__in=Membership.of(environment))
+
+    def visible_to(self, user: User) -> Self:
+        """Those that a person may see: all but those that environments keep for other roles."""
+        closed = Membership.closed_to(user, keeping="seen_by")
+        return self.exclude(membership__in=closed) if closed else self
+
+    def changeable_by(self, user: User) -> Self:
+        """Those of the visible that a person may act on."""
+        if not user.may_act:
+            return self.none()
+        closed = Membership.closed_to(user, keeping="acted_by")
+        visible = self.visible_to(user)
+        return visible.exclude(membership__in=closed) if closed else visible
+
+    def open(self) -> Self:
+        return self.filter(resolved_at=None)
+
+    def active(self) -> Self:
+        """Open, not put aside for a while, and not only expected. A snooze that is over is over, also before anybody has told so."""
+        return self.open().exclude(snoozed_until__gt=timezone.now()).exclude(maintenance=Maintenance.ACTIVE)
+
+    def unhandled(self) -> Self:
+        """Active, nobody's yet, and nobody was told of it (bigpanda.md §4.1)."""
+        return self.active().filter(assignee=None, shared_count=0)
+
+    def snoozed(self) -> Self:
+        return self.open().filter(snoozed_until__gt=timezone.now())
+
+    def shared(self) -> Self:
+        """Open, and somebody was told of them."""
+        return self.open().filter(shared_count__gt=0)
+
+    def in_maintenance(self) -> Self:
+        """Open, but all that is active of them is in maintenance."""
+        return self.open().filter(maintenance=Maintenance.ACTIVE)
+
+    def resolved(self) -> Self:
+        """Those that are over; what was merged away lives on in another incident."""
+        return self.filter(resolved_at__isnull=False, merged_into=None)
+
+    def latest_resolved_first(self) -> Self:
+        return self.order_by("-resolved_at", "-pk")
+
+
 class Incident(models.Model):
     """Alerts that belong together, open until each of them is `ok` or a person resolves it.
 
-    Its counts, times and titles are rolled up from its alerts (incidents.gathering), so that the feed reads one table.
+    Its counts, times and titles are rolled up from its alerts (incidents.correlation.rollup), so that the feed reads one table.
     """
 
     status = models.SmallIntegerField(

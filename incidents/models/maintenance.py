@@ -10,7 +10,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from incidents.bpql.grammar import LENGTH_LIMIT
+from bpql.grammar import LENGTH_LIMIT
 
 KEPT_FOR = timedelta(days=60)  # after its end
 
@@ -33,7 +33,7 @@ class MaintenancePlan(models.Model):
     """Alerts that match its condition, and are received or updated between its start and its end, are in maintenance.
 
     They are correlated as ever, but neither the status nor the last change of their incident follows them. Which alerts those are is kept with
-    them (incidents.maintenance).
+    them (incidents.correlation.maintenance).
     """
 
     class State(models.TextChoices):

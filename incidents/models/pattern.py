@@ -25,7 +25,7 @@ class PatternQuerySet(models.QuerySet["CorrelationPattern"]):
 class CorrelationPattern(models.Model):
     """A rule that alerts belong together: the same values of one to five tags, within a time window (bigpanda.md §3.1).
 
-    Changed by incidents.patterns alone. What changes its rule raises the version and touches new incidents only; each version is kept.
+    Changed by incidents.patterns.changes alone. What changes its rule raises the version and touches new incidents only; each version is kept.
     """
 
     uuid = models.UUIDField(unique=True, default=uuid4, editable=False)  # its name in the API

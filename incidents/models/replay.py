@@ -13,7 +13,7 @@ Rule = dict[str, Any]
 
 
 class LogRun(models.Model):
-    """Work over a range of the log that takes its time: it shows progress, can be cancelled, and may be started twice (incidents.runs)."""
+    """Work over a range of the log that takes its time: it shows progress, can be cancelled, and may be started twice (incidents.replay.runs)."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -79,7 +79,7 @@ class SuggestionRun(LogRun):
 class Shadow(models.Model):
     """Draft rules that run beside the live patterns from when they were switched on; nobody's incidents change by it.
 
-    Its result grows with the log (incidents.shadow) and has the shape of a replay's.
+    Its result grows with the log (incidents.replay.shadow) and has the shape of a replay's.
     """
 
     rules: models.JSONField[list[Rule], list[Rule]] = models.JSONField()  # in their order

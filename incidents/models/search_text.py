@@ -10,7 +10,7 @@ from alerts.models import Alert
 class SearchText(models.Model):
     """The search text of an alert whose incident is open, once more: as a table of its own it is so narrow that all of it is read at once.
 
-    Kept by incidents.search_texts; some are left for a while where the incident is over.
+    Kept by incidents.search.index; some are left for a while where the incident is over.
     """
 
     alert = models.OneToOneField(

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from incidents import lifecycle
-from incidents.forms import FORMS
+from incidents import actions
+from incidents.actions.forms import FORMS
 from incidents.markdown import rendered
 from incidents.models import Activity, BulkAction
 from people.models import User
@@ -42,7 +42,7 @@ def activity_icon(activity: Activity) -> str:
 @register.filter
 def can_undo(activity: Activity, user: User) -> bool:
     """Comments are deleted at their own line, where their author alone can."""
-    return activity.kind != Kind.COMMENTED and lifecycle.is_undoable(activity, user)
+    return activity.kind != Kind.COMMENTED and actions.is_undoable(activity, user)
 
 
 @register.filter

@@ -16,8 +16,8 @@ from alerts.events import Status, shown
 from alerts.links import Link, links_of
 from alerts.models import Alert
 from alerts.templatetags.alert_tags import status_badge
-from incidents.feed import Folder
-from incidents.filters import IncidentFilter, Sort
+from incidents.feed.filters import IncidentFilter, Sort
+from incidents.feed.folders import Folder
 from incidents.models import Incident
 from people.templatetags.console_tags import icon
 

@@ -11,9 +11,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import retarget
 
-from incidents import lifecycle, tasks
-from incidents.forms import FORMS, ActionForm, CommentForm
-from incidents.lifecycle import InvalidTransition, bulk
+from incidents import actions
+from incidents.actions import InvalidTransition, bulk, tasks
+from incidents.actions.forms import FORMS, ActionForm, CommentForm
 from incidents.models import Activity, BulkAction, Incident
 from incidents.views.incident import PEOPLE, answer, incident_context
 from people.access import SignedInRequest, responders_only
@@ -29,7 +29,7 @@ def act(request: SignedInRequest, pk: int, name: str) -> HttpResponse:
     form = FORMS[name](request.POST if request.method == "POST" else None, user=request.user, site=site_of(request))
     if request.method == "POST" and form.is_valid():
         try:
-            activity = lifecycle.perform(form.action(), incident, by=request.user)
+            activity = actions.perform(form.action(), incident, by=request.user)
             tell_done(request, f"{form.done}.", activity)
         except InvalidTransition as refusal:
             messages.error(request, str(refusal))
@@ -59,7 +59,7 @@ def comment(request: SignedInRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return answer(request, {**incident_context(request, incident, "activity"), "comment_form": form})
     try:
-        tell_done(request, "Commented.", lifecycle.perform(form.action(), incident, by=request.user))
+        tell_done(request, "Commented.", actions.perform(form.action(), incident, by=request.user))
     except InvalidTransition as refusal:
         messages.error(request, str(refusal))
     return redirect(there(request, incident.get_absolute_url()))
@@ -74,7 +74,7 @@ def edit_comment(request: SignedInRequest, pk: int, activity: int) -> HttpRespon
     if request.method == "POST" and form.is_valid():
         try:
             text = form.cleaned_data["comment"]
-            tell_done(request, "Comment changed.", lifecycle.edit_comment(written, by=request.user, text=text))
+            tell_done(request, "Comment changed.", actions.edit_comment(written, by=request.user, text=text))
         except InvalidTransition as refusal:
             messages.error(request, str(refusal))
         return redirect(there(request, incident.get_absolute_url()))
@@ -91,7 +91,7 @@ def delete_comment(request: SignedInRequest, pk: int, activity: int) -> HttpResp
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
     written = get_object_or_404(incident.activities, pk=activity, kind=Activity.Kind.COMMENTED)
     try:
-        tell_done(request, "Comment deleted.", lifecycle.delete_comment(written, by=request.user))
+        tell_done(request, "Comment deleted.", actions.delete_comment(written, by=request.user))
     except InvalidTransition as refusal:
         messages.error(request, str(refusal))
     return redirect(there(request, incident.get_absolute_url()))
@@ -107,7 +107,7 @@ def undo(request: SignedInRequest, pk: int) -> HttpResponse:
         if activity.bulk and activity.bulk.what not in bulk.ACTIONS:
             begin_undo(activity.bulk)  # a merge or a split that was too large to wait for
         else:
-            lifecycle.undo(activity, by=request.user)
+            actions.undo(activity, by=request.user)
             messages.success(request, f"Undone: {activity.get_kind_display()}.")
     except InvalidTransition as refusal:
         messages.error(request, str(refusal))
@@ -118,14 +118,14 @@ def undo(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def undo_last(request: SignedInRequest) -> HttpResponse:
     """Take back what this person did last; where that was done to many at once, all of it."""
-    last = lifecycle.last_of(request.user)
+    last = actions.last_of(request.user)
     try:
         if last is None:
             messages.info(request, "You have done nothing that can be undone.")
         elif last.bulk:
             begin_undo(last.bulk)
         else:
-            lifecycle.undo(last, by=request.user)
+            actions.undo(last, by=request.user)
             messages.success(request, f"Undone: {_named(last)}.")
     except InvalidTransition as refusal:
         messages.error(request, f"{_named(last)}: {refusal}" if last else str(refusal))

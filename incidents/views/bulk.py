@@ -10,12 +10,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
 
-from incidents import tasks
-from incidents.filters import IncidentFilter
-from incidents.forms import FORMS, ActionForm
-from incidents.lifecycle import InvalidTransition, bulk
+from incidents.actions import InvalidTransition, bulk, tasks
+from incidents.actions.forms import FORMS, ActionForm
+from incidents.feed.filters import IncidentFilter
 from incidents.models import BulkAction, Incident
-from incidents.querysets import IncidentQuerySet
+from incidents.models.incident import IncidentQuerySet
 from incidents.views.actions import AT_ONCE, begin_undo, site_of, there
 from incidents.views.grouping import merge_chosen
 from people.access import SignedInRequest, responders_only

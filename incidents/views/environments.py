@@ -9,11 +9,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from incidents import bpql, environments
-from incidents.bpql import BpqlError
-from incidents.environment_forms import EnvironmentForm
+import bpql
+from bpql import BpqlError
+from incidents.environments import placement
+from incidents.environments.forms import EnvironmentForm
+from incidents.environments.tasks import place_incidents
 from incidents.models import Environment, Incident
-from incidents.tasks import place_incidents
+from incidents.search import conditions
 from people import audit
 from people.access import SignedInRequest, may_change
 from people.models import Area, User
@@ -69,7 +71,7 @@ def restore(request: SignedInRequest, pk: int) -> HttpResponse:
     with transaction.atomic():
         environment.deleted_at = None
         environment.save(update_fields=["deleted_at"])
-        environments.begin_placing(environment)
+        placement.begin_placing(environment)
         audit.record(request.user, environment, audit.Change.RESTORED, new=audit.properties(environment, *AUDITED))
         transaction.on_commit(place_incidents.delay)
     messages.success(request, f"{environment.name} is back.")
@@ -93,7 +95,9 @@ def preview(request: SignedInRequest) -> HttpResponse:
     """What a query finds among the open incidents, while it is being written."""
     query = request.GET.get("query", "").strip()
     try:
-        found = Incident.objects.visible_to(request.user).open().filter(bpql.parse(query).for_open_incidents())
+        found = (
+            Incident.objects.visible_to(request.user).open().filter(conditions.for_open_incidents(bpql.parse(query)))
+        )
     except BpqlError as error:
         return render(request, "incidents/_environment_preview.html", {"error": error, "query": query})
     rows = list(found.order_by("-status", "-changed_at", "-pk")[:PREVIEW_ROWS])
@@ -114,7 +118,7 @@ def _saved(form: EnvironmentForm, by: User, change: audit.Change, *, old: audit.
         environment = form.save()
         audit.record(by, environment, change, old=old, new=audit.properties(environment, *AUDITED))
         if "query" in form.changed_data or not old:
-            environments.begin_placing(environment)
+            placement.begin_placing(environment)
             transaction.on_commit(place_incidents.delay)
     return redirect(environment)
 

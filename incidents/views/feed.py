@@ -6,10 +6,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import conditional_page, require_safe
 
-from incidents import watched
-from incidents.feed import ROWS
-from incidents.feed_page import feed_context
-from incidents.filters import IncidentFilter
+from incidents.feed import live_view
+from incidents.feed.filters import IncidentFilter
+from incidents.feed.folders import ROWS
+from incidents.feed.page import feed_context
 from people.access import SignedInRequest
 
 
@@ -27,5 +27,5 @@ def state(request: SignedInRequest) -> HttpResponse:
     """
     query = request.GET.copy()
     shown = [int(pk) for pk in "".join(query.pop("shown", [])).split(",") if pk.isdecimal() and len(pk) < 19]
-    told = watched.snapshot(query.urlencode(), request.user, shown=shown[:ROWS])
+    told = live_view.snapshot(query.urlencode(), request.user, shown=shown[:ROWS])
     return HttpResponse(told, content_type="application/json")

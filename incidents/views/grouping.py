@@ -14,12 +14,12 @@ from django_htmx.http import HttpResponseClientRedirect, retarget
 
 from alerts.events import shown
 from alerts.models import Alert
-from incidents import lifecycle, tasks
-from incidents.alert_filter import PREFIX, AlertFilter
-from incidents.grouping_forms import INCIDENTS_LIMIT, MergeChosenForm, MergeForm, SplitForm
-from incidents.lifecycle import InvalidTransition
-from incidents.lifecycle.bulk import LARGE, start_grouping
-from incidents.lifecycle.grouping import SPLIT_LIMIT
+from incidents import actions
+from incidents.actions import InvalidTransition, tasks
+from incidents.actions.bulk import LARGE, start_grouping
+from incidents.actions.grouping import SPLIT_LIMIT
+from incidents.actions.grouping_forms import INCIDENTS_LIMIT, MergeChosenForm, MergeForm, SplitForm
+from incidents.detail.alert_filter import PREFIX, AlertFilter
 from incidents.models import Activity, Incident
 from incidents.views.actions import tell_done, there
 from people.access import SignedInRequest, responders_only
@@ -63,7 +63,7 @@ def _merge(request: SignedInRequest, into: Incident, sources: list[Incident], co
     word = "1 incident" if len(sources) == 1 else f"{len(sources)} incidents"
     return _group(
         request,
-        lambda: lifecycle.merge(into, sources, by=request.user, comment=comment),
+        lambda: actions.merge(into, sources, by=request.user, comment=comment),
         done=f"Merged {word} into #{into.pk}.",
         later=("merge", arguments, [each.pk for each in sources]) if count > LARGE else None,
         otherwise=into.get_absolute_url(),
@@ -119,14 +119,14 @@ def _split(request: SignedInRequest, incident: Incident, said: dict[str, Any]) -
     how: tuple[Callable[[], Activity], str, str, dict[str, Any]]
     if said["how"] == "tag":
         tag = said["tag"]
-        split_now = lambda: lifecycle.split_by_tag(incident, tag, by=by, comment=comment)  # noqa: E731
+        split_now = lambda: actions.split_by_tag(incident, tag, by=by, comment=comment)  # noqa: E731
         how = split_now, f"Split by {tag}.", "split_by_tag", {"tag": tag}
     elif said["how"] == "other":
         to = said["to"][0]
-        move_now = lambda: lifecycle.move(incident, alerts, to=to, by=by, comment=comment)  # noqa: E731
+        move_now = lambda: actions.move(incident, alerts, to=to, by=by, comment=comment)  # noqa: E731
         how = move_now, f"Moved {word} to #{to.pk}.", "move", {"alerts": alerts, "to": to.pk}
     else:
-        take_out = lambda: lifecycle.split(incident, alerts, by=by, comment=comment)  # noqa: E731
+        take_out = lambda: actions.split(incident, alerts, by=by, comment=comment)  # noqa: E731
         how = take_out, f"Split {word} off.", "split", {"alerts": alerts}
     do, done, what, arguments = how
     later = (what, {**arguments, "comment": comment}, [incident.pk]) if incident.alerts_count > LARGE else None

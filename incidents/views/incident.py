@@ -12,16 +12,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from incidents import feed as the_feed
-from incidents import maintenance, overview
-from incidents.alert_filter import STATUSES, AlertFilter, Order
-from incidents.feed_page import feed_context
-from incidents.filters import IncidentFilter
+from db.keyset import page_after
+from incidents.correlation import maintenance
+from incidents.detail import overview
+from incidents.detail.alert_filter import STATUSES, AlertFilter, Order
+from incidents.detail.timeline import LANES, timeline
+from incidents.explain.why import explain
+from incidents.feed import folders
+from incidents.feed.filters import IncidentFilter
+from incidents.feed.page import feed_context
 from incidents.models import Deployment, Incident
-from incidents.timeline import LANES, timeline
-from incidents.why import explain
 from people.access import SignedInRequest
-from people.keyset import page_after
 
 ALERTS_PER_PAGE = 100
 ACTIVITIES_PER_PAGE = 100
@@ -59,7 +60,7 @@ def incident_context(request: SignedInRequest, incident: Incident, tab: str) -> 
         "incident": incident,
         "tab": tab,
         "tabs": [(each, reverse(f"incidents:{each}", args=[incident.pk]) + view_query) for each in Tab],
-        "undoable": the_feed.undoable(incident),
+        "undoable": folders.undoable(incident),
         "plans": maintenance.plans_of(incident),
         "view_query": view_query,
         "pane_url": _url(incident, tab, request),

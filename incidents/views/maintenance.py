@@ -12,13 +12,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+import bpql
 from alerts.events import Status
 from alerts.models import Alert
-from incidents import bpql, maintenance_plans
-from incidents.maintenance_plans import NotNow, PlanForm
+from db.keyset import page_after
+from incidents.maintenance import plans
+from incidents.maintenance.forms import PlanForm
+from incidents.maintenance.plans import NotNow
 from incidents.models import Incident, MaintenancePlan
+from incidents.search import conditions
 from people.access import SignedInRequest, may_change, may_see
-from people.keyset import page_after
 from people.models import Area, User
 
 PLANS_PER_PAGE = 50
@@ -51,7 +54,7 @@ def new(request: SignedInRequest) -> HttpResponse:
     initial = {"condition": request.GET.get("q", ""), "starts_at": timezone.now()}
     form = PlanForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
-        return redirect(maintenance_plans.save(form, by=request.user))
+        return redirect(plans.save(form, by=request.user))
     return render(request, "maintenance/form.html", {"form": form, "plan": None})
 
 
@@ -72,7 +75,7 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
         return redirect(plan)
     form = PlanForm(request.POST if request.method == "POST" else None, instance=plan)
     if form.is_valid():
-        return redirect(maintenance_plans.save(form, by=request.user))
+        return redirect(plans.save(form, by=request.user))
     return render(request, "maintenance/form.html", {"form": form, "plan": get_object_or_404(MaintenancePlan, pk=pk)})
 
 
@@ -94,7 +97,7 @@ def preview(request: SignedInRequest) -> HttpResponse:
     """What a condition finds among the alerts that are active, while it is being written."""
     condition = request.GET.get("condition", "").strip()
     try:
-        found = _seen_by(request.user).filter(bpql.parse(condition).for_alerts())
+        found = _seen_by(request.user).filter(conditions.for_alerts(bpql.parse(condition)))
     except bpql.BpqlError as error:
         return render(request, "maintenance/_preview.html", {"error": error, "condition": condition})
     context = _shown(found, PREVIEW_ROWS) if condition else {}

@@ -12,10 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from incidents import pattern_counts, pattern_transfer, patterns, tries
 from incidents.models import CorrelationPattern, PatternVersion
-from incidents.pattern_forms import PatternForm
-from incidents.views.tries import RangeForm, start
+from incidents.patterns import changes, transfer, trials
+from incidents.patterns import counts as pattern_counts
+from incidents.patterns.forms import PatternForm
+from incidents.views.trials import RangeForm, start
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
 
@@ -34,7 +35,7 @@ LABELS = {
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
     counts = pattern_counts.joined_lately()
-    present = patterns.in_order()
+    present = changes.in_order()
     context = {
         "rows": [(pattern, counts.get(pattern.pk)) for pattern in present],
         "is_ordered_by_hand": any(pattern.position for pattern in present),
@@ -53,7 +54,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     versions = list(pattern.versions.select_related("by")[:VERSIONS_SHOWN])
     context = {
         "pattern": pattern,
-        "place": next((place for place, each in enumerate(patterns.in_order(), 1) if each.pk == pk), None),
+        "place": next((place for place, each in enumerate(changes.in_order(), 1) if each.pk == pk), None),
         "joined": pattern_counts.joined_lately().get(pk),
         "history": list(_changes(versions)),
         "may_change": _may_change(request),
@@ -71,8 +72,8 @@ class Line:
 
 def _changes(versions: list[PatternVersion]) -> Iterable[Line]:
     for version, before in zip(versions, [*versions[1:], None], strict=True):
-        now = patterns.Draft.of(version).fields
-        then = patterns.Draft.of(before).fields if before else None
+        now = changes.Draft.of(version).fields
+        then = changes.Draft.of(before).fields if before else None
         yield Line(version, difference(then, now) if then else ())
 
 
@@ -95,7 +96,7 @@ def new(request: SignedInRequest) -> HttpResponse:
     if answer := _tried(request, form):
         return answer
     if request.method == "POST" and form.is_valid() and form.draft and _is_to_be_saved(request):
-        pattern = patterns.create(form.draft, by=request.user)
+        pattern = changes.create(form.draft, by=request.user)
         messages.success(
             request,
             f"Created: {pattern}. New alerts are asked it from now on; incidents that are open stay as they are.",
@@ -109,14 +110,14 @@ def new(request: SignedInRequest) -> HttpResponse:
 def edit(request: SignedInRequest, pk: int) -> HttpResponse:
     pattern = get_object_or_404(CorrelationPattern.objects.present(), pk=pk)
     if request.method != "POST":
-        return _form_page(request, PatternForm(draft=patterns.Draft.of(pattern), seen=pattern.as_of), pattern)
+        return _form_page(request, PatternForm(draft=changes.Draft.of(pattern), seen=pattern.as_of), pattern)
     form = PatternForm(request.POST)
     if answer := _tried(request, form, pattern):
         return answer
     if form.is_valid() and form.draft and _is_to_be_saved(request):
         try:
-            changed = patterns.edit(pattern, form.draft, by=request.user, seen=form.cleaned_data["seen"] or None)
-        except patterns.EditedMeanwhile as refusal:
+            changed = changes.edit(pattern, form.draft, by=request.user, seen=form.cleaned_data["seen"] or None)
+        except changes.EditedMeanwhile as refusal:
             form.add_error(None, str(refusal))
         else:
             if changed.version == pattern.version:
@@ -130,14 +131,14 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
     return _form_page(request, form, pattern)
 
 
-def _begun(request: SignedInRequest) -> patterns.Draft | None:
+def _begun(request: SignedInRequest) -> changes.Draft | None:
     """What a link to the empty form names already."""
     minutes = request.GET.get("minutes", "60")
     try:
-        return patterns.read(
+        return changes.read(
             {"tags": request.GET.getlist("tag"), "time_window": int(minutes) if minutes.isdecimal() else 60}
         )
-    except patterns.PatternRejected:
+    except changes.PatternRejected:
         return None
 
 
@@ -152,7 +153,7 @@ def _tried(
     if "try" not in request.POST or not form.is_valid() or not form.draft:
         return None
     note = f"{'Changed' if pattern else 'New'}: {form.draft}"
-    return start(request, tries.with_draft(form.draft, pattern), note)
+    return start(request, trials.with_draft(form.draft, pattern), note)
 
 
 def _form_page(request: SignedInRequest, form: PatternForm, pattern: CorrelationPattern | None = None) -> HttpResponse:
@@ -183,14 +184,14 @@ def preview(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def move(request: SignedInRequest, pk: int) -> HttpResponse:
     pattern = get_object_or_404(CorrelationPattern.objects.present(), pk=pk)
-    patterns.move(pattern, -1 if request.POST.get("to") == "earlier" else 1, by=request.user)
+    changes.move(pattern, -1 if request.POST.get("to") == "earlier" else 1, by=request.user)
     return redirect("patterns:list")
 
 
 @may_change(Area.PATTERNS)
 @require_POST
 def reset_order(request: SignedInRequest) -> HttpResponse:
-    patterns.reset_order(by=request.user)
+    changes.reset_order(by=request.user)
     messages.success(request, "The longest window comes first again.")
     return redirect("patterns:list")
 
@@ -199,7 +200,7 @@ def reset_order(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def set_active(request: SignedInRequest, pk: int, active: bool) -> HttpResponse:
     pattern = get_object_or_404(CorrelationPattern.objects.present(), pk=pk)
-    patterns.set_active(pattern, active, by=request.user)
+    changes.set_active(pattern, active, by=request.user)
     how = (
         "New alerts are asked it again."
         if active
@@ -214,7 +215,7 @@ def set_active(request: SignedInRequest, pk: int, active: bool) -> HttpResponse:
 def delete(request: SignedInRequest, pk: int) -> HttpResponse:
     pattern = get_object_or_404(CorrelationPattern.objects.present(), pk=pk)
     if request.method == "POST":
-        patterns.delete(pattern, by=request.user)
+        changes.delete(pattern, by=request.user)
         return redirect("patterns:list")
     page = "components/_confirm.html" if request.htmx.target == "dialog" else "components/confirm.html"
     return render(request, page, {"pattern": pattern, "partial": "patterns/_delete.html"})
@@ -224,7 +225,7 @@ def delete(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def restore(request: SignedInRequest, pk: int) -> HttpResponse:
     pattern = get_object_or_404(CorrelationPattern, pk=pk)
-    patterns.restore(pattern, by=request.user)
+    changes.restore(pattern, by=request.user)
     messages.success(request, f"Restored: {pattern}.")
     return redirect("patterns:list")
 
@@ -232,7 +233,7 @@ def restore(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_see(Area.PATTERNS)
 @require_safe
 def export(request: SignedInRequest) -> HttpResponse:
-    text = json.dumps(pattern_transfer.all_as_data(), indent=2, ensure_ascii=False)
+    text = json.dumps(transfer.all_as_data(), indent=2, ensure_ascii=False)
     return HttpResponse(
         text, content_type="application/json", headers={"Content-Disposition": 'attachment; filename="patterns.json"'}
     )
@@ -246,11 +247,11 @@ def bring_in(request: SignedInRequest) -> HttpResponse:
         return render(request, "patterns/import.html", {})
     text = _sent_text(request)
     try:
-        plan = pattern_transfer.plan(pattern_transfer.read_file(text))
-    except pattern_transfer.FileRejected as rejection:
+        plan = transfer.plan(transfer.read_file(text))
+    except transfer.FileRejected as rejection:
         return render(request, "patterns/import.html", {"text": text, "refusal": str(rejection)})
     if "confirm" in request.POST and not plan.errors:
-        done = pattern_transfer.carry_out(plan, by=request.user)
+        done = transfer.carry_out(plan, by=request.user)
         messages.success(request, f"{len(done)} pattern{'' if len(done) == 1 else 's'} brought in.")
         return redirect("patterns:list")
     rows = [(item, difference(item.before.fields, item.draft.fields) if item.before else ()) for item in plan.items]

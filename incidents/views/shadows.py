@@ -7,9 +7,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from incidents import shadow, tries
 from incidents.models import ReplayRun, Shadow
-from incidents.views.tries import put_in_force
+from incidents.patterns import trials
+from incidents.replay import shadow
+from incidents.views.trials import put_in_force
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
 
@@ -31,7 +32,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Shadow.objects.select_related("by"), pk=pk)
     context = {
         "shadow": found,
-        "pending": tries.pending(found.rules),
+        "pending": trials.pending(found.rules),
         "may_change": request.user.may_change(Area.PATTERNS),
     }
     page = "patterns/_shadow.html" if request.htmx.target == "shadow" else "patterns/shadow.html"
@@ -52,6 +53,6 @@ def enable(request: SignedInRequest, pk: int) -> HttpResponse:
     """Put it in force; it has nothing left to show then."""
     found = get_object_or_404(Shadow, pk=pk)
     answer = put_in_force(request, found.rules, back=redirect("patterns:shadow", pk))
-    if not tries.pending(found.rules):
+    if not trials.pending(found.rules):
         shadow.switch_off(found)
     return answer

@@ -7,9 +7,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from incidents import patterns, tries
 from incidents.models import SuggestionRun
-from incidents.views.tries import RangeForm
+from incidents.patterns import changes, trials
+from incidents.views.trials import RangeForm
 from people.access import SignedInRequest, may_change
 from people.models import Area
 
@@ -21,7 +21,7 @@ def page(request: SignedInRequest) -> HttpResponse:
     form = RangeForm(request.POST if request.method == "POST" else None, initial={"days": 7})
     if request.method == "POST" and form.is_valid():
         since, until = form.range
-        tries.search(since=since, until=until, by=request.user)
+        trials.search(since=since, until=until, by=request.user)
         return redirect("patterns:suggestions")
     for error in (each for problems in form.errors.values() for each in problems):
         messages.error(request, str(error))
@@ -47,7 +47,7 @@ def try_one(request: SignedInRequest, pk: int) -> HttpResponse:
     if not place.isdecimal() or int(place) >= len(found):
         return redirect("patterns:suggestions")
     suggestion = found[int(place)]
-    draft = patterns.read({name: suggestion[name] for name in ("tags", "time_window")})
-    rules = tries.with_draft(draft, is_suggestion=True)
-    begun = tries.replay(rules, since=run.since, until=run.until, note=f"Suggested: {draft}", by=request.user)
+    draft = changes.read({name: suggestion[name] for name in ("tags", "time_window")})
+    rules = trials.with_draft(draft, is_suggestion=True)
+    begun = trials.replay(rules, since=run.since, until=run.until, note=f"Suggested: {draft}", by=request.user)
     return redirect("patterns:try", begun.pk)

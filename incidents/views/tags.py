@@ -8,9 +8,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from incidents import tag_definitions
 from incidents.models import IncidentTag, Priority
-from incidents.tag_forms import TagDefinitionForm
+from incidents.tags import definitions as tag_definitions
+from incidents.tags.forms import TagDefinitionForm
 from people.access import SignedInRequest, administrators_only
 
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from incidents.environment_forms import WallboardForm
-from incidents.feed import Counts, Folder
+from incidents.environments.forms import WallboardForm
+from incidents.feed.folders import Counts, Folder
 from incidents.models import Incident, Wallboard
 from people import audit
 from people.access import SignedInRequest, may_change

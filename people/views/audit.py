@@ -12,9 +12,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from db.keyset import page_after
 from people.access import SignedInRequest, may_see
 from people.filters import AuditFilter
-from people.keyset import page_after
 from people.models import Area, AuditEntry
 from people.serializers import audit_log
 

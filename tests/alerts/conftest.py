@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alerts import inbox
+from alerts.health import inbox
 
 
 @pytest.fixture(autouse=True)

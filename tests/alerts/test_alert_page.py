@@ -15,7 +15,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from alerts import kept_requests, tasks
+from alerts import tasks
+from alerts.health import request_log
 from alerts.models import Alert, KeptRequests
 from people.models import User
 from tests.alerts.test_lane import statuses_of
@@ -117,9 +118,9 @@ def test_beyond_its_share_of_the_disk_the_oldest_go(post_event: PostEvent, monke
     for number in range(4):
         post_event(host=f"web-{number}")
     sizes = list(KeptRequests.objects.order_by("-pk").values_list("size", flat=True))
-    monkeypatch.setattr(kept_requests, "KEPT_BYTES", sum(sizes[:2]))
+    monkeypatch.setattr(request_log, "KEPT_BYTES", sum(sizes[:2]))
     kept = list(KeptRequests.objects.order_by("pk").values_list("pk", flat=True))
-    assert kept_requests.forget_old() == 2
+    assert request_log.forget_old() == 2
     assert list(KeptRequests.objects.order_by("pk").values_list("pk", flat=True)) == kept[2:]
 
 

@@ -11,9 +11,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from alerts import care, inbox, tasks
+from alerts import tasks
+from alerts.health import inbox, self_alerts
+from alerts.health.redaction import redacted
 from alerts.models import Alert, Health, Refusal, TailLine, Traffic
-from alerts.redaction import redacted
 from people.models import AuditEntry, User
 from tests.conftest import PostEvent, Send
 
@@ -216,7 +217,7 @@ def spoke_hourly(app_key: Any, post_event: PostEvent) -> None:
 
 
 def quiet_alert() -> Alert:
-    return Alert.objects.get(identifier=care.QUIET)
+    return Alert.objects.get(identifier=self_alerts.QUIET)
 
 
 def test_silence_longer_than_its_own_rhythm_is_found(page: Any, spoke_hourly: None) -> None:

@@ -17,11 +17,11 @@ import uvloop
 from django.db import connection, transaction
 from django.test import Client
 
-from alerts.connections import NAME, Lost, PostgreSQL
-from alerts.express import FRESH_SECONDS
+from alerts.fast_path.connections import NAME, Lost, PostgreSQL
+from alerts.fast_path.lane import FRESH_SECONDS
 from alerts.models import Alert, Event
-from alerts.steps import Statement
 from appkeys.models import AppKey
+from db.transactions import Statement
 from people.models import User
 from tests.alerts.test_parity import (
     Lane,

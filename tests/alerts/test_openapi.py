@@ -34,9 +34,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from alerts.openapi import ALIAS, EXAMPLES, PATH, Example, document
-from alerts.payload import LIMIT
+from alerts.api.openapi import ALIAS, EXAMPLES, PATH, Example, document
 from alerts.sources import bigpanda
+from alerts.wire.payload import LIMIT
 from bigpanda_site.wsgi import application
 from people.models import User
 

@@ -31,14 +31,14 @@ from django.db.models import F, Model
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from alerts import counting
-from alerts.express import ASGI, BODY_LIMIT, ExpressLane
+from alerts.fast_path.lane import ASGI, BODY_LIMIT, ExpressLane
+from alerts.health import ingest_stats
 from alerts.models import Alert, Event, IdempotentReply, Repair, Traffic
-from alerts.payload import LIMIT
+from alerts.wire.payload import LIMIT
 from appkeys.models import AppKey, OrgToken
 from bigpanda_site import asgi
-from bigpanda_site.wire import Protocol
-from incidents.correlator import correlate_behind
+from bigpanda_site.http_protocol import Protocol
+from incidents.correlation.worker import correlate_behind
 from incidents.models import Incident
 
 NOW = int(time.time())
@@ -472,7 +472,7 @@ def at_any_time(text: str) -> str:
 
 def forget() -> None:
     """As if nothing had been sent."""
-    counting.flush()
+    ingest_stats.flush()
     for model in (Event, Alert, Incident, Traffic, Repair, IdempotentReply):
         model._default_manager.all().delete()
 

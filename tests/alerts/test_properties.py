@@ -30,7 +30,8 @@ from hypothesis.stateful import (
 from alerts.events import Status
 from alerts.models import Alert, Event
 from appkeys.models import AppKey, OrgToken
-from incidents import correlator, lifecycle
+from incidents import actions
+from incidents.correlation import worker
 from incidents.models import Activity, Incident
 from people.models import BuiltIn, Role, User
 from tests.alerts.model import Line, Model
@@ -258,7 +259,7 @@ class Senders(RuleBasedStateMachine):
         places = self._places(incident)
         tell(f"resolve by hand: {places}")
         with TestCase.captureOnCommitCallbacks(execute=True):
-            activity = lifecycle.resolve(incident, by=self.by)
+            activity = actions.resolve(incident, by=self.by)
         self.resolved.append((activity, self.model.resolve(places, now=self.now)))
 
     @precondition(lambda self: self.resolved)
@@ -270,8 +271,8 @@ class Senders(RuleBasedStateMachine):
         again = any(line.undone for line in lines) or incident.resolved_by_id is None or activity != latest
         try:
             with TestCase.captureOnCommitCallbacks(execute=True):
-                lifecycle.undo(activity, by=self.by)
-        except lifecycle.InvalidTransition:
+                actions.undo(activity, by=self.by)
+        except actions.InvalidTransition:
             assert again
         else:
             assert not again
@@ -346,7 +347,7 @@ def named_like(identity: tuple[str, ...], identifier: str) -> bool:
 
 def assert_incidents_are_in_step() -> None:
     """Correlation is done, who was active is in one incident, and its figures are what counting its alerts gives."""
-    assert correlator.correlate_behind() == 0
+    assert worker.correlate_behind() == 0
     members: dict[int, list[Alert]] = {}
     for alert in Alert.objects.all():
         was_active = alert.severity != Status.OK

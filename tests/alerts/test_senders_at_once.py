@@ -27,8 +27,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from bigpanda_site.processes import Process, free_port, start
-from bigpanda_site.supervisor import WEB
+from supervisor.processes import Process, free_port, start
+from supervisor.supervisor import WEB
 from tests.alerts.model import Model
 
 CODE = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ import json, django
 django.setup()
 from alerts.events import Status
 from alerts.models import Alert, Event
-from incidents.correlator import correlate_behind
+from incidents.correlation.worker import correlate_behind
 from incidents.models import Incident
 print(json.dumps({
     "behind": [correlate_behind(), correlate_behind()],

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from alerts import api
-from alerts.idempotency import forget_old
+from alerts.api import alerts as alerts_api
+from alerts.api.idempotency import forget_old
 from alerts.models import Alert, Event, IdempotentReply, Traffic
 from tests.alerts.test_api import assert_error
 from tests.conftest import PostBatch, PostEvent, Send
@@ -84,7 +84,7 @@ def test_with_the_database_away_a_sender_is_told_to_send_again(
     def away(*_: Any, **__: Any) -> None:
         raise OperationalError("no route to host")
 
-    monkeypatch.setattr(api, "ingest", away)
+    monkeypatch.setattr(alerts_api, "ingest", away)
     reply = post_event()
     assert_error(reply, 503, "send them again")
     assert reply.headers["Retry-After"] == "5"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from django.test import Client
 
-from alerts import sns
+from alerts.api import sns
 from alerts.events import Status, shown
 from alerts.links import links_of
 from alerts.models import Alert

@@ -9,15 +9,15 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from alerts.ingest import ingest
+from alerts.ingest.ingest import ingest
 from alerts.models import Mapping
 from alerts.sources import bigpanda
 from appkeys.models import AppKey
 from incidents import environments, lifecycle, shadow
-from incidents.lifecycle import bulk
-from incidents.lifecycle.handling import Acknowledge
+from incidents.actions import bulk
+from incidents.actions.handling import Acknowledge
 from incidents.models import Environment, Incident, IncidentTag, MaintenancePlan, ReplayRun, Wallboard
-from incidents.tasks import replay
+from incidents.replay.tasks import replay
 from people.models import Role, User
 
 admin = User.objects.get(username="admin")

@@ -66,7 +66,7 @@ def crowded(console: RunningConsole) -> list[str]:
             urllib.request.Request(f"{console.url}/data/v2/alerts", body, {"Authorization": f"Bearer {token}"}),
             timeout=120,
         ).close()
-    console.manage("shell", "-c", "from incidents.correlator import correlate_behind; correlate_behind()")
+    console.manage("shell", "-c", "from incidents.correlation.worker import correlate_behind; correlate_behind()")
     return [wallboard]
 
 

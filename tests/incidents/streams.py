@@ -14,16 +14,16 @@ from typing import Any
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from alerts.ingest import taking
+from alerts.ingest.ingest import taking
 from alerts.models import Alert
 from alerts.sources import bigpanda
-from alerts.steps import carry_out
 from appkeys.models import AppKey
-from incidents import lifecycle
-from incidents.hands import Replayed
-from incidents.models import Activity, CorrelationPattern, Incident, MaintenancePlan, Turn
-from incidents.replay import Replay
-from incidents.rules import Versions
+from db.transactions import carry_out
+from incidents import actions
+from incidents.correlation.rules import Versions
+from incidents.models import Activity, CorrelationBatch, CorrelationPattern, Incident, MaintenancePlan
+from incidents.replay.engine import Replay
+from incidents.replay.manual_changes import Replayed
 from people.models import User
 
 # The suite plays a slice; the full proof is `EVENTS_IN_STREAM=10000 pytest tests/incidents/test_replay.py`.
@@ -119,19 +119,19 @@ def meddle(draw: random.Random, by: User) -> None:
                 times = {"starts_at": now, "ends_at": now + timedelta(days=1)}
                 MaintenancePlan.objects.create(name="Racks", condition=f"host = host-{draw.randrange(1, 4)}*", **times)
         elif deed == "resolve":
-            lifecycle.resolve(chosen, by=by)
+            actions.resolve(chosen, by=by)
         elif deed == "reopen":
             resolved = Incident.objects.exclude(resolved_by=None).filter(merged_into=None).last()
             if resolved:
-                lifecycle.reopen(resolved, by=by)
+                actions.reopen(resolved, by=by)
         elif deed == "merge":
-            lifecycle.merge(chosen, [draw.choice(incidents)], by=by)
+            actions.merge(chosen, [draw.choice(incidents)], by=by)
         elif deed == "split":
             pks = list(Alert.objects.filter(incident=chosen).order_by("pk").values_list("pk", flat=True))
-            lifecycle.split(chosen, pks[1:], by=by)
-        elif last := lifecycle.last_of(by):
-            lifecycle.undo(last, by=by)
-    except lifecycle.InvalidTransition:
+            actions.split(chosen, pks[1:], by=by)
+        elif last := actions.last_of(by):
+            actions.undo(last, by=by)
+    except actions.InvalidTransition:
         pass  # the incident does not allow it just now
 
 
@@ -164,7 +164,7 @@ def live() -> Shape:
 def replayed() -> Shape:
     """The incidents that the recorded turns come to under the patterns that were in force."""
     past = Replay(Versions())
-    past.follow(list(Turn.objects.order_by("pk")))
+    past.follow(list(CorrelationBatch.objects.order_by("pk")))
     return {frozenset(each.members): _shape(each) for each in past.board.gatherings.values() if each.members}
 
 

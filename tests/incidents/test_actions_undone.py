@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.models import Alert
-from incidents import lifecycle
-from incidents.lifecycle import InvalidTransition
+from incidents import actions
+from incidents.actions import InvalidTransition
 from incidents.models import Activity, Incident, IncidentTag, IncidentTagValue, Matcher, Priority
 from people.models import User
 from tests.conftest import PostEvent
@@ -38,43 +38,43 @@ def act(name: str, one: Incident, other: Incident, some: list[int], user: User, 
     comment = Activity.objects.filter(incident=one, kind=Activity.Kind.COMMENTED, undone_at=None).first()
     match name:
         case "resolve":
-            return lifecycle.resolve(one, by=user)
+            return actions.resolve(one, by=user)
         case "reopen":
-            return lifecycle.reopen(one, by=user)
+            return actions.reopen(one, by=user)
         case "acknowledge":
-            return lifecycle.acknowledge(one, by=user)
+            return actions.acknowledge(one, by=user)
         case "unacknowledge":
-            return lifecycle.unacknowledge(one, by=user)
+            return actions.unacknowledge(one, by=user)
         case "assign":
-            return lifecycle.assign(one, to=user, by=user)
+            return actions.assign(one, to=user, by=user)
         case "unassign":
-            return lifecycle.unassign(one, by=user)
+            return actions.unassign(one, by=user)
         case "snooze":
-            return lifecycle.snooze(one, until=timezone.now() + timedelta(hours=1), by=user)
+            return actions.snooze(one, until=timezone.now() + timedelta(hours=1), by=user)
         case "unsnooze":
-            return lifecycle.unsnooze(one, by=user)
+            return actions.unsnooze(one, by=user)
         case "comment":
-            return lifecycle.comment(one, by=user, text="looking")
+            return actions.comment(one, by=user, text="looking")
         case "edit":
-            return lifecycle.edit_comment(comment, by=user, text=f"{comment.comment}!") if comment else None
+            return actions.edit_comment(comment, by=user, text=f"{comment.comment}!") if comment else None
         case "delete":
-            return lifecycle.delete_comment(comment, by=user) if comment else None
+            return actions.delete_comment(comment, by=user) if comment else None
         case "prioritise":
-            return lifecycle.prioritise(one, Priority.P2, by=user)
+            return actions.prioritise(one, Priority.P2, by=user)
         case "share":
-            return lifecycle.share(one, by=user, people=[user], addresses=[f"ops-{len(some)}@example.com"])
+            return actions.share(one, by=user, people=[user], addresses=[f"ops-{len(some)}@example.com"])
         case "tag":
-            return lifecycle.set_tag(one, tag, [f"v{len(some)}"], by=user)
+            return actions.set_tag(one, tag, [f"v{len(some)}"], by=user)
         case "untag":
-            return lifecycle.remove_tag(one, tag, by=user)
+            return actions.remove_tag(one, tag, by=user)
         case "merge":
-            return lifecycle.merge(one, [other], by=user)
+            return actions.merge(one, [other], by=user)
         case "split":
-            return lifecycle.split(one, some, by=user)
+            return actions.split(one, some, by=user)
         case "split by tag":
-            return lifecycle.split_by_tag(one, "check", by=user)
+            return actions.split_by_tag(one, "check", by=user)
         case "move":
-            return lifecycle.move(one, some, to=other, by=user)
+            return actions.move(one, some, to=other, by=user)
     raise AssertionError(name)
 
 
@@ -115,5 +115,5 @@ def test_any_actions_undone_in_reverse_order_restore_everything(
         if activity:
             done.append(activity)
     for activity in reversed(done):
-        lifecycle.undo(activity, by=responder)
+        actions.undo(activity, by=responder)
     assert everything() == before

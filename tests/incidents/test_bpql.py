@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from alerts.models import Alert
-from incidents import lifecycle
-from incidents.bpql import BpqlError, parse
+from bpql import BpqlError, parse
+from incidents import actions
 from incidents.models import CorrelationPattern, Incident, IncidentTag, IncidentTagValue, Priority
+from incidents.search import conditions
 
 SHOP: list[dict[str, Any]] = [
     {"host": "web-1", "check": "CPU", "description": "Load is 12"},
@@ -26,11 +27,11 @@ def shop(post_batch: Any) -> None:
 
 
 def hosts(query: str) -> set[str]:
-    return {alert.primary_value for alert in Alert.objects.filter(parse(query).for_alerts())}
+    return {alert.primary_value for alert in Alert.objects.filter(conditions.for_alerts(parse(query)))}
 
 
 def titles(query: str) -> set[str]:
-    return {incident.title for incident in Incident.objects.filter(parse(query).for_incidents())}
+    return {incident.title for incident in Incident.objects.filter(conditions.for_incidents(parse(query)))}
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,8 @@ def test_three_equal_signs_ask_for_every_alert_of_an_incident(post_event: Any) -
 
 def test_what_only_an_incident_has_is_found(shop: None, responder: Any) -> None:
     incident = Incident.objects.get(title="web-2")
-    lifecycle.assign(incident, to=responder, by=responder)
-    lifecycle.comment(incident, by=responder, text="Ordered a LARGER disk")
+    actions.assign(incident, to=responder, by=responder)
+    actions.comment(incident, by=responder, text="Ordered a LARGER disk")
     assert titles("assignee = ROSA") == {"web-2"}
     assert titles("assignee != rosa") == {"web-1", "db-1"}
     assert titles("comment = larger") == {"web-2"}
@@ -118,7 +119,7 @@ def test_tags_that_people_set_on_incidents_are_found(shop: None) -> None:
 def test_what_is_about_incidents_is_refused_where_alerts_are_asked_for() -> None:
     for query in ("host = a AND check === b", "host = a AND comment = b"):
         with pytest.raises(BpqlError) as refusal:
-            parse(query).for_alerts()
+            conditions.for_alerts(parse(query))
         assert refusal.value.position == 13
         assert "incident as a whole" in refusal.value.message
 

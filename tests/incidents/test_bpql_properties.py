@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from alerts.models import Alert
-from incidents.bpql import automaton, parse
-from incidents.bpql.terms import Kind, Value, fold
-from incidents.correlation import Subject
+from bpql import parse, regex
+from bpql.terms import Kind, Value, fold
+from incidents.correlation.decide import Subject
+from incidents.search import conditions
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 few_or_many = settings(
@@ -102,7 +103,7 @@ def test_the_predicate_and_the_database_agree(held: list[Alert]) -> None:
         query = parse(text)
         note(str(query))
         matching = {pk for pk, subject in subjects.items() if query.matches(subject)}
-        assert set(Alert.objects.filter(query.for_alerts()).values_list("pk", flat=True)) == matching
+        assert set(Alert.objects.filter(conditions.for_alerts(query)).values_list("pk", flat=True)) == matching
         assert parse(str(query)) == query
         assert parse(query.as_object()) == query
 
@@ -115,4 +116,4 @@ def test_an_expression_is_found_where_pythons_own_engine_finds_it(expression: st
     folded = fold(text)
     shortened = re.sub("ß", "ss", expression)
     python = re.compile(shortened, re.IGNORECASE | re.ASCII | re.DOTALL)
-    assert automaton.of(automaton.read(expression)).finds(folded) == bool(python.search(folded))
+    assert regex.of(regex.read(expression)).finds(folded) == bool(python.search(folded))

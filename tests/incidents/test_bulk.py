@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts.events import Status
-from incidents import lifecycle
-from incidents.feed import COUNT_LIMIT
-from incidents.lifecycle import Resolve, bulk
+from incidents import actions
+from incidents.actions import Resolve, bulk
+from incidents.feed.folders import COUNT_LIMIT
 from incidents.models import Activity, BulkAction, Incident
 from people.models import User
 from tests.conftest import PostEvent
@@ -51,7 +51,7 @@ def test_how_many_match_is_said_before_they_are_chosen(
 
 
 def test_how_many_match_is_left_open_where_counting_would_take_long(acting: Client, four: list[Incident]) -> None:
-    lifecycle.resolve(four[3], by=User.objects.get())
+    actions.resolve(four[3], by=User.objects.get())
     many = [Incident.objects.get(pk=four[3].pk) for _ in range(COUNT_LIMIT)]
     for each in many:
         each.pk = None
@@ -94,7 +94,7 @@ def test_it_is_done_to_those_and_to_no_late_comer(acting: Client, four: list[Inc
 
 def test_what_was_skipped_and_why_has_a_page(acting: Client, four: list[Incident], responder: User) -> None:
     drafted = asked(acting, "resolve", incident=[each.pk for each in four])
-    lifecycle.resolve(four[0], by=responder)
+    actions.resolve(four[0], by=responder)
     acting.post(f"/bulk/{drafted.pk}/start")
     shown = acting.get(f"/bulk/{drafted.pk}").content.decode()
     assert "The incident is resolved already." in shown
@@ -149,7 +149,7 @@ def test_that_all_of_it_was_undone_is_told_for_a_moment(acting: Client, four: li
 def test_undo_leaves_what_was_changed_since_and_says_so(acting: Client, four: list[Incident], admin: User) -> None:
     drafted = asked(acting, "assign", incident=[each.pk for each in four])
     acting.post(f"/bulk/{drafted.pk}/start")
-    lifecycle.assign(four[1], to=admin, by=admin)
+    actions.assign(four[1], to=admin, by=admin)
     acting.post(f"/bulk/{drafted.pk}/undo")
     assert "data-stays" in acting.get("/").content.decode()
     assert [row.assignee for row in Incident.objects.order_by("pk")] == [None, admin, None, None]

@@ -13,11 +13,23 @@ from django.utils import timezone
 
 from alerts.events import Status
 from alerts.models import Alert
-from incidents import correlator, lifecycle, patterns
-from incidents.correlation import Candidate, Considered, Decision, Matches, Pattern, Subject, considered, decide, judge
+from incidents import actions
+from incidents.correlation import worker
+from incidents.correlation.decide import (
+    Candidate,
+    Considered,
+    Decision,
+    Matches,
+    Pattern,
+    Subject,
+    considered,
+    decide,
+    judge,
+)
+from incidents.correlation.tasks import correlate_behind
+from incidents.explain.considered import reasons
 from incidents.models import Activity, CorrelationPattern, Incident, Matcher
-from incidents.reasons import reasons
-from incidents.tasks import correlate_behind
+from incidents.patterns import changes
 from people.models import User
 from tests.conftest import PostBatch, PostEvent
 
@@ -204,7 +216,7 @@ def test_an_alert_that_started_after_the_end_is_a_new_incident_however_late_it_i
 
 def test_what_a_person_resolved_takes_no_more_alerts(post_event: PostEvent, responder: User) -> None:
     post_event(check="cpu", timestamp=NOW - 600)
-    lifecycle.resolve(Incident.objects.get(), by=responder)
+    actions.resolve(Incident.objects.get(), by=responder)
     post_event(check="disk", timestamp=NOW - 300)
     first, second = Incident.objects.order_by("pk")
     assert (first.is_open, second.is_open) == (False, True)
@@ -250,15 +262,15 @@ def test_a_thousand_alerts_behind_come_out_as_they_would_one_by_one(
         }
         for number in range(1000)
     ]
-    monkeypatch.setattr(correlator, "PAUSE_SECONDS", 0)
-    monkeypatch.setattr(correlator, "GROUP", 1000)
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(worker, "GROUP", 1000)
     post_batch(*items)
     at_once = _shape()
     for model in (Matcher, Activity):
         model.objects.all().delete()
     Alert.objects.update(incident=None, decision=None, counted_status=None, correlated_revision=0)
     Incident.objects.all().delete()
-    monkeypatch.setattr(correlator, "GROUP", 1)
+    monkeypatch.setattr(worker, "GROUP", 1)
     assert correlate_behind() > 100
     assert _shape() == at_once
 
@@ -320,11 +332,11 @@ def test_the_reasons_stay_those_of_the_moment_the_alert_came(post_event: PostEve
     alert = Alert.objects.get()
     said = reasons([alert])[alert.pk]
     assert verdicts(alert) == {1: "alone", 2: "missing_tag", 3: "missing_tag", 4: "missing_tag", 5: "inactive"}
-    by_host, by_cluster, by_device, *_, by_service = patterns.in_order()
-    patterns.edit(by_host, patterns.read({"tags": ["check"], "time_window": 5}), by=admin)
-    patterns.set_active(by_cluster, False, by=admin)
-    patterns.set_active(by_service, True, by=admin)
-    patterns.delete(by_device, by=admin)
+    by_host, by_cluster, by_device, *_, by_service = changes.in_order()
+    changes.edit(by_host, changes.read({"tags": ["check"], "time_window": 5}), by=admin)
+    changes.set_active(by_cluster, False, by=admin)
+    changes.set_active(by_service, True, by=admin)
+    changes.delete(by_device, by=admin)
     post_event(host="web-1", check="cpu", service="other", cluster="eu", status="warning")
     alert = Alert.objects.get()
     assert alert.tags["cluster"] == "eu"
@@ -400,7 +412,7 @@ def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
 
 
 def test_a_storm_goes_before_correlation_for_half_a_minute_and_another_one_anew() -> None:
-    storm = correlator.Storm()
+    storm = worker.Storm()
     assert [storm.goes_first(float(second), is_seen=True) for second in range(60)] == [True] * 30 + [False] * 30
     assert not storm.goes_first(60.0, is_seen=False)
     assert not storm.goes_first(61.0, is_seen=True), "a breath is no end of it"
@@ -409,5 +421,5 @@ def test_a_storm_goes_before_correlation_for_half_a_minute_and_another_one_anew(
 
 
 def test_a_storm_that_is_looked_at_seldom_is_given_way_no_longer() -> None:
-    storm = correlator.Storm()
+    storm = worker.Storm()
     assert [storm.goes_first(10.0 * look, is_seen=True) for look in range(5)] == [True] * 3 + [False] * 2

@@ -12,8 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from appkeys.models import AppKey
-from incidents import correlator, lifecycle
-from incidents.environments import found_by
+from incidents import actions
+from incidents.correlation import worker
+from incidents.environments.placement import found_by
 from incidents.models import Environment, Incident
 from people.models import Role, User
 from tests.conftest import PostEvent
@@ -80,12 +81,12 @@ def test_it_follows_alerts_people_and_a_changed_query(
     said = create("Said", "comment = network")
     assert (holds(critical), holds(mine), holds(said)) == ({"db-1"}, set(), set())
     (incident,) = Incident.objects.all()
-    lifecycle.assign(incident, to=admin, by=admin)
-    lifecycle.comment(incident, by=admin, text="It is the network")
+    actions.assign(incident, to=admin, by=admin)
+    actions.comment(incident, by=admin, text="It is the network")
     post_event(host="db-1", team="payments", status="warning")
     assert (holds(critical), holds(mine)) == (set(), {"db-1"})
     holds(said)
-    lifecycle.resolve(incident, by=admin)
+    actions.resolve(incident, by=admin)
     holds(critical)
     with django_capture_on_commit_callbacks(execute=True):
         ada.post(f"/environments/{critical.pk}", {"name": "Payments", "query": "team = payments"})
@@ -137,12 +138,12 @@ def test_environments_hold_what_their_queries_find_whatever_comes(
     )
     everywhere = [Environment.objects.create(name=query, query=query) for query in (*queries, "source = nowhere")]
     app_keys = [AppKey.issue(name=name)[0] for name in ("Nagios", "Zabbix")]
-    monkeypatch.setattr(correlator, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0)
     streams.install_patterns()
     draw = random.Random(6)
     for place, batch in enumerate(streams.Stream(6, events=400)):
         streams.store(app_keys, batch, place)
-        correlator.correlate_behind()
+        worker.correlate_behind()
         if draw.random() < 0.1:
             streams.meddle(draw, responder)
         if place % 20 == 0:
@@ -165,7 +166,7 @@ def test_the_rail_counts_folders_of_each_environment(
     create("Databases", "host = db-*")
     for host in ("db-1", "db-2", "web-1"):
         post_event(host=host, team="payments")
-    lifecycle.assign(Incident.objects.get(title="db-1"), to=admin, by=admin)
+    actions.assign(Incident.objects.get(title="db-1"), to=admin, by=admin)
     rail = ada.get("/").context["rail"]
     assert [(title, [place.environment.name for place in places]) for title, places in rail.sections] == [
         ("Teams", ["Payments"]),

@@ -10,7 +10,8 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from incidents import lifecycle, tasks
+from incidents import actions
+from incidents.correlation import tasks
 from incidents.models import Activity, Incident
 from people.models import User
 from tests.conftest import PostEvent
@@ -77,11 +78,11 @@ def test_flapping_goes_where_the_alert_goes_that_flaps(post_event: PostEvent, re
     flapping = Incident.objects.get()
     post_event(host="calm-1", check="load")
     calm = Incident.objects.exclude(pk=flapping.pk).get()
-    lifecycle.merge(calm, [flapping], by=responder)
+    actions.merge(calm, [flapping], by=responder)
     calm.refresh_from_db()
     assert (calm.flapping, calm.flapping_changes) == (True, 6)
 
-    lifecycle.split(calm, [flapping.first_alert or 0], by=responder)
+    actions.split(calm, [flapping.first_alert or 0], by=responder)
     new = Incident.objects.latest("pk")
     calm.refresh_from_db()
     assert (new.flapping, new.flapping_changes) == (True, 6)

@@ -9,8 +9,8 @@ from django.test import Client
 
 from alerts.models import Alert
 from appkeys.models import AppKey
-from incidents import lifecycle
-from incidents.lifecycle import InvalidTransition
+from incidents import actions
+from incidents.actions import InvalidTransition
 from incidents.models import Activity, BulkAction, Incident
 from people.models import User
 from tests.conftest import PostEvent
@@ -168,7 +168,7 @@ def test_further_alerts_of_either_come_to_the_merged_incident_and_stay_there(
     pair: tuple[Incident, Incident], responder: User, post_event: PostEvent
 ) -> None:
     into, other = pair
-    lifecycle.merge(into, [other], by=responder)
+    actions.merge(into, [other], by=responder)
     for host in ("db-1", "web-1", "db-1"):
         post_event(host=host, check=f"late {host}")
     post_event(host="web-1", check="tls", status="ok")
@@ -181,7 +181,7 @@ def test_a_merge_undone_leaves_two_incidents_with_their_links_and_their_alerts(
     acting: Client, pair: tuple[Incident, Incident], responder: User, post_event: PostEvent
 ) -> None:
     into, other = pair
-    activity = lifecycle.merge(into, [other], by=responder)
+    activity = actions.merge(into, [other], by=responder)
     acting.post(
         f"/incidents/{other.pk}/undo", {"activity": other.activities.get(kind="incident_merged_source").pk}
     )  # from either side
@@ -191,7 +191,7 @@ def test_a_merge_undone_leaves_two_incidents_with_their_links_and_their_alerts(
     post_event(host="web-1", check="dns")
     assert alerts_of(other) == ["cpu", "dns", "http", "tls"]
     with pytest.raises(InvalidTransition, match="undone already"):
-        lifecycle.undo(activity, by=responder)
+        actions.undo(activity, by=responder)
 
 
 def test_a_merge_above_the_limit_is_refused_and_names_it(
@@ -244,7 +244,7 @@ def test_a_split_undone_leaves_the_new_link_leading_to_the_old_incident(
     acting: Client, pair: tuple[Incident, Incident], responder: User
 ) -> None:
     _, web = pair
-    activity = lifecycle.split(web, [Alert.objects.get(tags__check="tls").pk], by=responder)
+    activity = actions.split(web, [Alert.objects.get(tags__check="tls").pk], by=responder)
     new = activity.details["incidents"][0]["incident"]
     acting.post("/undo")
     assert alerts_of(web) == ["cpu", "http", "tls"]
@@ -293,9 +293,9 @@ def test_what_cannot_be_taken_out_is_told(
 
 def test_what_is_resolved_takes_part_in_nothing(pair: tuple[Incident, Incident], responder: User) -> None:
     db, web = pair
-    lifecycle.resolve(db, by=responder)
+    actions.resolve(db, by=responder)
     with pytest.raises(InvalidTransition, match="is resolved"):
-        lifecycle.merge(web, [db], by=responder)
+        actions.merge(web, [db], by=responder)
 
 
 def test_who_merged_on_must_undo_that_first(
@@ -304,17 +304,17 @@ def test_who_merged_on_must_undo_that_first(
     db, web = pair
     post_event(host="mail-1", check="queue")
     mail = Incident.objects.get(title="mail-1")
-    first = lifecycle.merge(db, [web], by=responder)
-    second = lifecycle.merge(mail, [db], by=responder)
+    first = actions.merge(db, [web], by=responder)
+    second = actions.merge(mail, [db], by=responder)
     with pytest.raises(InvalidTransition, match="undo that first"):
-        lifecycle.undo(first, by=responder)
-    lifecycle.undo(second, by=responder)
-    lifecycle.undo(first, by=responder)
+        actions.undo(first, by=responder)
+    actions.undo(second, by=responder)
+    actions.undo(first, by=responder)
     assert alerts_of(web) == ["cpu", "http", "tls"]
 
 
 def test_merged_away_it_is_acted_on_only_where_its_alerts_are(pair: tuple[Incident, Incident], responder: User) -> None:
     into, other = pair
-    lifecycle.merge(into, [other], by=responder)
+    actions.merge(into, [other], by=responder)
     with pytest.raises(InvalidTransition, match=f"merged into #{into.pk}: act there"):
-        lifecycle.resolve(other, by=responder)
+        actions.resolve(other, by=responder)

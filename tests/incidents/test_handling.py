@@ -10,8 +10,8 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from incidents import lifecycle
-from incidents.lifecycle import InvalidTransition
+from incidents import actions
+from incidents.actions import InvalidTransition
 from incidents.models import Activity, Incident, IncidentTag, Priority
 from people.models import User
 from tests.conftest import PostEvent
@@ -33,7 +33,7 @@ def incident(post_event: PostEvent) -> Incident:
 
 
 def snooze(incident: Incident, by: User, *, wakes_on_update: bool = True) -> Activity:
-    return lifecycle.snooze(incident, until=timezone.now() + AN_HOUR, by=by, wakes_on_update=wakes_on_update)
+    return actions.snooze(incident, until=timezone.now() + AN_HOUR, by=by, wakes_on_update=wakes_on_update)
 
 
 def in_folder(client: Client, folder: str) -> list[str]:
@@ -54,8 +54,8 @@ def test_it_comes_back_when_its_time_has_come_also_before_anybody_told_so(
     snooze(incident, responder)
     with time_machine.travel(timezone.now() + AN_HOUR + timedelta(seconds=1)):
         assert in_folder(acting, "active") == ["db-1"]
-        assert lifecycle.wake_those_due() == 1
-        assert lifecycle.wake_those_due() == 0
+        assert actions.wake_those_due() == 1
+        assert actions.wake_those_due() == 0
         shown = acting.get(f"/incidents/{incident.pk}/activity").content.decode()
         assert "Back from its snooze: its time is over" in shown
 
@@ -75,7 +75,7 @@ def test_what_changes_ends_a_snooze_that_was_to_last_until_then(
 
 def test_resolved_and_reopened_it_is_back_too(incident: Incident, responder: User, post_event: PostEvent) -> None:
     snooze(incident, responder)
-    lifecycle.resolve(incident, by=responder)
+    actions.resolve(incident, by=responder)
     post_event(host="db-1", check="disk", status="warning", timestamp=int(time.time()) + 1)
     assert Incident.objects.active().get() == incident
 
@@ -135,7 +135,7 @@ def test_who_has_seen_it_and_when_stands_beside_its_status(acting: Client, incid
 def test_an_acknowledgement_is_of_this_trouble_and_not_of_the_next(
     acting: Client, incident: Incident, responder: User, post_event: PostEvent
 ) -> None:
-    lifecycle.acknowledge(incident, by=responder)
+    actions.acknowledge(incident, by=responder)
     post_event(host="db-1", check="disk", status="ok")
     post_event(host="db-1", check="disk", status="critical")
     incident.refresh_from_db()
@@ -156,10 +156,10 @@ def test_oneself_comes_first_among_those_who_may_act(
 
 
 def test_undo_leaves_alone_what_somebody_changed_since(incident: Incident, responder: User, admin: User) -> None:
-    mine = lifecycle.assign(incident, to=responder, by=responder)
-    lifecycle.assign(incident, to=admin, by=admin)
+    mine = actions.assign(incident, to=responder, by=responder)
+    actions.assign(incident, to=admin, by=admin)
     with pytest.raises(InvalidTransition, match="another owner since"):
-        lifecycle.undo(mine, by=responder)
+        actions.undo(mine, by=responder)
     incident.refresh_from_db()
     assert incident.assignee == admin
 
@@ -167,7 +167,7 @@ def test_undo_leaves_alone_what_somebody_changed_since(incident: Incident, respo
 def test_an_incident_opened_again_by_hand_fires_as_its_senders_said(
     acting: Client, incident: Incident, responder: User
 ) -> None:
-    lifecycle.resolve(incident, by=responder)
+    actions.resolve(incident, by=responder)
     acting.post(f"/incidents/{incident.pk}/reopen", {"comment": "not over"})
     incident.refresh_from_db()
     assert incident.is_open
@@ -178,7 +178,7 @@ def test_where_nothing_fires_it_opens_too_and_the_next_ok_ends_it(
     incident: Incident, responder: User, post_event: PostEvent
 ) -> None:
     post_event(host="db-1", check="disk", status="ok")
-    lifecycle.reopen(incident, by=responder)
+    actions.reopen(incident, by=responder)
     assert Incident.objects.active().get().active_count == 0
     post_event(host="db-1", check="disk", status="ok", value="1 %")
     assert not Incident.objects.active()
@@ -204,9 +204,9 @@ def test_priorities_and_tags_are_shown_changed_and_removed(acting: Client, incid
 def test_one_key_takes_back_what_one_did_last_and_then_what_one_did_before(
     acting: Client, incident: Incident, responder: User, admin: User
 ) -> None:
-    lifecycle.prioritise(incident, Priority.P3, by=responder)
-    lifecycle.acknowledge(incident, by=responder)
-    lifecycle.assign(incident, to=admin, by=admin)
+    actions.prioritise(incident, Priority.P3, by=responder)
+    actions.acknowledge(incident, by=responder)
+    actions.assign(incident, to=admin, by=admin)
     for _ in range(2):
         acting.post("/undo")
     incident.refresh_from_db()

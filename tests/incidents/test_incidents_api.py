@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from alerts.models import Alert
-from incidents import lifecycle
+from incidents import actions
 from incidents.models import Environment, Incident, IncidentTag
 from people.models import ApiKey, User
 from tests.conftest import PostEvent
@@ -160,9 +160,9 @@ def test_a_batch_ends_alerts_and_with_the_last_their_incident(
     assert script("POST", batch, {"ids": [str(cpu.pk)]}).status_code == 202
     assert shown(script, incident)["active"] is False
     for _ in range(2):
-        last = lifecycle.last_of(responder)
+        last = actions.last_of(responder)
         assert last
-        lifecycle.undo(last, by=responder)
+        actions.undo(last, by=responder)
     assert (shown(script, incident)["active"], shown(script, incident)["status"]) == (True, "Critical")
     assert script("POST", batch, {"ids": ["1"] * 501}).status_code == 400
 
@@ -187,7 +187,7 @@ def test_a_second_batch_within_a_second_is_told_when_to_try_again_and_ends_nothi
 
 
 def test_activities_by_type_the_newest_first(script: Script, incident: Incident, responder: User) -> None:
-    lifecycle.comment(incident, by=responder, text="looking")
+    actions.comment(incident, by=responder, text="looking")
     path = f"/resources/v2.0/incidents/{incident.pk}/activities"
     items = script("GET", path).json()["items"]
     assert items[0]["type"] == "incident_commented"

@@ -8,8 +8,8 @@ import pytest
 
 from alerts.events import Status
 from alerts.models import Alert
-from incidents import lifecycle
-from incidents.lifecycle import InvalidTransition
+from incidents import actions
+from incidents.actions import InvalidTransition
 from incidents.models import Activity, Incident
 from people.models import User
 from tests.conftest import PostEvent
@@ -32,7 +32,7 @@ def statuses() -> dict[str, int]:
 
 
 def test_resolving_ends_every_active_alert_and_says_how_many(incident: Incident, responder: User) -> None:
-    activity = lifecycle.resolve(incident, by=responder, comment="known trouble")
+    activity = actions.resolve(incident, by=responder, comment="known trouble")
     incident.refresh_from_db()
     assert not incident.is_open
     assert set(statuses().values()) == {Status.OK}
@@ -40,26 +40,26 @@ def test_resolving_ends_every_active_alert_and_says_how_many(incident: Incident,
 
 
 def test_a_resolved_incident_cannot_be_resolved_again(incident: Incident, responder: User) -> None:
-    lifecycle.resolve(incident, by=responder)
+    actions.resolve(incident, by=responder)
     with pytest.raises(InvalidTransition, match="resolved already"):
-        lifecycle.resolve(incident, by=responder)
+        actions.resolve(incident, by=responder)
 
 
 def test_undo_brings_back_what_was_firing_and_nothing_else(incident: Incident, responder: User) -> None:
-    activity = lifecycle.resolve(incident, by=responder)
-    lifecycle.undo(activity, by=responder)
+    activity = actions.resolve(incident, by=responder)
+    actions.undo(activity, by=responder)
     incident.refresh_from_db()
     assert incident.is_open
     assert incident.status_counts == [1, 0, 0, 0, 2]
     assert statuses() == {"cpu": Status.CRITICAL, "disk": Status.CRITICAL, "swap": Status.OK}
     with pytest.raises(InvalidTransition, match="undone already"):
-        lifecycle.undo(activity, by=responder)
+        actions.undo(activity, by=responder)
 
 
 def test_a_newer_event_reopens_a_manually_resolved_incident(
     incident: Incident, responder: User, post_event: PostEvent
 ) -> None:
-    lifecycle.resolve(incident, by=responder)
+    actions.resolve(incident, by=responder)
     post_event(check="cpu", timestamp=int(time.time()) + 1)
     incident.refresh_from_db()
     assert incident.is_open
@@ -70,7 +70,7 @@ def test_the_same_event_without_a_time_reopens_too_since_it_says_the_trouble_is_
     post_event: PostEvent, responder: User
 ) -> None:
     post_event(check="cpu")
-    lifecycle.resolve(Incident.objects.get(), by=responder)
+    actions.resolve(Incident.objects.get(), by=responder)
     assert post_event(check="cpu").status_code == 201
     assert Incident.objects.get().is_open
 
@@ -78,7 +78,7 @@ def test_the_same_event_without_a_time_reopens_too_since_it_says_the_trouble_is_
 def test_an_event_older_than_the_manual_resolve_does_not_reopen(
     incident: Incident, responder: User, post_event: PostEvent
 ) -> None:
-    lifecycle.resolve(incident, by=responder)
+    actions.resolve(incident, by=responder)
     assert post_event(check="cpu", status="warning", timestamp=NOW - 100).status_code == 201
     incident.refresh_from_db()
     assert not incident.is_open
@@ -87,41 +87,41 @@ def test_an_event_older_than_the_manual_resolve_does_not_reopen(
 def test_undo_counts_what_senders_said_while_it_was_resolved(
     incident: Incident, responder: User, post_event: PostEvent
 ) -> None:
-    activity = lifecycle.resolve(incident, by=responder)
+    activity = actions.resolve(incident, by=responder)
     post_event(check="cpu", status="ok", timestamp=int(time.time()) + 1)
-    lifecycle.undo(activity, by=responder)
+    actions.undo(activity, by=responder)
     assert statuses() == {"cpu": Status.OK, "disk": Status.CRITICAL, "swap": Status.OK}
 
 
 def test_an_older_ok_that_comes_after_the_undo_still_counts(
     incident: Incident, responder: User, post_event: PostEvent
 ) -> None:
-    activity = lifecycle.resolve(incident, by=responder)
-    lifecycle.undo(activity, by=responder)
+    activity = actions.resolve(incident, by=responder)
+    actions.undo(activity, by=responder)
     post_event(check="cpu", status="ok", timestamp=NOW - 60)
     assert statuses()["cpu"] == Status.OK
 
 
 def test_a_reopened_incident_has_nothing_to_undo(incident: Incident, responder: User, post_event: PostEvent) -> None:
-    activity = lifecycle.resolve(incident, by=responder)
+    activity = actions.resolve(incident, by=responder)
     post_event(check="cpu", timestamp=int(time.time()) + 1)
     with pytest.raises(InvalidTransition, match="reopened"):
-        lifecycle.undo(activity, by=responder)
+        actions.undo(activity, by=responder)
 
 
 def test_a_resolve_by_the_alerts_themselves_cannot_be_undone_through_an_older_one(
     incident: Incident, responder: User, post_event: PostEvent
 ) -> None:
-    activity = lifecycle.resolve(incident, by=responder)
+    activity = actions.resolve(incident, by=responder)
     for status, ahead in (("critical", 1), ("ok", 2)):
         post_event(check="cpu", status=status, timestamp=int(time.time()) + ahead)
     assert not Incident.objects.get().is_open
     with pytest.raises(InvalidTransition, match="reopened"):
-        lifecycle.undo(activity, by=responder)
+        actions.undo(activity, by=responder)
 
 
 def test_after_undo_new_alerts_join_again(incident: Incident, responder: User, post_event: PostEvent) -> None:
-    lifecycle.undo(lifecycle.resolve(incident, by=responder), by=responder)
+    actions.undo(actions.resolve(incident, by=responder), by=responder)
     post_event(check="fan", timestamp=NOW - 60)
     assert Incident.objects.get().alerts_count == 4
 
@@ -130,18 +130,18 @@ def test_an_alert_that_fires_again_before_correlation_saw_it_is_ended_with_the_o
     incident: Incident, responder: User
 ) -> None:
     Alert.objects.update(correlated_revision=0)
-    lifecycle.resolve(incident, by=responder)
+    actions.resolve(incident, by=responder)
     assert Alert.objects.filter(incident=incident).count() == 3
     assert not any(alert.is_active for alert in Alert.objects.all())
 
 
 def test_owner_and_comments_are_activities(incident: Incident, responder: User) -> None:
-    lifecycle.assign(incident, to=responder, by=responder)
-    lifecycle.comment(incident, by=responder, text="looking")
+    actions.assign(incident, to=responder, by=responder)
+    actions.comment(incident, by=responder, text="looking")
     with pytest.raises(InvalidTransition, match="already"):
-        lifecycle.assign(incident, to=responder, by=responder)
+        actions.assign(incident, to=responder, by=responder)
     assert Incident.objects.unhandled().count() == 0
-    lifecycle.unassign(incident, by=responder)
+    actions.unassign(incident, by=responder)
     kinds = [activity.kind for activity in incident.activities.all()][:3]
     assert kinds == [Activity.Kind.UNASSIGNED, Activity.Kind.COMMENTED, Activity.Kind.ASSIGNED]
     assert Incident.objects.get().comments_count == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from bigpanda_site.streams import Page, Watchers, rest_after
+from bigpanda_site.live_stream import Page, Watchers, rest_after
 
 
 def test_after_a_round_that_was_held_up_for_minutes_pages_are_told_again_within_seconds() -> None:

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from alerts.events import Status
 from alerts.models import Alert
-from incidents import lifecycle
-from incidents.feed import Folder
+from incidents import actions
+from incidents.feed.folders import Folder
+from incidents.feed.live_view import Round, WatchedView
 from incidents.models import Activity, Incident, Maintenance, MaintenancePlan
-from incidents.watched import Round, WatchedView
 from people.models import User
 from tests.conftest import PostEvent
 from tests.incidents.streams import differences, install_patterns, live, replayed
@@ -145,7 +145,7 @@ def test_a_snooze_that_ends_on_updates_sleeps_on_through_what_is_expected(
 ) -> None:
     install_patterns()
     post_event(host="web-1", check="cpu")
-    lifecycle.snooze(
+    actions.snooze(
         the_incident(), until=timezone.now() + timedelta(hours=1), by=responder, wakes_on_update=True, comment=""
     )
     plan("check = disk")
@@ -168,15 +168,15 @@ def test_what_people_do_leaves_alerts_in_maintenance(db: None, post_event: PostE
     plan("check = cpu")
     post_event(host="web-1", check="cpu")
     post_event(host="web-1", check="disk")
-    resolved = lifecycle.resolve(the_incident(), by=responder)
+    resolved = actions.resolve(the_incident(), by=responder)
     assert the_incident().maintenance == Maintenance.NONE
-    lifecycle.undo(resolved, by=responder)
+    actions.undo(resolved, by=responder)
     assert (the_incident().status, the_incident().maintenance) == (Status.CRITICAL, Maintenance.PARTIAL)
     cpu = Alert.objects.get(secondary_property="check", tags__check="cpu")
-    split = lifecycle.split(the_incident(), [cpu.pk], by=responder)
+    split = actions.split(the_incident(), [cpu.pk], by=responder)
     off, left = Incident.objects.order_by("-pk")
     assert (folders(off), folders(left)) == (["maintenance"], ["active", "unhandled"])
-    lifecycle.undo(split, by=responder)
+    actions.undo(split, by=responder)
     assert the_incident().maintenance == Maintenance.PARTIAL
     assert differences(replayed(), live()) == []
 

@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from bigpanda_site.openapi import document
-from incidents.maintenance_openapi import EXAMPLES, REFUSED
-from incidents.maintenance_urls import resources
+from incidents.api.openapi.maintenance import EXAMPLES, REFUSED
 from incidents.models import MaintenancePlan
+from incidents.urls.maintenance import resources
 from people.models import AuditEntry, Role, User
 from tests.conftest import PostEvent
 from tests.incidents.test_maintenance import folders, plan, the_incident

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from incidents import bpql, search_texts
-from incidents.lifecycle import Comment, Resolve, perform, undo
+import bpql
+from incidents.actions import Comment, Resolve, perform, undo
 from incidents.models import Incident, SearchText
+from incidents.search import conditions, index
 from people.models import User
 from tests.conftest import PostEvent
 
@@ -35,16 +36,16 @@ def test_it_finds_the_same_at_once_as_one_by_one(
     post_event(host="mail-1", check="disk", status="critical")
     perform(Comment("Lava under the volcano"), Incident.objects.get(title="mail-1"), by=responder)
     assert Incident.objects.open().count() == 4
-    monkeypatch.setattr("incidents.bpql.query.FEW", few)
+    monkeypatch.setattr("incidents.search.conditions.FEW", few)
     open_ones = Incident.objects.open()
     for query in QUERIES:
         asked = bpql.parse(query)
-        one_by_one = set(open_ones.filter(asked.for_incidents()))
-        assert set(open_ones.filter(asked.for_open_incidents())) == one_by_one, query
+        one_by_one = set(open_ones.filter(conditions.for_incidents(asked)))
+        assert set(open_ones.filter(conditions.for_open_incidents(asked))) == one_by_one, query
 
 
 def _found(query: str) -> list[str]:
-    return [each.title for each in Incident.objects.open().filter(bpql.parse(query).for_open_incidents())]
+    return [each.title for each in Incident.objects.open().filter(conditions.for_open_incidents(bpql.parse(query)))]
 
 
 def test_what_opened_again_is_found_by_any_of_its_alerts(post_event: PostEvent, responder: User) -> None:
@@ -54,7 +55,7 @@ def test_what_opened_again_is_found_by_any_of_its_alerts(post_event: PostEvent, 
     by_hand = perform(Resolve(""), Incident.objects.get(title="db-1"), by=responder)
     for check in ("cpu", "disk"):
         post_event(host="db-2", check=check, status="ok")
-    assert search_texts.forget() == 4
+    assert index.forget() == 4
     assert _found("disk") == []
     undo(by_hand, by=responder)
     post_event(host="db-2", check="cpu", status="critical")
@@ -66,7 +67,7 @@ def test_only_what_is_over_is_forgotten(post_event: PostEvent) -> None:
     for host in ("db-1", "db-2"):
         post_event(host=host, check="cpu", status="critical")
     post_event(host="db-1", check="cpu", status="ok")
-    assert search_texts.forget() == 1
+    assert index.forget() == 1
     assert SearchText.objects.count() == 1
     assert _found("db") == ["db-2"]
 

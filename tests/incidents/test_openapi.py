@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import URLPattern
 
 from bigpanda_site.openapi import document
-from incidents.pattern_transfer import all_as_data
-from incidents.pattern_urls import resources
+from incidents.patterns.transfer import all_as_data
+from incidents.urls.patterns import resources
 from people.models import User
 
 

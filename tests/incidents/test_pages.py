@@ -11,7 +11,7 @@ from django.test import Client
 
 from alerts.events import Status
 from alerts.models import Alert
-from incidents import lifecycle
+from incidents import actions
 from incidents.models import Activity, Incident
 from people.models import User
 from tests.conftest import PostEvent
@@ -82,7 +82,7 @@ def test_a_page_that_asks_is_told_why_rows_left_that_it_shows(
     for host in ("db-1", "db-2", "db-3"):
         post_event(host=host)
     resolved, followed, kept = Incident.objects.order_by("pk")
-    lifecycle.resolve(resolved, by=responder, comment="Replaced")
+    actions.resolve(resolved, by=responder, comment="Replaced")
     reply = acting.get(f"/live/state?q=host%3Ddb-3&shown={resolved.pk},{followed.pk},{kept.pk},x,{'9' * 20}")
     told = reply.json()
     assert told["order"] == [str(kept.pk)]

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from incidents import lifecycle
+from incidents import actions
 from incidents.models import Incident
 from people.models import User
 from tests.conftest import PostBatch, PostEvent
@@ -71,11 +71,11 @@ def test_the_overview_says_that_people_put_the_alerts_together(
     for host, check in (("db-1", "Disk"), ("db-1", "CPU"), ("web-1", "CPU"), ("web-1", "Disk"), ("web-1", "Load")):
         post_event(host=host, check=check)
     db, web = Incident.objects.order_by("pk")
-    merged = lifecycle.merge(db, [web], by=responder)
+    merged = actions.merge(db, [web], by=responder)
     assert "People put its alerts together by hand." in shown("", incident=db)
-    lifecycle.undo(merged, by=responder)
+    actions.undo(merged, by=responder)
     assert "All 2 alerts have the same host “db-1”" in shown("", incident=db)
-    lifecycle.split(web, list(web.alerts.order_by("pk").values_list("pk", flat=True)[:2]), by=responder)
+    actions.split(web, list(web.alerts.order_by("pk").values_list("pk", flat=True)[:2]), by=responder)
     assert "People put its alerts together by hand." in shown("", incident=Incident.objects.latest("pk"))
     assert "It is one alert so far." in shown("", incident=web)
 

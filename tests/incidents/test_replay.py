@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from alerts.models import Alert
 from appkeys.models import AppKey
-from incidents import correlator, tasks
-from incidents.models import Incident, ReplayRun, Turn
+from incidents.correlation import worker as correlator
+from incidents.models import CorrelationBatch, Incident, ReplayRun
+from incidents.replay import tasks
 from people.models import User
 from tests.conftest import PostBatch
 from tests.incidents import worker
@@ -56,7 +57,7 @@ def test_a_replay_comes_to_the_same_incidents_as_four_workers_one_of_which_is_ki
     for place, batch in enumerate(batches):
         store(app_keys, batch, place)
         if place == len(batches) // 2:
-            eventually(lambda: Turn.objects.exists(), "a worker was at work")
+            eventually(lambda: CorrelationBatch.objects.exists(), "a worker was at work")
             workers[0].kill()
         if draw.random() < 0.05:
             meddle(draw, responder)

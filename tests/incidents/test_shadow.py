@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from incidents import shadow, tasks
-from incidents.bpql import BpqlError
+from bpql import BpqlError
 from incidents.models import Incident, Shadow, SuggestionRun
+from incidents.replay import shadow, tasks
 from people.models import User
 from tests.conftest import PostBatch, PostEvent
 

@@ -9,9 +9,9 @@ import pytest
 from django.core.mail import EmailMessage
 from django.test import Client
 
-from incidents import lifecycle
-from incidents.feed import Folder
-from incidents.lifecycle import InvalidTransition
+from incidents import actions
+from incidents.actions import InvalidTransition
+from incidents.feed.folders import Folder
 from incidents.models import Activity, BulkAction, Incident
 from people.models import User
 from tests.conftest import PostEvent
@@ -80,7 +80,7 @@ def test_what_was_shared_with_oneself_is_a_filter(
 
 def test_it_is_undone_and_nobody_counts_as_told(share: Any, incident: Incident, admin: User, responder: User) -> None:
     share(admin)
-    lifecycle.undo(Activity.objects.get(kind=Activity.Kind.SHARED), by=responder)
+    actions.undo(Activity.objects.get(kind=Activity.Kind.SHARED), by=responder)
     incident.refresh_from_db()
     assert folders(incident) == ["active", "unhandled"]
     assert (incident.shared_with, incident.shared_count) == ([], 0)
@@ -92,7 +92,7 @@ def test_nobody_is_told_twice(share: Any, incident: Incident, admin: User, viewe
     incident.refresh_from_db()
     assert [name for _, name in incident.shared_with] == ["ada", "vera"]
     with pytest.raises(InvalidTransition, match="shared with all of them already"):
-        lifecycle.share(incident, by=responder, people=[admin])
+        actions.share(incident, by=responder, people=[admin])
 
 
 def test_a_mail_says_what_it_is_and_where(
@@ -200,7 +200,7 @@ def test_the_api_tells_it(incident: Incident, admin: User, responder: User) -> N
     script = Script(admin)
     found = "/resources/v2.0/environments/all/incidents?folder=shared"
     assert script("GET", found).json()["items"] == []
-    lifecycle.share(incident, by=responder, people=[admin])
+    actions.share(incident, by=responder, people=[admin])
     (told,) = script("GET", found).json()["items"]
     assert (told["shared"], told["folders"]) == (True, ["active", "shared"])
     activities = script("GET", f"/resources/v2.0/incidents/{incident.pk}/activities").json()["items"]

@@ -11,9 +11,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from incidents import patterns, tries
 from incidents.models import CorrelationPattern, Incident, ReplayRun, Shadow, SuggestionRun
-from incidents.tasks import follow_shadows
+from incidents.patterns import changes, trials
+from incidents.replay.tasks import follow_shadows
 from people.models import User
 
 FORM = {"tag": ["cluster"], "window": "60", "unit": "minutes", "cross_source": "on", "active": "on", "days": "7"}
@@ -68,14 +68,14 @@ def test_a_draft_shows_what_it_would_have_made_and_is_then_enabled(page: Client,
 
 
 def test_a_change_of_a_pattern_is_tried_in_its_place(page: Client, press: Any, post_batch: Any, admin: User) -> None:
-    pattern = patterns.create(patterns.read({"tags": ["cluster"], "time_window": 60}), by=admin)
+    pattern = changes.create(changes.read({"tags": ["cluster"], "time_window": 60}), by=admin)
     post_batch(*({"status": "critical", "host": f"h{n}", "cluster": "c"} for n in range(3)))
     reply = press(f"/patterns/{pattern.pk}/edit", {**FORM, "seen": pattern.as_of, "filter": "host != h2", "try": "1"})
     text = said(page.get(reply.url))
     assert "Incidents 1 → 2" in text
     assert "1 incident would have been several" in text
     assert "1 alert would have been left alone" in text
-    patterns.edit(pattern, patterns.read({"tags": ["cluster"], "time_window": 5}), by=admin)
+    changes.edit(pattern, changes.read({"tags": ["cluster"], "time_window": 5}), by=admin)
     refused = page.post(f"{reply.url}/enable", follow=True)
     assert "ada has changed this pattern meanwhile" in said(refused)
     pattern.refresh_from_db()
@@ -84,7 +84,7 @@ def test_a_change_of_a_pattern_is_tried_in_its_place(page: Client, press: Any, p
 
 def test_another_order_is_tried_and_enabled(page: Client, press: Any, day: None, admin: User) -> None:
     host, cluster = (
-        patterns.create(patterns.read({"tags": [tag], "time_window": 60, **more}), by=admin)
+        changes.create(changes.read({"tags": [tag], "time_window": 60, **more}), by=admin)
         for tag, more in (("host", {"filter": "rack != r9"}), ("cluster", {"active": False}))
     )
     reply = press("/patterns/order", {f"place-{host.pk}": "2", f"place-{cluster.pk}": "1", "try": "1", "days": "1"})
@@ -156,11 +156,11 @@ def test_who_may_only_look_sees_results_and_no_buttons(page: Client, press: Any,
 def test_a_new_draft_stands_where_its_window_puts_it_unless_the_order_is_set(admin: User) -> None:
     CorrelationPattern.objects.all().delete()
     for tag, window in (("a", 120), ("b", 30)):
-        patterns.create(patterns.read({"tags": [tag], "time_window": window}), by=admin)
-    draft = patterns.read({"tags": ["c"], "time_window": 60})
-    assert [rule["tags"] for rule in tries.with_draft(draft)] == [["a"], ["c"], ["b"]]
-    patterns.move(CorrelationPattern.objects.get(tags=["b"]), -1, by=admin)
-    assert [rule["tags"] for rule in tries.with_draft(draft)] == [["b"], ["a"], ["c"]]
+        changes.create(changes.read({"tags": [tag], "time_window": window}), by=admin)
+    draft = changes.read({"tags": ["c"], "time_window": 60})
+    assert [rule["tags"] for rule in trials.with_draft(draft)] == [["a"], ["c"], ["b"]]
+    changes.move(CorrelationPattern.objects.get(tags=["b"]), -1, by=admin)
+    assert [rule["tags"] for rule in trials.with_draft(draft)] == [["b"], ["a"], ["c"]]
 
 
 # --- in the shadow, and what the past suggests

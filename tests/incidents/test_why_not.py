@@ -12,8 +12,9 @@ from django.test import Client
 
 from alerts.models import Alert
 from appkeys.models import AppKey
-from incidents import lifecycle, patterns
+from incidents import actions
 from incidents.models import CorrelationPattern, Incident
+from incidents.patterns import changes
 from people.models import ApiKey, User
 
 NOW = int(time.time()) - 3600
@@ -29,7 +30,7 @@ def page(client: Client, admin: User) -> Client:
 @pytest.fixture
 def pattern(page: Client, admin: User) -> Any:
     def make(*tags: str, **fields: Any) -> CorrelationPattern:
-        return patterns.create(patterns.read({"tags": list(tags), "time_window": 60, **fields}), by=admin)
+        return changes.create(changes.read({"tags": list(tags), "time_window": 60, **fields}), by=admin)
 
     return make
 
@@ -115,7 +116,7 @@ def test_why_an_alert_is_here_names_the_filter_that_said_no(page: Client, patter
 def test_that_the_incident_was_resolved(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
     pattern("cluster")
     post_event(host="a", cluster="fra")
-    lifecycle.resolve(home("a"), by=admin)
+    actions.resolve(home("a"), by=admin)
     post_event(host="b", cluster="fra")
     assert re.search(r"Both have cluster “fra”, but #\d+ was resolved when the alert started\.", why_not("b", "a"))
 
@@ -149,7 +150,7 @@ def test_that_the_pattern_was_off_when_the_incident_was_opened(
 ) -> None:
     made = pattern("cluster", active=False)
     post_event(host="a", cluster="fra")
-    patterns.set_active(made, True, by=admin)
+    changes.set_active(made, True, by=admin)
     post_event(host="b", cluster="fra")
     assert f"this pattern was not on when #{home('a').pk} was opened" in why_not("b", "a")
 
@@ -157,9 +158,9 @@ def test_that_the_pattern_was_off_when_the_incident_was_opened(
 def test_that_the_pattern_was_off_when_the_alert_came(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
     made = pattern("cluster")
     post_event(host="a", cluster="fra")
-    patterns.set_active(made, False, by=admin)
+    changes.set_active(made, False, by=admin)
     post_event(host="b", cluster="fra")
-    patterns.set_active(made, True, by=admin)
+    changes.set_active(made, True, by=admin)
     assert "The values are the same, but it was switched off when the alert came." in why_not("b", "a")
 
 
@@ -167,7 +168,7 @@ def test_that_the_incident_was_made_by_hand(pattern: Any, post_event: Any, why_n
     pattern("cluster", time_window=10)
     for host in ("a", "b"):
         post_event(host=host, cluster="fra", timestamp=NOW)
-    lifecycle.split(home("a"), [alert("b").pk], by=admin)
+    actions.split(home("a"), [alert("b").pk], by=admin)
     post_event(host="c", cluster="fra", timestamp=NOW + 17 * 60)
     assert f"#{home('b').pk} was made by hand: no pattern leads alerts there." in why_not("c", "b")
 
@@ -177,7 +178,7 @@ def test_that_a_person_took_it_out(page: Client, pattern: Any, post_event: Any, 
     for host in ("a", "b", "c"):
         post_event(host=host, cluster="fra")
     old = home("a")
-    lifecycle.split(old, [alert("b").pk], by=admin)
+    actions.split(old, [alert("b").pk], by=admin)
     new = home("b")
     assert f"It led the alert to #{old.pk}, and a person put it into #{new.pk}." in why_not("b", "a")
     assert f"A person put it here. By its patterns it had joined #{old.pk}." in said(
@@ -192,7 +193,7 @@ def test_that_a_person_merged_its_incident_into_this_one(
     pattern("cluster")
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="ber")
-    lifecycle.merge(home("a"), [home("b")], by=admin)
+    actions.merge(home("a"), [home("b")], by=admin)
     text = said(page.get(f"/incidents/{home('a').pk}/why"))
     assert "A person put it here. By its patterns it had opened an incident of its own." in text
     assert "It opened this incident: no pattern led to one that was open." in text
@@ -342,7 +343,7 @@ def test_each_reason_names_the_pattern_in_its_version_and_leads_to_it(
     made = pattern("cluster", time_window=60)
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="fra")
-    patterns.edit(made, patterns.read({"tags": ["cluster"], "time_window": 5}), by=admin)
+    changes.edit(made, changes.read({"tags": ["cluster"], "time_window": 5}), by=admin)
     reply = page.get(f"/incidents/{Incident.objects.get().pk}/why")
     assert "It joined by the pattern “same cluster within 1 hour”." in said(reply)
     assert f'href="/patterns/{made.pk}#version-1"' in reply.content.decode()

@@ -29,10 +29,10 @@ def main() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bigpanda_site.settings")
     django.setup()
-    from incidents import correlator
+    from incidents.correlation import worker
 
     while not select.select([sys.stdin], [], [], 0.01)[0]:
-        correlator.correlate_behind()
+        worker.correlate_behind()
 
 
 if __name__ == "__main__":

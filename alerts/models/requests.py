@@ -1,0 +1,36 @@
+"""Requests that are kept as they came in, and replies that are kept under idempotency keys."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class KeptRequests(models.Model):
+    """Requests of a few seconds as they came in, without their credentials, packed together (alerts.health.request_log)."""
+
+    since = models.DateTimeField()
+    until = models.DateTimeField(db_index=True)
+    size = models.PositiveIntegerField()  # bytes, as packed
+    packed = models.BinaryField()
+
+    class Meta:
+        verbose_name_plural = "kept requests"
+
+    def __str__(self) -> str:
+        return f"{self.since} to {self.until}"
+
+
+class IdempotentReply(models.Model):
+    """The reply to the first request under an idempotency key."""
+
+    key = models.UUIDField(unique=True)  # stands for the org token and the key as sent
+    request = models.UUIDField()  # stands for the payload
+    status = models.PositiveSmallIntegerField()
+    body: models.JSONField[dict[str, object] | None, dict[str, object] | None] = models.JSONField(null=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "idempotent replies"
+
+    def __str__(self) -> str:
+        return f"{self.status} at {self.created_at}"

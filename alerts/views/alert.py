@@ -1,0 +1,58 @@
+"""One alert, what its events said, and each of them as it was sent."""
+
+from __future__ import annotations
+
+import json
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from alerts.health.redaction import redacted
+from alerts.health.request_log import KEPT_FOR, payload_of
+from alerts.links import links_of
+from alerts.models import Alert, Event
+from alerts.views.history import history
+from db.keyset import page_after
+from people.access import SignedInRequest
+
+EVENTS_PER_PAGE = 100
+OTHER_LIVES = 20
+
+
+@require_safe
+def detail(request: SignedInRequest, pk: int) -> HttpResponse:
+    """`?event=` chooses the event that is shown as it was sent; the newest otherwise."""
+    alert = get_object_or_404(Alert.objects.select_related("app_key", "incident", "maintenance_plan"), pk=pk)
+    incident = alert.incident
+    # Who may see it is the incidents' own rule.
+    if incident and not type(incident).objects.visible_to(request.user).filter(pk=incident.pk).exists():
+        raise Http404("There is no such alert, or it is not for your role.")
+    events = alert.events.order_by("-occurred_at", "-pk")
+    page = page_after(events, request.GET.get("after", ""), size=EVENTS_PER_PAGE + 1)
+    lines = list(history(page.rows, is_complete=not page.next_key))
+    last_shown = lines[-1].event if page.next_key else None
+    sent = alert.events.filter(kind=Event.Kind.SENT)
+    asked_for = request.GET.get("event", "")
+    chosen = sent.filter(pk=asked_for).first() if asked_for.isdecimal() and len(asked_for) < 19 else None
+    chosen = chosen or sent.order_by("-occurred_at", "-pk").first()
+    context = {
+        "alert": alert,
+        "links": links_of(alert.tags),
+        "tags": sorted(alert.tags.items()),
+        "history": lines,
+        "older": f"{last_shown.occurred_at.isoformat()}~{last_shown.pk}" if last_shown else "",
+        "is_first_page": page.is_first,
+        "event": chosen,
+        "payload": payload_of(chosen, alert) if chosen else None,
+        "as_stored": _as_stored(chosen) if chosen else "",
+        "kept_days": KEPT_FOR.days,
+        "lives": Alert.objects.filter(identity=alert.identity).exclude(pk=pk).order_by("-life")[:OTHER_LIVES],
+    }
+    return render(request, "alerts/detail.html", context)
+
+
+def _as_stored(event: Event) -> str:
+    """An event in the words of the Alerts API, with what is stored of it."""
+    told = {"status": event.get_status_display(), "timestamp": event.occurred_at.timestamp(), **event.tags}
+    return redacted(json.dumps(told).encode())

@@ -1,0 +1,239 @@
+"""Live updates: one subscription per web process, one open stream per browser, each view of the feed made once for all who watch it.
+
+Somebody who watches is told what has changed in the views they may see, in the order it changed; nobody has to ask. A stream needs no thread and no
+database of its own: views are made in one thread, for as long as somebody watches them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import redis.asyncio
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import Error, close_old_connections
+from django.http import Http404, HttpRequest, QueryDict, parse_cookie
+
+from incidents.announce import CHANNEL
+from incidents.feed.live_view import Round, Told, WatchedView, shared_by
+from people.models import User
+
+logger = logging.getLogger(__name__)
+PATH = "/live"
+PING_SECONDS = 15
+RECHECK_SECONDS = 60  # a person who was signed out or given another role is noticed this soon
+LEAST_REST, MOST_REST = 0.25, 5.0  # seconds between two rounds
+REST = 4  # times as long as a round took: making views takes a fifth of one core
+LATELY = 5.0  # seconds; a page takes less from being made until its stream is open
+VIEWS_AT_MOST = 12  # of one stream
+BEHIND_AT_MOST = 100  # messages that a browser has not taken; it begins anew then
+
+Key = tuple[str, ...]
+
+
+@dataclass(eq=False)
+class Page:
+    """An open stream: what it watches, and what it has still to be told."""
+
+    views: set[Key]
+    incidents: set[str]
+    wants_all: bool  # to be told that something changed, whatever it was
+    waiting: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(BEHIND_AT_MOST))
+    is_lost: bool = False
+
+    def tell(self, message: bytes) -> None:
+        try:
+            self.waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            self.is_lost = True
+
+
+class Watchers:
+    """All pages of this process, and the views they watch."""
+
+    def __init__(self) -> None:
+        self.pages: set[Page] = set()
+        self.views: dict[Key, WatchedView] = {}
+        self.nudged = asyncio.Event()
+        self.changed: set[str] = set()  # keys of incidents since the last round; empty text for anything
+        self.lately: dict[str, float] = {}  # the same of the last rounds, and when
+        self.making = asyncio.Lock()
+        self.looked_at = monotonic()  # when every row of every view was last read
+
+    def nudge(self, incidents: str) -> None:
+        self.changed |= set(incidents.split(",")) if incidents else {""}
+        self.nudged.set()
+
+    async def run(self) -> None:
+        """Round by round, tell pages what has changed."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.nudged.wait(), PING_SECONDS)  # time alone changes views too: snoozes end
+            self.nudged.clear()
+            began = monotonic()
+            changed, self.changed = self.changed, set()
+            self.lately = {key: at for key, at in self.lately.items() if began - at < LATELY}
+            self.lately |= dict.fromkeys(changed, began)
+            async with self.making:
+                watched = {key for page in self.pages for key in page.views}
+                self.views = {key: view for key, view in self.views.items() if key in watched}
+                this_round = self._round(changed)
+                for key in self.views:
+                    await self._refresh(key, this_round)
+            for page in self.pages:
+                self._tell_incidents(page, changed)
+            await asyncio.sleep(rest_after(monotonic() - began))
+
+    def _round(self, changed: set[str]) -> Round:
+        """About the incidents that changed; from time to time about everything, since their owners' names, say, change too."""
+        if changed and "" not in changed and monotonic() - self.looked_at < PING_SECONDS:
+            return Round(changed)
+        self.looked_at = monotonic()
+        return Round()
+
+    async def _refresh(self, key: Key, this_round: Round) -> None:
+        """Make a view anew, and tell what has changed to those who watch it."""
+        view = self.views[key]
+        message = await _made(view, lambda: view.refresh(this_round))
+        if message is None:
+            self.changed.add("")  # what this round was to tell, the next one tells
+        elif message:
+            for page in self.pages:
+                if key in page.views:
+                    page.tell(message)
+
+    @staticmethod
+    def _tell_incidents(page: Page, changed: set[str]) -> None:
+        for incident in page.incidents & changed if "" not in changed else page.incidents:
+            page.tell(f"event: incident\ndata: {incident}\n\n".encode())
+        if changed and page.wants_all:
+            page.tell(b"event: changed\ndata:\n\n")
+
+    async def join(self, page: Page, wanted: dict[Key, WatchedView]) -> None:
+        """Let a page begin with all of its views, as they are now, and with the incidents that may have changed since it was made."""
+        async with self.making:
+            for key, view in wanted.items():
+                if key not in self.views:
+                    self.views[key] = view
+                    await self._refresh(key, Round())
+                page.tell(await _made(view, self.views[key].whole) or b"")
+            self.pages.add(page)
+            since = monotonic() - LATELY
+            self._tell_incidents(page, {key for key, at in self.lately.items() if at > since})
+
+
+watchers = Watchers()
+
+
+def rest_after(took: float) -> float:
+    """Seconds until the next round. One that was held up, as where the machine slept or the database stood, keeps nobody waiting afterwards."""
+    return min(max(LEAST_REST, REST * took), MOST_REST)
+
+
+async def _made(view: WatchedView, tell: Callable[[], Told]) -> bytes | None:
+    """The message about a view; empty where nothing has changed, None where the database could not be asked."""
+
+    def make() -> bytes:
+        try:
+            told = tell()
+        except Http404:  # its environment was deleted, or is kept for others now
+            return f"event: gone\ndata: {json.dumps(view.query)}\n\n".encode()
+        finally:
+            close_old_connections()
+        return f"event: feed\ndata: {json.dumps({'query': view.query, **told})}\n\n".encode() if told else b""
+
+    try:
+        return await asyncio.to_thread(make)
+    except Error as error:
+        logger.warning("live: a view was not made, the next round tries again: %s", error)
+        return None
+
+
+async def listen() -> None:
+    """Pass on what the channel says; connect again when the broker was gone, and look at everything then too."""
+    while settings.REDIS_URL:
+        try:
+            async with redis.asyncio.from_url(settings.REDIS_URL) as connection, connection.pubsub() as channel:
+                await channel.subscribe(CHANNEL)
+                async for message in channel.listen():
+                    data = message.get("data")
+                    watchers.nudge(data.decode() if isinstance(data, bytes) else "")
+        except (redis.RedisError, OSError) as error:
+            logger.warning("live: the broker is away, pages poll: %s", error)
+            await asyncio.sleep(1)
+
+
+async def stream(scope: Any, receive: Any, send: Any) -> None:
+    """Server-sent events for one signed-in browser: `feed` for each `view` it names, `incident` for each `incident`, and with `all`
+    `changed` at anything. Where there is no broker, 204 ends the browser's attempts.
+    """
+    user = await sync_to_async(_person)(scope)
+    if user is None or not settings.REDIS_URL:
+        await send({"type": "http.response.start", "status": 204 if user else 403, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    asked = QueryDict(scope["query_string"])
+    wanted = {shared_by(query, user): WatchedView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
+    page = Page(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]), wants_all="all" in asked)
+    gone = asyncio.create_task(_gone(receive))
+    gone.add_done_callback(lambda _: page.tell(b""))
+    try:
+        await _write(send, b"retry: 1000\nevent: ping\ndata:\n\n")
+        await watchers.join(page, wanted)
+        await _tell(page, gone, send, scope, user)
+    finally:
+        watchers.pages.discard(page)
+        gone.cancel()
+
+
+async def _tell(page: Page, gone: asyncio.Task[None], send: Any, scope: Any, user: User) -> None:
+    checked = monotonic()
+    while not gone.done() and not page.is_lost:
+        message = await _next(page)
+        await _write(send, message or b"event: ping\ndata:\n\n")
+        if monotonic() - checked > RECHECK_SECONDS:
+            checked = monotonic()
+            now = await sync_to_async(_person)(scope)
+            if now is None or now.role_id != user.role_id:
+                return
+
+
+async def _next(page: Page) -> bytes:
+    """The next message, or nothing when there was none for a while or the browser has gone."""
+    try:
+        async with asyncio.timeout(PING_SECONDS):
+            return await page.waiting.get()
+    except TimeoutError:
+        return b""
+
+
+async def _gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _write(send: Any, chunk: bytes) -> None:
+    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+def _person(scope: Any) -> User | None:
+    """Whom the stream's cookie belongs to. Its connection goes back at once: a stream lasts for hours."""
+    cookies = parse_cookie(dict(scope["headers"]).get(b"cookie", b"").decode("latin-1"))
+    request = HttpRequest()
+    request.session = SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
+    try:
+        user = get_user(request)
+        return user if isinstance(user, User) else None
+    finally:
+        close_old_connections()

@@ -1,0 +1,13 @@
+"""BPQL, the query language of search, environments and patterns (bigpanda.md §4.3).
+
+`parse(text)` gives a `Query`: a predicate on one alert, and conditions for querysets of alerts and of incidents. `BpqlError` says what is
+wrong, and where.
+"""
+
+from __future__ import annotations
+
+from bpql.errors import BpqlError
+from bpql.query import Query, Subject, parse
+from bpql.terms import fold_tags, search_text
+
+__all__ = ["BpqlError", "Query", "Subject", "fold_tags", "parse", "search_text"]

@@ -1,0 +1,399 @@
+"""Regular expressions that take time in proportion to the text, whatever they are.
+
+People write them and strangers' text meets them, so nothing here goes back and tries again: a text is read once, character by character,
+by the set of what may come next (Antimirov's partial derivatives), and the sets met so far are kept. PostgreSQL's own engine works alike
+and gets the same expression, translated; SQLite calls this one.
+
+What can be written is what every dialect means the same by: literals, `.`, classes, `\\d \\w \\s` (of ASCII) and their opposites, groups, `|`,
+`* + ? {n,m}`, `^` and `$`. Letters' cases do not count. Everything else is refused by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from bpql.errors import BpqlError
+
+REPEAT_LIMIT = 100
+SIZE_LIMIT = 500  # characters, after repeats are written out
+DEPTH_LIMIT = 20
+STATES_LIMIT = 2_000  # kept sets; what goes beyond is forgotten and found anew
+SEPARATOR = "\x1e"  # stands between the values of an alert's search text, and never in one
+SIGN = "\x1f"  # stands between a tag's name and its value there
+_DIGITS, _BLANKS = ("0", "9"), (" ", " ")
+_SHORTHANDS = {"d": (_DIGITS,), "w": (("a", "z"), _DIGITS, ("_", "_")), "s": (_BLANKS,)}
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The empty text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The beginning of the text, or its end."""
+
+    is_begin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Characters:
+    """One character out of these ranges, or out of all others."""
+
+    ranges: tuple[tuple[str, str], ...]
+    negated: bool = False
+
+    def holds(self, character: str) -> bool:
+        return any(low <= character <= high for low, high in self.ranges) != self.negated
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    parts: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    options: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """Any number of them, also none."""
+
+    of: Term
+
+
+Term = Nothing | Edge | Characters | Sequence | Either | Many
+NOTHING = Nothing()
+ANY = Characters((), negated=True)
+
+
+def _may_be_empty(term: Term, begin: bool, end: bool) -> bool:
+    match term:
+        case Nothing() | Many():
+            return True
+        case Edge():
+            return begin if term.is_begin else end
+        case Sequence():
+            return all(_may_be_empty(part, begin, end) for part in term.parts)
+        case Either():
+            return any(_may_be_empty(option, begin, end) for option in term.options)
+        case Characters():
+            return False
+
+
+def _after(term: Term, character: str, begin: bool) -> set[Term]:
+    """What may follow once the term has begun with this character."""
+    match term:
+        case Characters():
+            return {NOTHING} if term.holds(character) else set()
+        case Sequence():
+            found: set[Term] = set()
+            for place, part in enumerate(term.parts):
+                found |= {sequence_of(each, *term.parts[place + 1 :]) for each in _after(part, character, begin)}
+                if not _may_be_empty(part, begin, end=False):
+                    break
+            return found
+        case Either():
+            return set().union(*(_after(option, character, begin) for option in term.options))
+        case Many():
+            return {sequence_of(each, term) for each in _after(term.of, character, begin)}
+        case _:
+            return set()
+
+
+@dataclass(slots=True, eq=False)
+class _State:
+    terms: frozenset[Term]
+    is_found: bool
+    next: dict[str, _State] = field(default_factory=dict)
+
+
+class Automaton:
+    """Looks for an expression anywhere in a text."""
+
+    def __init__(self, term: Term) -> None:
+        self.term = term
+        self._known: dict[frozenset[Term], _State] = {}
+        self._begin = _State(frozenset([term]), _may_be_empty(term, begin=True, end=False))
+
+    def finds(self, text: str) -> bool:
+        """Whether the expression is somewhere in the casefolded text."""
+        state = self._begin
+        for character in text:
+            if state.is_found:
+                return True
+            following = state.next.get(character)
+            if following is None:
+                following = state.next[character] = self._step(state, character)
+            state = following
+        return state.is_found or any(_may_be_empty(term, begin=not text, end=True) for term in state.terms)
+
+    def _step(self, state: _State, character: str) -> _State:
+        begin = state is self._begin
+        terms = frozenset([self.term]).union(*(_after(term, character, begin) for term in state.terms))
+        if len(self._known) > STATES_LIMIT:
+            self._known.clear()
+            self._begin.next.clear()
+        if terms not in self._known:
+            self._known[terms] = _State(terms, any(_may_be_empty(term, begin=False, end=False) for term in terms))
+        return self._known[terms]
+
+
+# --- reading
+
+
+class _Reader:
+    """Reads an expression by descent. Positions in its errors count from `offset`."""
+
+    def __init__(self, text: str, offset: int) -> None:
+        self.text, self.offset, self.at, self.depth = text, offset, 0, 0
+
+    def read(self) -> Term:
+        term = self.choice()
+        if self.at < len(self.text):
+            raise self.error("This “)” closes nothing; write \\) for the character.")
+        if _size(term) > SIZE_LIMIT:
+            raise BpqlError("This regular expression is too large with its repeats written out.", self.offset)
+        return term
+
+    def error(self, message: str, back: int = 0) -> BpqlError:
+        return BpqlError(message, self.offset + min(self.at, len(self.text)) - back)
+
+    def peek(self) -> str:
+        return self.text[self.at : self.at + 1]
+
+    def take(self, expected: str = "") -> str:
+        """The next character, where it is the expected one; nothing otherwise."""
+        character = self.peek()
+        if expected and character != expected:
+            return ""
+        self.at += 1
+        return character
+
+    def choice(self) -> Term:
+        options = [self.sequence()]
+        while self.take("|"):
+            options.append(self.sequence())
+        return options[0] if len(options) == 1 else Either(tuple(options))
+
+    def sequence(self) -> Term:
+        parts: list[Term] = []
+        while (character := self.peek()) and character not in "|)":
+            parts.append(self.repeated())
+        return sequence_of(*parts)
+
+    def repeated(self) -> Term:
+        is_edge = self.peek() in "^$"
+        term = self.single()
+        while (character := self.peek()) and character in "*+?{":
+            if is_edge:
+                raise self.error("Nothing stands here that could be repeated.")
+            term = self.times(term)
+            if self.peek() and self.peek() in "*+?{":
+                raise self.error("Repeats of repeats are not supported.")
+        return term
+
+    def times(self, term: Term) -> Term:
+        match self.take():
+            case "*":
+                return Many(term)
+            case "+":
+                return sequence_of(term, Many(term))
+            case "?":
+                return Either((term, NOTHING))
+        start = self.at
+        end = self.text.find("}", start)
+        low, comma, high = self.text[start : max(end, start)].partition(",")
+        if not (low.isascii() and low.isdigit()) or (high and not (high.isascii() and high.isdigit())):
+            raise self.error("Expected a repeat like {2}, {2,} or {2,5}; write \\{ for the character.", back=1)
+        least, most = int(low), int(high or low)
+        if not least <= most <= REPEAT_LIMIT:
+            raise self.error(f"A repeat goes up to {REPEAT_LIMIT} times, and its second number is not the smaller one.")
+        self.at = end + 1
+        if _size(term) * most > SIZE_LIMIT:
+            raise self.error("This regular expression is too large with its repeats written out.")
+        further = [Many(term)] if comma and not high else [Either((term, NOTHING))] * (most - least)
+        return sequence_of(*[term] * least, *further)
+
+    def single(self) -> Term:
+        match self.take():
+            case "(":
+                return self.group()
+            case "[":
+                return self.characters()
+            case ".":
+                return ANY
+            case "^":
+                return Edge(is_begin=True)
+            case "$":
+                return Edge(is_begin=False)
+            case "\\":
+                return self.escape()
+            case "*" | "+" | "?" | "{":
+                raise self.error("Nothing stands before this repeat; write \\ before it for the character.", back=1)
+            case character:
+                return literal(character)
+
+    def group(self) -> Term:
+        if self.take("?") and not self.take(":"):
+            raise self.error("Groups are written ( ) or (?: ); lookarounds and flags are not supported.", back=1)
+        self.depth += 1
+        if self.depth > DEPTH_LIMIT:
+            raise self.error(f"Groups can be nested {DEPTH_LIMIT} deep.")
+        term = self.choice()
+        self.depth -= 1
+        if not self.take(")"):
+            raise self.error("Expected “)” to close the group.")
+        return term
+
+    def escape(self) -> Characters:
+        character = self.take()
+        if shorthand := _SHORTHANDS.get(character.lower()):
+            return Characters(shorthand, negated=character.isupper())
+        if not character or character.isalnum():
+            raise self.error(f"“\\{character}” is not supported; there are \\d, \\w and \\s.", back=len(character))
+        return Characters(((character, character),))
+
+    def characters(self) -> Characters:
+        negated = bool(self.take("^"))
+        ranges: list[tuple[str, str]] = []
+        while not ranges or self.peek() != "]":
+            if not self.peek():
+                raise self.error("Expected “]” to close the set of characters.")
+            ranges += self.range()
+        self.take("]")
+        return Characters(tuple(ranges), negated)
+
+    def range(self) -> tuple[tuple[str, str], ...]:
+        low = self.member()
+        if self.peek() != "-" or self.text[self.at + 1 : self.at + 2] in ("", "]"):
+            return low
+        self.take("-")
+        high = self.member()
+        if len(low) != 1 or len(high) != 1 or low[0][0] > high[0][1]:
+            raise self.error("A range goes from the lower character to the higher, as in a-z.", back=1)
+        return ((low[0][0], high[0][1]),)
+
+    def member(self) -> tuple[tuple[str, str], ...]:
+        character = self.take()
+        if character == "[":
+            raise self.error("Write \\[ for this character within a set.", back=1)
+        if character == "\\":
+            escaped = self.escape()
+            if escaped.negated:
+                raise self.error("Opposites are not supported within a set of characters.", back=1)
+            return escaped.ranges
+        folded = character.casefold()
+        return ((folded, folded),) if len(folded) == 1 else ((character, character),)
+
+
+def literal(text: str) -> Term:
+    return sequence_of(*(Characters(((each, each),)) for each in text.casefold()))
+
+
+def sequence_of(*parts: Term) -> Term:
+    flat: list[Term] = []
+    for part in parts:
+        if isinstance(part, Sequence):
+            flat += part.parts
+        elif not isinstance(part, Nothing):
+            flat.append(part)
+    return flat[0] if len(flat) == 1 else Sequence(tuple(flat)) if flat else NOTHING
+
+
+def _size(term: Term) -> int:
+    match term:
+        case Sequence():
+            return sum(map(_size, term.parts))
+        case Either():
+            return sum(map(_size, term.options))
+        case Many():
+            return _size(term.of)
+        case _:
+            return 1
+
+
+def read(text: str, offset: int = 0) -> Term:
+    """The expression as a term. Raises BpqlError, with positions counted from `offset`."""
+    return _Reader(text, offset).read()
+
+
+def read_wildcard(text: str) -> Term:
+    """A text in which `*` stands for any characters, and a backslash takes the next character as it is; from its beginning to its end."""
+    parts: list[Term] = [Edge(is_begin=True)]
+    characters = iter(text)
+    for character in characters:
+        if character == "*":
+            parts.append(Many(ANY))
+        else:
+            parts.append(literal(next(characters, "\\") if character == "\\" else character))
+    return sequence_of(*parts, Edge(is_begin=False))
+
+
+def longest_literal(term: Term) -> str:
+    """The longest text that is in whatever the term finds; empty where none can be told."""
+    runs = [""]
+    for part in term.parts if isinstance(term, Sequence) else (term,):
+        if (
+            isinstance(part, Characters)
+            and not part.negated
+            and len(part.ranges) == 1
+            and len(set(part.ranges[0])) == 1
+        ):
+            runs[-1] += part.ranges[0][0]
+        elif not isinstance(part, Edge):
+            runs.append("")
+    return max(runs, key=len)
+
+
+# --- for PostgreSQL
+
+
+def within_search_text(name: str | None, term: Term) -> str:
+    """As a regular expression of PostgreSQL on an alert's search text: this tag, or any, has a value in which the term is found."""
+    begin = f"{SEPARATOR}{_escaped(name)}{SIGN}" if name is not None else SIGN
+    if isinstance(term, Sequence) and term.parts[0] == Edge(is_begin=True):
+        return begin + _translated(Sequence(term.parts[1:]), f"(?<={SIGN})", f"(?={SEPARATOR})")
+    return f"{begin}[^{SEPARATOR}]*{_translated(term, f'(?<={SIGN})', f'(?={SEPARATOR})')}"
+
+
+def on_its_own(term: Term) -> str:
+    """As a regular expression of PostgreSQL on a casefolded text."""
+    return _translated(term, "^", "$")
+
+
+def _translated(term: Term, begin: str, end: str) -> str:
+    match term:
+        case Nothing():
+            return "(?:)"
+        case Edge():
+            return begin if term.is_begin else end
+        case Characters():
+            ranges = "".join(
+                _escaped(low) if low == high else f"{_escaped(low)}-{_escaped(high)}" for low, high in term.ranges
+            )
+            if term.negated:
+                return f"[^{ranges}{SIGN}{SEPARATOR}]"
+            return (
+                _escaped(term.ranges[0][0])
+                if len(term.ranges) == 1 and len(set(term.ranges[0])) == 1
+                else f"[{ranges}]"
+            )
+        case Sequence():
+            return "".join(_translated(part, begin, end) for part in term.parts)
+        case Either():
+            return f"(?:{'|'.join(_translated(option, begin, end) for option in term.options)})"
+        case Many():
+            return f"(?:{_translated(term.of, begin, end)})*"
+
+
+def _escaped(text: str) -> str:
+    return "".join(each if each.isalnum() or not each.isascii() else f"\\u{ord(each):04x}" for each in text)
+
+
+@lru_cache(maxsize=500)
+def of(term: Term) -> Automaton:
+    return Automaton(term)

@@ -1,0 +1,263 @@
+"""What a query is made of. Its text and its JSON object form (bigpanda.md §4.3) are two ways of writing the same terms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from typing import Any
+
+from bpql import regex
+from bpql.errors import BpqlError
+
+CONDITIONS_LIMIT = 200
+DEPTH_LIMIT = 20
+_RESERVED = ("AND", "OR", "IN", "NOT")
+_CONTROL = dict.fromkeys(range(32), " ")
+
+
+def fold(text: str) -> str:
+    """A text as it is compared: letters' cases do not count, and what separates values in an alert's search text is never in one."""
+    folded = text.casefold()
+    return folded if folded.isprintable() else folded.translate(_CONTROL)
+
+
+@lru_cache(10_000)
+def fold_name(text: str) -> str:
+    """A tag's name as it is compared: in capitals, which no folded value has."""
+    return fold(text).upper()
+
+
+def fold_tags(tags: Mapping[str, str | list[str]]) -> dict[str, list[str]]:
+    """An alert's values as they are compared, by the folded names of its tags."""
+    folded: dict[str, list[str]] = {}
+    for name, value in tags.items():
+        values = [fold(value)] if isinstance(value, str) else [fold(each) for each in value]
+        folded.setdefault(fold_name(name), []).extend(values)
+    return folded
+
+
+def search_text(folded: Mapping[str, Sequence[str]]) -> str:
+    """An alert's folded tags as the one text that queries look at: folded here, since databases do not agree on letters' cases.
+
+    Names stand in capitals, so that no word that is looked for in values is found in them.
+    """
+    parts = [regex.SEPARATOR]
+    for name, values in folded.items():
+        for each in values:
+            parts += name, regex.SIGN, each, regex.SEPARATOR
+    return "".join(parts)
+
+
+class Operator(StrEnum):
+    EQUAL = "="
+    NOT_EQUAL = "!="
+    ALL_EQUAL = "==="
+    IN = "IN"
+    NOT_IN = "NOT IN"
+
+    @property
+    def is_negative(self) -> bool:
+        return self in (Operator.NOT_EQUAL, Operator.NOT_IN)
+
+    @property
+    def takes_list(self) -> bool:
+        return self in (Operator.IN, Operator.NOT_IN)
+
+
+class Kind(StrEnum):
+    """Of a value; wildcard and regular expression under the names of the object form."""
+
+    PLAIN = "plain"
+    WILDCARD = "regex"
+    REGEX = "formal-regex"
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a tag is compared with: a plain text, one with wildcards, or a regular expression."""
+
+    kind: Kind
+    text: str  # a wildcard's with its backslashes
+    position: int = field(default=0, compare=False)  # of the text in the query
+
+    def __post_init__(self) -> None:
+        if self.kind is not Kind.PLAIN:
+            _ = self.term  # says what is wrong with it
+
+    @cached_property
+    def folded(self) -> str:
+        return fold(self.text)
+
+    @cached_property
+    def prefix(self) -> str | None:
+        """What comes before the only wildcard, at the end; None where it is written otherwise."""
+        if self.kind is not Kind.WILDCARD or not self.text.endswith("*") or {"*", "\\"} & set(self.text[:-1]):
+            return None
+        return fold(self.text[:-1])
+
+    @cached_property
+    def longest_piece(self) -> str:
+        """The longest text that is in whatever this finds; empty where none can be told."""
+        return regex.longest_literal(self.term)
+
+    @cached_property
+    def term(self) -> regex.Term:
+        """As an expression to be searched for. Raises BpqlError."""
+        if self.kind is Kind.REGEX:
+            return regex.read(self.text, self.position)
+        return regex.read_wildcard(self.text) if self.kind is Kind.WILDCARD else regex.literal(self.folded)
+
+    def equals(self, folded: str) -> bool:
+        """Whether a folded text is this value."""
+        return folded == self.folded if self.kind is Kind.PLAIN else regex.of(self.term).finds(folded)
+
+    def is_in(self, folded: str) -> bool:
+        """Whether a folded text has this value in it."""
+        return self.folded in folded if self.kind is Kind.PLAIN else regex.of(self.term).finds(folded)
+
+    def __str__(self) -> str:
+        if self.kind is Kind.REGEX:
+            return f"/{self.text}/"
+        return '"' + re.sub(r'["\\*]' if self.kind is Kind.PLAIN else '"', r"\\\g<0>", self.text) + '"'
+
+
+@dataclass(frozen=True)
+class Condition:
+    name: str  # as written
+    operator: Operator
+    values: tuple[Value, ...]
+    position: int = field(default=0, compare=False)
+
+    @cached_property
+    def folded_name(self) -> str:
+        return fold_name(self.name)
+
+    def __str__(self) -> str:
+        shown = f"[{', '.join(map(str, self.values))}]" if self.operator.takes_list else str(self.values[0])
+        name = (
+            self.name
+            if re.fullmatch(r"[\w.-]+", self.name) and self.name.upper() not in _RESERVED
+            else str(Value(Kind.PLAIN, self.name))
+        )
+        return f"{name} {self.operator} {shown}"
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """A bare word, looked for in descriptions, source systems, comments and every tag."""
+
+    value: Value
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True)
+class All:
+    parts: tuple[Expression, ...]
+
+    def __str__(self) -> str:
+        return " AND ".join(f"({part})" if isinstance(part, AnyOf) else str(part) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    parts: tuple[Expression, ...]
+
+    def __str__(self) -> str:
+        return " OR ".join(f"({part})" if isinstance(part, All) else str(part) for part in self.parts)
+
+
+Expression = Condition | Keyword | All | AnyOf
+EVERYTHING = All(())  # what an empty query asks for
+
+
+def joined(kind: type[All] | type[AnyOf], parts: list[Expression]) -> Expression:
+    """Parts of the same kind are taken in, so that `(a AND b) AND c` is three parts, in whatever way it is written."""
+    flat = [inner for part in parts for inner in (part.parts if isinstance(part, kind) else (part,))]
+    return flat[0] if len(flat) == 1 else kind(tuple(flat))
+
+
+def conditions(expression: Expression, depth: int = 0) -> Iterator[Condition | Keyword]:
+    """Each condition and keyword in it. Raises BpqlError where it is nested too deep."""
+    if depth > DEPTH_LIMIT:
+        raise BpqlError(f"Parentheses can be nested {DEPTH_LIMIT} deep.")
+    if isinstance(expression, All | AnyOf):
+        for part in expression.parts:
+            yield from conditions(part, depth + 1)
+    else:
+        yield expression
+
+
+def checked(expression: Expression) -> Expression:
+    """The expression itself, where it keeps the limits. Raises BpqlError."""
+    if len(list(conditions(expression))) > CONDITIONS_LIMIT:
+        raise BpqlError(f"A query can have {CONDITIONS_LIMIT} conditions.")
+    return expression
+
+
+# --- the object form
+
+
+def as_object(expression: Expression) -> dict[str, Any]:
+    """The JSON object form; empty for the query that asks for everything, a keyword under `keyword`."""
+    match expression:
+        case All() | AnyOf():
+            name = "AND" if isinstance(expression, All) else "OR"
+            return {name: [as_object(part) for part in expression.parts]} if expression.parts else {}
+        case Keyword():
+            return {"keyword": _value_as_data(expression.value)}
+        case Condition():
+            values = [_value_as_data(value) for value in expression.values]
+            return {
+                expression.operator.value: [expression.name, values if expression.operator.takes_list else values[0]]
+            }
+
+
+def from_object(data: object, depth: int = 0) -> Expression:
+    """Read the JSON object form. Raises BpqlError."""
+    if data == {}:
+        return EVERYTHING
+    if depth > DEPTH_LIMIT:
+        raise BpqlError(f"Objects can be nested {DEPTH_LIMIT} deep.")
+    if not isinstance(data, dict) or len(data) != 1:
+        raise BpqlError('Expected an object with one operator, as in {"=": ["host", "web-1"]}.')
+    name, content = next(iter(data.items()))
+    name = name.upper()
+    if name in ("AND", "OR"):
+        if not isinstance(content, list) or not content:
+            raise BpqlError(f"“{name}” takes a list of objects.")
+        return joined(All if name == "AND" else AnyOf, [from_object(each, depth + 1) for each in content])
+    if name == "KEYWORD":
+        return Keyword(_value_from_data(content))
+    return _condition_from_data("=" if name == ":" else name, content)
+
+
+def _condition_from_data(name: str, content: object) -> Condition:
+    try:
+        operator = Operator(name)
+    except ValueError:
+        known = ", ".join([*Operator, "AND", "OR"])
+        raise BpqlError(f"“{name}” is no operator; there are {known}.") from None
+    match content:
+        case [str(tag), list(values)] if tag and values and operator.takes_list:
+            return Condition(tag, operator, tuple(map(_value_from_data, values)))
+        case [str(tag), value] if tag and not operator.takes_list:
+            return Condition(tag, operator, (_value_from_data(value),))
+    raise BpqlError(f"“{name}” takes a tag and {'a list of values' if operator.takes_list else 'a value'}.")
+
+
+def _value_as_data(value: Value) -> object:
+    return value.text if value.kind is Kind.PLAIN else {"type": value.kind.value, "value": value.text}
+
+
+def _value_from_data(data: object) -> Value:
+    match data:
+        case str():
+            return Value(Kind.PLAIN, data)
+        case {"type": "regex" | "formal-regex" as kind, "value": str(text)}:
+            return Value(Kind(kind), text)
+    raise BpqlError('A value is a text, or an object with "type" (regex or formal-regex) and "value".')

@@ -1,0 +1,106 @@
+"""Finding the alert or the incident that a person names by a number, a link or a search."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404
+
+import bpql
+from alerts.models import Alert
+from incidents.explain import why_not
+from incidents.models import Incident
+from incidents.search import conditions
+from people.models import User
+
+CHOICES = 10
+LONGEST_INCIDENT_NUMBER = 12  # digits; an alert's number has more
+_LINK = re.compile(r"/(incidents|alerts)/(\d{1,19})\b")
+_NUMBER = re.compile(r"#?(\d{1,19})")
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What a text in one of the two fields stands for."""
+
+    text: str
+    found: Alert | Incident | None = None
+    choices: tuple[tuple[str, Alert | Incident], ...] = ()  # where there are several: what to ask for each
+    problem: str = ""
+
+
+def answer_for(alert: str, other: str, user: User) -> dict[str, Any]:
+    """The answer as data. Raises Http404, which says what was not found."""
+    picked, against = pick(alert, user, only_alerts=True), pick(other, user)
+    for name, each in (("alert", picked), ("other", against)):
+        if each.found is None:
+            raise Http404(f"{name}: {each.problem or 'name one, by its number'}")
+    assert isinstance(picked.found, Alert) and against.found  # noqa: S101, PT018 - for the type checker; settled just above
+    answer = why_not.ask(picked.found, against.found)
+    if answer is None:
+        raise Http404("One of the two is in no incident yet.")
+    return answer.as_data()
+
+
+def pick(text: str, user: User, *, only_alerts: bool = False) -> Picked:
+    """An alert or an incident by number or link, or those that a search finds."""
+    text = text.strip()
+    if not text:
+        return Picked(text)
+    named = _LINK.search(text) or _NUMBER.fullmatch(text)
+    if named:
+        digits = named.groups()[-1]
+        is_incident = named.group(1) == "incidents" or (
+            named.group(1) != "alerts" and len(digits) <= LONGEST_INCIDENT_NUMBER
+        )
+        return _by_number(text, int(digits), user, is_incident=is_incident, only_alerts=only_alerts)
+    return _by_search(text, user, only_alerts=only_alerts)
+
+
+def _by_number(text: str, pk: int, user: User, *, is_incident: bool, only_alerts: bool) -> Picked:
+    if not is_incident:
+        alert = visible_alerts(user).filter(pk=pk).first()
+        return Picked(text, alert) if alert else Picked(text, problem=f"There is no alert {pk}.")
+    incident = Incident.objects.visible_to(user).filter(pk=pk).first()
+    if incident is None:
+        return Picked(text, problem=f"There is no incident #{pk}.")
+    if not only_alerts:
+        return Picked(text, incident)
+    alerts = list(visible_alerts(user).filter(incident=incident).order_by("pk")[:CHOICES])
+    return (
+        Picked(text, alerts[0])
+        if len(alerts) == 1
+        else Picked(text, choices=tuple((str(each.pk), each) for each in alerts))
+    )
+
+
+def _by_search(text: str, user: User, *, only_alerts: bool) -> Picked:
+    try:
+        query = bpql.parse(text)
+        alerts = (
+            list(visible_alerts(user).filter(conditions.for_alerts(query)).order_by("-pk")[:CHOICES])
+            if only_alerts
+            else []
+        )
+        incidents = (
+            []
+            if only_alerts
+            else list(
+                Incident.objects.visible_to(user).filter(conditions.for_incidents(query)).order_by("-pk")[:CHOICES]
+            )
+        )
+    except bpql.BpqlError as error:
+        return Picked(text, problem=str(error))
+    found: list[Alert | Incident] = [*alerts, *incidents]
+    if len(found) == 1:
+        return Picked(text, found[0])
+    if not found:
+        return Picked(text, problem="Nothing is found by this.")
+    return Picked(text, choices=tuple((str(each.pk), each) for each in found))
+
+
+def visible_alerts(user: User) -> Any:
+    incidents = Incident.objects.visible_to(user)
+    return Alert.objects.select_related("app_key", "incident").filter(incident__in=incidents)

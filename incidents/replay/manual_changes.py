@@ -1,0 +1,163 @@
+"""What people did to incidents by hand, done again in a replay, whatever its rules: alerts that they put together are together.
+
+What they closed is closed, too, where a replayed incident has no other alerts than the one they closed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from alerts.events import shown
+from alerts.ingest.projection import Folded
+from incidents.correlation.candidates import Board
+from incidents.correlation.matchers import Lead
+from incidents.correlation.rollup import Gathering, Seen
+from incidents.models import Activity, CorrelationBatch, Incident
+from incidents.models.correlation_batch import Left
+
+BY_HAND = 1  # any key of a user: who it was makes no difference here
+
+
+@dataclass(slots=True, eq=False)
+class Replayed(Gathering):
+    """An incident of a replay. Of its activities it only counts how often it began to flap."""
+
+    members: list[int] = field(default_factory=list)  # alerts
+    flapped: int = 0
+
+    def note(self, kind: Activity.Kind, at: datetime, **details: Any) -> None:
+        if kind == Activity.Kind.BEGAN_TO_FLAP:
+            self.flapped += 1
+
+
+@dataclass(slots=True)
+class Known:
+    """An alert of a replay, as far as its log was followed."""
+
+    seen: Seen
+    properties: tuple[str, str]  # names of its primary and secondary property
+    folded: Folded | None = None
+    tags: str = ""  # as JSON, as they were read into `seen`
+    place: int = -1  # on the board
+
+    def look(self, folded: Folded, revision: int) -> None:
+        """See it as its log comes to by that revision."""
+        seen = self.seen
+        seen.status, seen.severity, seen.revision = folded.status, folded.severity, revision
+        seen.started_at, seen.changed_at = folded.started_at, folded.changed_at
+        seen.status_changes = json.loads(folded.status_changes)
+        if folded.tags != self.tags:
+            self.tags, seen.tags = folded.tags, json.loads(folded.tags)
+            seen.primary_value, seen.secondary_value = (shown(seen.tags.get(name, "")) for name in self.properties)
+
+
+Look = Callable[[int, Known | None, int], Known | None]
+
+
+class Hands:
+    """The incidents that people have touched, and where they are on the board."""
+
+    def __init__(self, board: Board[Replayed], alerts: dict[int, Known]) -> None:
+        self.board, self.alerts = board, alerts
+        self.homes: dict[int, int] = {}  # incident -> place
+        self.brought: dict[int, tuple[int, list[Lead]]] = {}  # emptied place -> where its matchers lead, and which
+
+    def take(self, turn: CorrelationBatch, look: Look) -> None:
+        """Do again what was done in a turn.
+
+        1. Find each incident's place, and see its alerts as far as their logs had come.
+        2. Put alerts where they were put; the matchers of an incident that was emptied go with them, and come back with them.
+        3. Count anew where alerts came or went, else only those that changed.
+        4. Close and open as it was closed and opened.
+        """
+        places: dict[int, Left] = {}
+        changed: dict[int, int] = {}  # places that lost alerts -> where the last one went
+        for left in turn.by_hand:
+            if first := self.alerts.get(left["first_alert"] or 0):
+                self.homes.setdefault(left["incident"], first.place)
+        for left in turn.by_hand:
+            alerts = [known for pk, _, revision in left["seen"] if (known := look(pk, self.alerts.get(pk), revision))]
+            alerts = [known for known in alerts if known.place >= 0]
+            if alerts or self.homes.get(left["incident"]) in self.board.gatherings:
+                place = self._home(left, alerts, places)
+                places[place] = left
+                for known in alerts:
+                    if known.place != place:
+                        changed[known.place] = place
+                        self._move(known, place)
+        touched = {*changed, *changed.values()}
+        for place in touched:
+            self._lead(place, changed.get(place))
+        for place, left in places.items():
+            self._count(place, left, turn.at, anew=place in touched)
+        for place in touched - places.keys():
+            self._count_anew(place, turn.at)
+
+    def _home(self, left: Left, alerts: list[Known], taken: dict[int, Left]) -> int:
+        """The place of an incident: where its first alert was when a person first touched it, or where most of its alerts are; else a new one."""
+        usual = [known.place for known in alerts]
+        wanted = [self.homes.get(left["incident"], -1), *sorted(set(usual), key=usual.count)[-1:]]
+        free = (place for place in wanted if place in self.board.gatherings and place not in taken)
+        place = next(free, None)
+        if place is None:
+            start = min(known.seen.started_at for known in alerts)
+            place = self.board.add(Replayed(Incident(started_at=start, changed_at=start)))
+        self.homes[left["incident"]] = place
+        return place
+
+    def _move(self, known: Known, place: int) -> None:
+        self.board.gatherings[known.place].members.remove(known.seen.pk)
+        self.board.gatherings[place].members.append(known.seen.pk)
+        known.place = place
+
+    def _lead(self, place: int, went: int | None) -> None:
+        gathering = self.board.gatherings[place]
+        if gathering.members and place in self.brought:
+            where, matchers = self.brought.pop(place)
+            for matcher in matchers:
+                if matcher.brought_from_id == place:
+                    matcher.brought_from_id = None  # it is home
+            self._take_matchers(matchers, where, place)
+        elif not gathering.members and went is not None and gathering.matchers:
+            matchers = list(gathering.matchers)
+            self.brought[place] = went, matchers
+            for matcher in matchers:
+                if matcher.brought_from_id is None:
+                    matcher.brought_from_id = place
+            self._take_matchers(matchers, place, went)
+
+    def _take_matchers(self, matchers: list[Lead], source: int, place: int) -> None:
+        if source in self.board.gatherings:
+            there = self.board.gatherings[source]
+            there.matchers = [matcher for matcher in there.matchers if matcher not in matchers]
+        gathering = self.board.gatherings[place]
+        gathering.matchers += matchers
+        gathering.matchers.sort(key=lambda each: place if each.brought_from_id is None else each.brought_from_id)
+        self.board.lead(place)
+
+    def _count(self, place: int, left: Left, at: datetime, *, anew: bool) -> None:
+        gathering = self.board.gatherings[place]
+        incident = gathering.incident
+        if anew:
+            self._count_anew(place, at)
+        else:
+            for pk in gathering.members:
+                gathering.follow(self.alerts[pk].seen)
+        if set(gathering.members) <= {pk for pk, _, _ in left["seen"]}:
+            incident.changed_at = datetime.fromisoformat(left["changed_at"])
+            if left["resolved_at"]:
+                gathering.resolve(datetime.fromisoformat(left["resolved_at"]))
+                incident.resolved_by_id = BY_HAND if left["by_hand"] else None
+            else:
+                gathering.reopen()
+        elif gathering.members:
+            gathering.settle(self.alerts[gathering.members[-1]].seen, at)
+
+    def _count_anew(self, place: int, at: datetime) -> None:
+        gathering = self.board.gatherings[place]
+        gathering.members.sort()
+        gathering.count_anew([self.alerts[pk].seen for pk in gathering.members], at)

@@ -1,0 +1,28 @@
+"""Maintenance plans: their pages, and their resources."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from incidents.api import maintenance as maintenance_api
+from incidents.maintenance import plans
+from incidents.views import maintenance
+
+app_name = "maintenance"
+urlpatterns = [
+    path("", maintenance.listing, name="list"),
+    path("/new", maintenance.new, name="new"),
+    path("/preview", maintenance.preview, name="preview"),
+    path("/<int:pk>", maintenance.detail, name="detail"),
+    path("/<int:pk>/edit", maintenance.edit, name="edit"),
+    *(
+        path(f"/<int:pk>/{deed.__name__}", maintenance.do, {"deed": deed}, name=deed.__name__)
+        for deed in (plans.stop, plans.resume, plans.delete, plans.restore)
+    ),
+]
+resources = [
+    path("v2.0/maintenance-plans", maintenance_api.Plans.as_view()),
+    path("v2.0/maintenance-plans/<str:key>", maintenance_api.Plan.as_view()),
+    path("v2.0/maintenance-plans/<str:key>/stop", maintenance_api.Stop.as_view()),
+    path("v2.0/ordered-maintenance-plans", maintenance_api.OrderedPlans.as_view()),
+]

@@ -1,0 +1,154 @@
+"""Trying patterns before they are switched on: replays of the past with their results, and what can follow from them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from incidents.models import ReplayRun, Shadow
+from incidents.models.replay import Rule
+from incidents.patterns import changes, trials
+from people.access import SignedInRequest, may_change, may_see
+from people.models import Area
+
+RUNS_SHOWN = 50
+
+
+class RangeForm(forms.Form):
+    """The last so many days, or from one day to another."""
+
+    days = forms.TypedChoiceField(
+        choices=[("", "other days"), *((days, f"last {days} day{'s' if days > 1 else ''}") for days in trials.RANGES)],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors and not cleaned.get("days"):
+            since, until = cleaned.get("since"), cleaned.get("until")
+            if not since or not until:
+                raise forms.ValidationError("Choose the last days, or the first and the last day.")
+            if since > until:
+                raise forms.ValidationError("The first day comes after the last.")
+            if until - since > trials.LONGEST:
+                raise forms.ValidationError(f"At most {trials.LONGEST.days} days can be tried at once.")
+        return cleaned
+
+    @property
+    def range(self) -> tuple[datetime, datetime]:
+        now = timezone.now()
+        if days := self.cleaned_data["days"]:
+            return now - timedelta(days=days), now
+        zone = timezone.get_current_timezone()
+        since, until = self.cleaned_data["since"], self.cleaned_data["until"]
+        begin = datetime(since.year, since.month, since.day, tzinfo=zone)
+        end = datetime(until.year, until.month, until.day, tzinfo=zone) + timedelta(days=1)
+        return begin, min(end, now)
+
+
+def start(request: SignedInRequest, rules: list[Rule], note: str) -> HttpResponse | None:
+    """Start a replay over the range that was sent, and go to its page; None where the range makes no sense, which is said."""
+    form = RangeForm(request.POST)
+    if not form.is_valid():
+        for error in (each for problems in form.errors.values() for each in problems):
+            messages.error(request, str(error))
+        return None
+    since, until = form.range
+    run = trials.replay(rules, since=since, until=until, note=note, by=request.user)
+    return redirect("patterns:try", run.pk)
+
+
+@may_see(Area.PATTERNS)
+@require_safe
+def listing(request: SignedInRequest) -> HttpResponse:
+    context = {
+        "runs": ReplayRun.objects.select_related("by")[:RUNS_SHOWN],
+        "shadows": Shadow.objects.select_related("by")[:RUNS_SHOWN],
+        "may_change": request.user.may_change(Area.PATTERNS),
+    }
+    return render(request, "patterns/tries.html", context)
+
+
+@may_see(Area.PATTERNS)
+@require_safe
+def detail(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The whole page, or while it runs its part that moves."""
+    run = get_object_or_404(ReplayRun.objects.select_related("by"), pk=pk)
+    may = request.user.may_change(Area.PATTERNS)
+    context = {
+        "run": run,
+        "pending": trials.pending(run.rules or []),
+        "may_change": may,
+        "range": RangeForm(initial={"days": 7}),
+    }
+    return render(request, "patterns/_try.html" if request.htmx.target == "try" else "patterns/try.html", context)
+
+
+@may_change(Area.PATTERNS)
+@require_POST
+def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
+    get_object_or_404(ReplayRun, pk=pk).cancel()
+    return redirect("patterns:try", pk)
+
+
+@may_change(Area.PATTERNS)
+@require_POST
+def again(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The same rules over another range."""
+    run = get_object_or_404(ReplayRun, pk=pk)
+    return start(request, run.rules or [], run.note) or redirect("patterns:try", pk)
+
+
+@may_change(Area.PATTERNS)
+@require_POST
+def enable(request: SignedInRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(ReplayRun, pk=pk)
+    return put_in_force(request, run.rules or [], back=redirect("patterns:try", pk))
+
+
+def put_in_force(request: SignedInRequest, rules: list[Rule], *, back: HttpResponse) -> HttpResponse:
+    try:
+        changed = trials.enable(rules, by=request.user)
+    except changes.EditedMeanwhile as refusal:
+        messages.error(request, str(refusal))
+        return back
+    messages.success(
+        request, "It is in force: new alerts are asked it from now on; incidents that are open stay as they are."
+    )
+    return redirect(changed[0]) if len(changed) == 1 else redirect("patterns:list")
+
+
+@may_change(Area.PATTERNS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def order(request: SignedInRequest) -> HttpResponse:
+    """Another order, by numbers: tried, or put in force at once."""
+    present = changes.in_order()
+    places: dict[int, float] = {each.pk: place for place, each in enumerate(present, 1)}
+    if request.method == "POST":
+        places = {pk: _number(request.POST.get(f"place-{pk}", ""), place) for pk, place in places.items()}
+        pks = sorted(places, key=lambda pk: places[pk])
+        rules = trials.in_other_order(pks)
+        if "save" in request.POST:
+            return put_in_force(request, rules, back=redirect("patterns:order"))
+        if answer := start(request, rules, "Another order"):
+            return answer
+    context = {"rows": [(each, places[each.pk]) for each in present], "range": RangeForm(initial={"days": 7})}
+    return render(request, "patterns/order.html", context)
+
+
+def _number(written: str, otherwise: float) -> float:
+    try:
+        return float(written)
+    except ValueError:
+        return otherwise
