@@ -16,7 +16,7 @@ _quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
 class Status(models.IntegerChoices):
-    """What an alert says of its object, in order of severity; active is everything but OK (bigpanda.md §2.8)."""
+    """What an alert says of its object, in order of severity; active is everything but OK (docs/wire-contract.md §3.8)."""
 
     OK = 0, "ok"
     ACKNOWLEDGED = 1, "acknowledged"
@@ -64,7 +64,7 @@ class IncomingEvent(NamedTuple):
 
     `tags` holds every attribute of the payload that is not structure (status, timestamp, property names, keys): text, or a list of texts.
     `occurred_at` is None when the sender gave no time; the time of receipt then stands for it.
-    `incident_identifier` is the sender's own identifier, which overrides primary and secondary property (bigpanda.md §2.1).
+    `incident_identifier` is the sender's own identifier, which overrides primary and secondary property (docs/wire-contract.md §3.1).
     `content` tells it from other events of its alert, its time apart: two events with the same content say the same.
     """
 
@@ -105,7 +105,7 @@ class IncomingEvent(NamedTuple):
         )
 
     def repeats(self, content: str | None, at: datetime) -> bool:
-        """Whether it says again what an alert's newest event, of that content and time, said (bigpanda.md §2.2)."""
+        """Whether it says again what an alert's newest event, of that content and time, said (docs/wire-contract.md §3.2)."""
         return self.content == content and (self.occurred_at is None or self.occurred_at == at)
 
     @property
@@ -125,7 +125,7 @@ class IncomingEvent(NamedTuple):
         return f"{parts} {self.secondary_property}={self.secondary_value}" if self.secondary_property else parts
 
     def identity(self, app_key_pk: int) -> str:
-        """What tells its alert from all others: the App Key, and the values as sent, trimmed and case-sensitive (engine.md, Identity)."""
+        """What tells its alert from all others: the App Key, and the values as sent, trimmed and case-sensitive (docs/how-it-works.md §2.1)."""
         if self.incident_identifier:
             return fingerprint(f"{app_key_pk}\0{self.incident_identifier}")
         values = self.primary_value, self.secondary_value
@@ -135,5 +135,5 @@ class IncomingEvent(NamedTuple):
 
 
 def shown(value: str | list[str]) -> str:
-    """A tag's value as one line of text; a multi-value tag is joined by a pipe (bigpanda.md §1.3)."""
+    """A tag's value as one line of text; a multi-value tag is joined by a pipe (docs/wire-contract.md §2.3)."""
     return value if isinstance(value, str) else " | ".join(value)

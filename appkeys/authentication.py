@@ -1,4 +1,4 @@
-"""Who sends: the org token from `Authorization: Bearer` or `?access_token=` (bigpanda.md §1.2), and the App Key it speaks for."""
+"""Who sends: the org token from `Authorization: Bearer` or `?access_token=` (docs/wire-contract.md §2.2), and the App Key it speaks for."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class HasOrgToken(BasePermission):
 
 
 class MayUseResources(BasePermission):
-    """For the old resources under /resources/v1.0 (bigpanda.md §7.2)."""
+    """For the old resources under /resources/v1.0 (docs/wire-contract.md §8.3)."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         token = request.auth

@@ -11,7 +11,7 @@ BY_VARIABLE = '"\'"$APP_KEY"\'"'  # a JSON string that closes the single quotes 
 
 @dataclass(frozen=True, slots=True)
 class TestAlert:
-    """BigPanda's own example (bigpanda.md §6), from a sender with these secrets. A secret that is not at hand is left to a shell variable."""
+    """Commands for BigPanda's own example alert (docs/wire-contract.md §7.2). A secret that is not at hand is left to a shell variable."""
 
     __test__ = False  # not for pytest
 

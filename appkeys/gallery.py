@@ -22,7 +22,7 @@ _PLACES = re.compile(r"\$(URL|HOST|APP_KEY|TOKEN)\b")
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A monitoring system: `slug` is the type in `<type>.<name>` and the word in its URL (bigpanda.md §8)."""
+    """A monitoring system: `slug` is the type in `<type>.<name>` and the word in its URL (docs/wire-contract.md §9.3)."""
 
     slug: str
     title: str

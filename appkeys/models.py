@@ -42,7 +42,7 @@ class Credential(models.Model):
 
     @classmethod
     def issue(cls, *, name: str, by: User | None = None, **properties: object) -> tuple[Self, str]:
-        """Create a credential and return it with its secret, 32 hexadecimal characters as BigPanda's own (bigpanda.md §1.2).
+        """Create a credential and return it with its secret, 32 hexadecimal characters as BigPanda's own (docs/wire-contract.md §2.2).
 
         Raises ValidationError when the name is empty, too long or taken.
         """
@@ -110,7 +110,7 @@ class AppKey(Credential):
         DEACTIVATED = "deactivated", "Deactivated"
 
     tool = models.CharField(max_length=40, default="api", editable=False)  # of appkeys.gallery
-    # `<type>.<name>`, as BigPanda names a source (bigpanda.md §6). It stays when the integration is renamed: patterns and environments name it.
+    # `<type>.<name>` (docs/wire-contract.md §7.1). Renaming the integration keeps the name, because patterns and environments refer to it.
     source_system = models.CharField(max_length=150, unique=True, blank=True, editable=False)
     first_event_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The secret from before the last rotation, which works beside the new one until its time is over.

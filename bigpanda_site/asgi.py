@@ -1,6 +1,6 @@
 """The web process: live streams and the express lane as coroutines, everything else through Django's WSGI handler in a small pool of threads.
 
-Django's own ASGI handler costs six to ten times its WSGI handler, and a stream would own a thread there (reference: performance, ecosystem §3).
+Django's own ASGI handler costs six to ten times its WSGI handler, and a stream would own a thread there (docs/how-it-works.md §3.2).
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ _KEY_IN_PATH = re.compile(r"(/configurations/alerts/oim/)[^\s\"'/?]+")
 
 
 class WithoutQueryStrings(logging.Filter):
-    """Cuts query strings out of addresses: senders that cannot set headers put their secrets there (bigpanda.md §1.2).
+    """Cuts query strings out of addresses: senders that cannot set headers put their secrets there (docs/wire-contract.md §2.2).
 
-    And the App Key out of the addresses of mappings, where BigPanda has it in the path (bigpanda.md §8).
+    And the App Key out of the addresses of mappings, where BigPanda has it in the path (docs/wire-contract.md §9.2).
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -285,7 +285,7 @@ ALERTS_PER_INCIDENT = env.int("CONSOLE_ALERTS_PER_INCIDENT", default=300)
 FLAPPING_CHANGES = env.int("CONSOLE_FLAPPING_CHANGES", default=4)
 FLAPPING_WINDOW = timedelta(minutes=env.float("CONSOLE_FLAPPING_MINUTES", default=60))
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 25_000  # as many alerts of one incident can be chosen at once
-DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # bigpanda.md §1.3: 6 MB per payload
+DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # docs/wire-contract.md §2.4: 6 MB per payload
 
 # --- API
 REST_FRAMEWORK = {

@@ -1,4 +1,4 @@
-"""BPQL, the query language of search, environments and patterns (bigpanda.md §4.3).
+"""BPQL, the query language of search, environments and patterns (docs/wire-contract.md §5.4).
 
 `parse(text)` gives a `Query`: a predicate on one alert, and conditions for querysets of alerts and of incidents. `BpqlError` says what is
 wrong, and where.

@@ -1,4 +1,4 @@
-"""A query's text read into terms (bigpanda.md §4.3). AND binds tighter than OR; keywords that follow one another must all be found."""
+"""A query's text read into terms (docs/wire-contract.md §5.4). AND binds tighter than OR; keywords that follow one another must all be found."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Query:
         return str(self.expression)
 
     def as_object(self) -> dict[str, Any]:
-        """The JSON object form (bigpanda.md §4.3)."""
+        """The JSON object form (docs/wire-contract.md §5.4)."""
         return as_object(self.expression)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a query is made of. Its text and its JSON object form (bigpanda.md §4.3) are two ways of writing the same terms."""
+"""What a query is made of. Its text and its JSON object form (docs/wire-contract.md §5.4) are two ways of writing the same terms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One at a time: whoever changes incidents holds their correlation domain (engine.md, Correlation). By default there is one domain for everything."""
+"""The correlation lock: a process holds the lock while it changes the grouping of incidents (docs/how-it-works.md §4.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The console's administration as JSON, in the shapes of BigPanda's API (bigpanda.md §6)."""
+"""The console's administration as JSON, in the shapes of BigPanda's API (docs/wire-contract.md §7.5)."""
 
 from __future__ import annotations
 

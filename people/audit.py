@@ -1,4 +1,4 @@
-"""The audit log: every administrative change says who, what, and each property's old and new value (bigpanda.md §6)."""
+"""The audit log: every administrative change says who, what, and each property's old and new value (docs/wire-contract.md §7.5)."""
 
 from __future__ import annotations
 

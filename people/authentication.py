@@ -1,4 +1,4 @@
-"""Whose script speaks: the personal API key from `Authorization: Bearer BPU…` (bigpanda.md §1.2), for every route under /resources."""
+"""Whose script speaks: the personal API key from `Authorization: Bearer BPU…` (docs/wire-contract.md §2.2), for every route under /resources."""
 
 from __future__ import annotations
 

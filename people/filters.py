@@ -39,7 +39,7 @@ class AuditFilter(forms.Form):
     q = forms.CharField(required=False, max_length=200)
     who = forms.CharField(required=False, max_length=300)
     what = forms.CharField(required=False, max_length=60)
-    changeType = forms.ChoiceField(  # noqa: N815 - its name on the wire, bigpanda.md §6
+    changeType = forms.ChoiceField(  # noqa: N815 - its name on the wire, docs/wire-contract.md §7.5
         required=False,
         choices=AuditEntry.Change.choices,
         error_messages={"invalid_choice": f"Choose one of: {', '.join(AuditEntry.Change.values)}."},

@@ -9,7 +9,7 @@ SUFFIX = 4
 
 
 def draw(prefix: str = "") -> str:
-    """A new secret: 128 random bits as 32 hexadecimal characters, as BigPanda's own (bigpanda.md §1.2)."""
+    """A new secret: 128 random bits as 32 hexadecimal characters, as BigPanda's own (docs/wire-contract.md §2.2)."""
     return prefix + secrets.token_hex(16)
 
 

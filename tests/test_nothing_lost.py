@@ -1,4 +1,4 @@
-"""Promises 1 and 2 of engine.md, on a whole console whose processes are killed under load."""
+"""Promises 1 and 2 of docs/how-it-works.md §1, on a whole console whose processes are killed under load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Alerts API: POST /data/v2/alerts, as BigPanda's senders know it (bigpanda.md §1)."""
+"""The Alerts API: POST /data/v2/alerts, as BigPanda's senders know it (docs/wire-contract.md §2)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SUCCESS = {"response": {"status": "success"}}
 
 
 class VerbNotSupported(APIException):
-    status_code = HTTPStatus.NOT_IMPLEMENTED  # as BigPanda answers a wrong verb, bigpanda.md §1.4
+    status_code = HTTPStatus.NOT_IMPLEMENTED  # as BigPanda answers a wrong verb, docs/wire-contract.md §2.5
 
 
 class DatabaseAway(APIException):
@@ -108,7 +108,7 @@ class Alerts(AlertsAPI):
 
 
 def error_body(status: int, messages: list[str]) -> dict[str, object]:
-    """The superset of BigPanda's error envelopes, old and new, so that every known client finds its message (bigpanda.md §1.4)."""
+    """The superset of BigPanda's error envelopes, old and new, so that every known client finds its message (docs/wire-contract.md §2.5)."""
     first = messages[0]
     return {
         "status": int(status),

@@ -1,4 +1,4 @@
-"""The mappings over BigPanda's API: /configurations/alerts/oim/{app_key}, org token, and routes for versions, diff and restore (bigpanda.md §8)."""
+"""Routes for mappings: /configurations/alerts/oim/{app_key}, its versions, their differences, and restoring (docs/wire-contract.md §9.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much may be asked in how long: events of an App Key, off by default, and requests for some resources (bigpanda.md §1.6, §3.1, §7)."""
+"""Rate limits: events of an App Key, off by default, and requests for some resources (docs/wire-contract.md §2.7)."""
 
 from __future__ import annotations
 

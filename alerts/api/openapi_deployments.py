@@ -1,4 +1,4 @@
-"""Deployments in the OpenAPI document: the two calls that BigPanda's clients make of them (bigpanda.md §7.5)."""
+"""Deployments in the OpenAPI document: the two calls that BigPanda's clients make of them (docs/wire-contract.md §8.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tools' own webhooks: POST /oim/<tool>/alerts, and /data/integrations/<tool> as of old (bigpanda.md §1.1, §8).
+"""The tools' own webhooks: POST /oim/<tool>/alerts, and /data/integrations/<tool> as of old (docs/wire-contract.md §2.1, §9.1).
 
 Senders for PagerDuty and Opsgenie find those services' own routes and replies.
 """
@@ -37,7 +37,7 @@ from alerts.wire.validation import Judged, named_app_key
 from appkeys.authentication import OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import AppKey
 
-# Both shapes that BigPanda's newest and oldest texts promise (bigpanda.md §1.4, §8).
+# Both shapes that BigPanda's newest and oldest texts promise (docs/wire-contract.md §2.5, §9.1).
 SUCCESS: dict[str, object] = {"status": 201, "data": {}, "response": {"status": "success"}}
 FORM = "application/x-www-form-urlencoded"
 
@@ -161,7 +161,7 @@ class Webhook(Door):
 
 
 class MappedAlerts(Door, Alerts):
-    """/oim/api/alerts: the Alerts API, unless the App Key has a mapping (bigpanda.md §1.1)."""
+    """/oim/api/alerts: the Alerts API, unless the App Key has a mapping (docs/wire-contract.md §2.1)."""
 
     def post(self, request: Request) -> Response:
         app_key = app_keys_of(request)(sent_key(request))

@@ -1,4 +1,4 @@
-"""Group commit: requests that arrive while a write runs are written together by the next one (engine.md, Ingest).
+"""Group commit: requests that arrive while a write runs are written together by the next one (docs/how-it-works.md §3.3).
 
 A lone request never waits. No thread takes part: all runs on the loop that reads the requests.
 """

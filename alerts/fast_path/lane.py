@@ -1,4 +1,4 @@
-"""The express lane for what is plainly right: it stores alerts straight from the wire (engine.md, Ingest, door 2; bigpanda_site.http_protocol).
+"""The express lane for what is plainly right: it stores alerts straight from the wire (docs/how-it-works.md §3.2; bigpanda_site.http_protocol).
 
 Whatever it is not sure of it leaves to door 1 (alerts.api.alerts): unknown credentials, unusual headers, repairs, rejects,
 errors. So all wording lives there.

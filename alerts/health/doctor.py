@@ -16,7 +16,7 @@ from appkeys.gallery import Tool
 from appkeys.models import AppKey
 from people.templatetags.console_tags import in_words
 
-GUIDELINE = 300  # events an hour: "a few hundred", beyond which BigPanda suspects a misconfiguration (bigpanda.md §1.6)
+GUIDELINE = 300  # events an hour: "a few hundred", beyond which BigPanda suspects a misconfiguration (docs/wire-contract.md §2.7)
 SHOWN, LOOKED_BACK = timedelta(hours=48), timedelta(days=14)
 OFTEN = 0.2  # of its events: so many duplicates or rejects are worth a word
 SKEW = timedelta(seconds=90)

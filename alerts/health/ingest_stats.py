@@ -1,4 +1,4 @@
-"""How much each App Key sends, and what had to be repaired in it: counted in memory, written every few seconds (engine.md, Identity, dedup, order).
+"""How much each App Key sends, and what had to be repaired in it: counted in memory, written every few seconds (docs/how-it-works.md §2.2).
 
 A process that is killed loses the counts of its last seconds; a lost count is no lost event.
 """

@@ -102,7 +102,7 @@ class Life:
         )
 
     def take(self, event: IncomingEvent, received_at: datetime) -> bool:
-        """Take a further event; False when it is a duplicate, and nothing changed (bigpanda.md §2.2, engine.md).
+        """Take a further event; False when it is a duplicate, and nothing changed (docs/wire-contract.md §3.2, docs/how-it-works.md §2.2).
 
         With a time of its own, it is a duplicate of any stored event with that time and content; without one, of the newest event with that content.
         The newest event decides; a late one joins the history, and the state is folded again from the log.

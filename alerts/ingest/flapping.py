@@ -1,4 +1,4 @@
-"""What flaps: an alert whose status changed more often within a while than the settings allow (bigpanda.md §2.7)."""
+"""What flaps: an alert whose status changed more often within a while than the settings allow (docs/wire-contract.md §3.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From events to alerts: identity, duplicates, order, reopening (bigpanda.md §2, engine.md). Every accepted event is committed on return."""
+"""Ingest events into alerts: identity, duplicates, order, reopening (docs/wire-contract.md §3, docs/how-it-works.md §2).
+
+Every accepted event is committed when a function of this module returns.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,7 @@ class _Batch:
         return Outcome.ACCEPTED if is_taken else Outcome.DUPLICATE
 
     def _begins_anew(self, known: Folded, event: IncomingEvent) -> bool:
-        """Whether the event is the newest, active, and comes later after the end than the reopen window allows (bigpanda.md §2.5)."""
+        """Whether the event is the newest, active, and comes later after the end than the reopen window allows (docs/wire-contract.md §3.5)."""
         if known.ended_at is None or event.status == Status.OK:
             return False
         at = event.occurred_at or max(self.received_at, known.last_event_at)
@@ -156,7 +159,7 @@ class _Batch:
 
 
 def say_there_is_work() -> None:
-    # The marked door of house.md: the one place where alerts speak to incidents, and only to say that there is work.
+    # The only import from alerts to incidents (CONTRIBUTING.md, Layout): after the commit, say that there is work.
     from incidents.correlation.tasks import correlate_behind
 
     correlate_behind.delay()

@@ -1,4 +1,4 @@
-"""What an alert is now: the fold of its log in order of time (engine.md, Identity, dedup, order). Pure."""
+"""What an alert is now: the fold of its log in order of time (docs/how-it-works.md §2.3). Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mapping of an App Key: which one counts, its versions, and what it makes of a payload (bigpanda.md §8)."""
+"""The mapping of an App Key: which one counts, its versions, and what it makes of a payload (docs/wire-contract.md §9.2)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 
 class Mapping(models.Model):
-    """One version of how an App Key's payloads become alerts: the configuration object of BigPanda's Open Integration Manager (bigpanda.md §8).
+    """A version of an App Key's mapping: a configuration object as in BigPanda's Open Integration Manager (docs/wire-contract.md §9.2).
 
     Versions are only added; the one that counts is current, and none is where the payloads are read as the tool's own.
     """

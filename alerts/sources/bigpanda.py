@@ -1,4 +1,4 @@
-"""The Alerts API's own payload, single and batch (bigpanda.md §1.3)."""
+"""The Alerts API's own payload, single and batch (docs/wire-contract.md §2.3)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _status(value: object) -> Status:
 
 
 def _primary(item: dict[str, Any], tags: Tags, notes: list[Note]) -> str:
-    """The tag that names the object: the one `primary_property` points at, else host, service, application or device (bigpanda.md §2.1)."""
+    """The tag that names the object: the one `primary_property` points at, else host, service, application or device (docs/wire-contract.md §3.1)."""
     named = _property_name(item, "primary_property", tags, notes)
     for name in (named, *PRIMARY):
         if tags.get(name):

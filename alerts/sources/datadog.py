@@ -1,4 +1,4 @@
-"""Datadog's webhook integration, with the payload of our setup, which is BigPanda's own (bigpanda.md §8)."""
+"""Datadog's webhook integration, with the payload of our setup, which is BigPanda's own (docs/wire-contract.md §9.3)."""
 
 from __future__ import annotations
 

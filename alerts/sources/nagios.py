@@ -45,7 +45,7 @@ KNOWN = frozenset(
 
 
 def normalize(payload: object) -> list[AlertObject]:
-    """One alert for each host or service that is spoken of: identity is host and service (bigpanda.md §8)."""
+    """One alert for each host or service that is spoken of: identity is host and service (docs/wire-contract.md §9.3)."""
     body = an_object(payload)
     if "events" not in body:
         return [_alert(body)]

@@ -1,4 +1,4 @@
-"""The generic mapper: any payload, by a configuration object of BigPanda's Open Integration Manager (bigpanda.md §8). Pure."""
+"""The generic mapper: any payload, by a configuration object of BigPanda's Open Integration Manager (docs/wire-contract.md §9.2). Pure."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _property(named: object, tags: dict[str, Any], item: object, payload: object
 
 
 def _status(config: Config, item: object, payload: object, used: set[str]) -> str:
-    """The sources are tried in order; the first value that the map knows decides (bigpanda.md §8)."""
+    """The sources are tried in order; the first value that the map knows decides (docs/wire-contract.md §9.2)."""
     statuses = config.get("status") or {}
     known = {
         str(value).strip().lower(): status
@@ -147,7 +147,7 @@ def _text(value: object) -> str:
 
 
 def check(config: object, sample: object) -> dict[str, Any]:
-    """The configuration as it will be kept. Raises BadConfig; every field that it names must be in the sample (bigpanda.md §8)."""
+    """The configuration as it will be kept. Raises BadConfig; every field that it names must be in the sample (docs/wire-contract.md §9.2)."""
     if not isinstance(config, dict):
         raise BadConfig("config", "must be an object")
     for name in FLAGS:

@@ -1,4 +1,4 @@
-"""PRTG's HTTP action, a form with the fields of BigPanda's own setup (bigpanda.md §8)."""
+"""PRTG's HTTP action, a form with the fields of BigPanda's own setup (docs/wire-contract.md §9.3)."""
 
 from __future__ import annotations
 

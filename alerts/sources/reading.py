@@ -9,10 +9,10 @@ from typing import Any
 from alerts.events import EventRejected
 from alerts.sources.bigpanda import STRUCTURE
 
-# An alert as the Alerts API takes it (bigpanda.md §1.3), which is what every source makes of its tool's payload.
+# An alert as the Alerts API takes it (docs/wire-contract.md §2.3), which is what every source makes of its tool's payload.
 AlertObject = dict[str, Any]
 
-# What tools call their severities. Active and not known means critical (bigpanda.md §8, `default_to`).
+# What tools call their severities. Active and not known means critical (docs/wire-contract.md §9.3, `default_to`).
 SEVERITIES = {
     **dict.fromkeys(("critical", "crit", "page", "fatal", "emergency", "disaster", "high", "error", "down", "p1", "p2", "sev1"), "critical"),
     **dict.fromkeys(("warning", "warn", "average", "medium", "moderate", "minor", "low", "info", "information", "informational"), "warning"),

@@ -6,7 +6,7 @@ from alerts.sources.reading import AlertObject, an_object, mapping, required, sa
 
 
 def normalize(payload: object) -> list[AlertObject]:
-    """The report and the result's host are the identity, so that each firing is one alert and not a new one (bigpanda.md §1.5)."""
+    """The report and the result's host are the identity, so that each firing is one alert and not a new one (docs/wire-contract.md §9.3)."""
     name = required(an_object(payload), "search_name")
     result = mapping(payload, "result")
     host = text(result, "host", "dest", "src")

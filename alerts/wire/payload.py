@@ -1,4 +1,4 @@
-"""From the bytes of a request to JSON: any content type, gzip, 6 MB at most (bigpanda.md §1.3). Every refusal says what is wrong."""
+"""From the bytes of a request to JSON: any content type, gzip, 6 MB at most (docs/wire-contract.md §2.4). Every refusal says what is wrong."""
 
 from __future__ import annotations
 

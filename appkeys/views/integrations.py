@@ -192,7 +192,7 @@ def _context(
 
 
 def _traffic(app_key: AppKey) -> dict[str, Any]:
-    """What it sent in the last 24 hours, and its busiest hour beside BigPanda's guideline (bigpanda.md §1.6)."""
+    """What it sent in the last 24 hours, and its busiest hour beside BigPanda's guideline (docs/wire-contract.md §2.7)."""
     since = timezone.now() - timedelta(hours=24)
     hours = app_key.traffic.filter(hour__gte=since).annotate(events=F("accepted") + F("duplicates"))
     totals: dict[str, Any] = hours.aggregate(

@@ -1,4 +1,4 @@
-"""Merging incidents, splitting alerts out, moving them: groupings made by hand, which correlation never undoes (issue 4, By hand).
+"""Merging incidents, splitting alerts out, moving them: groupings made by hand, which correlation never undoes (docs/how-it-works.md §8.2).
 
 Each is told on both sides, and undone as one; what an incident was merged into is where its URL leads meanwhile.
 """

@@ -17,7 +17,7 @@ from incidents.environments import placement
 from incidents.models import Activity, Incident, Priority
 from people.models import User
 
-LONGEST_SNOOZE = timedelta(days=90)  # bigpanda.md §4.2
+LONGEST_SNOOZE = timedelta(days=90)  # docs/wire-contract.md §5.2
 TOO_LONG = "A snooze can last 90 days at most. Choose an earlier time."
 _SET = 1000  # incidents that wake in one transaction
 
@@ -93,7 +93,7 @@ class Unassign(Action):
 
 @dataclass(frozen=True)
 class Snooze(Action):
-    """Put it aside until a time, or until something changes: a new alert, a worse status, or a reopening (bigpanda.md §4.2)."""
+    """Put it aside until a time, or until something changes: a new alert, a worse status, or a reopening (docs/wire-contract.md §5.2)."""
 
     until: datetime
     wakes_on_update: bool = False

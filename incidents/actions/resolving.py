@@ -25,7 +25,7 @@ from people.models import User
 
 @dataclass(frozen=True)
 class Resolve(Action):
-    """Close an incident and end its active alerts; an event newer than this moment reopens it (engine.md, Identity, dedup, order).
+    """Close an incident and end its active alerts; an event newer than this moment reopens it (docs/how-it-works.md §2.4).
 
     Undone, each alert it ended is again what its senders say, and the incident with them.
     """
@@ -159,7 +159,7 @@ class Reopen(Action):
 
 @dataclass(frozen=True)
 class ResolveAlerts(Action):
-    """End some alerts by hand and leave the others; an incident of which none is left active resolves with them (bigpanda.md §7.1, batch-resolve)."""
+    """End some alerts by hand and leave the others; an incident of which none is left active resolves with them (docs/wire-contract.md §8.2)."""
 
     alerts: tuple[int, ...]
     comment: str = ""
@@ -202,7 +202,7 @@ def resolve_alerts(alerts: Iterable[int], *, by: User, comment: str = "") -> Out
 def end_alerts(incident: Incident, *, by: Actor, comment: str = "") -> Activity:
     """End every active alert of an incident, which resolves with them. Raises InvalidTransition where it is resolved already.
 
-    How a script resolves: to correlation it is as if the senders had said ok, for no person closed it (bigpanda.md §7.2).
+    How a script resolves: to correlation it is as if the senders had said ok, for no person closed it (docs/wire-contract.md §8.3).
     """
     alerts = tuple(Alert.objects.filter(incident=incident).values_list("pk", flat=True))
     return perform(ResolveAlerts(alerts, comment), incident, by=by)

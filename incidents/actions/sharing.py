@@ -1,4 +1,4 @@
-"""Telling others of an incident: people of the console, and whoever has an e-mail address (bigpanda.md §4.2)."""
+"""Telling others of an incident: people of the console, and whoever has an e-mail address (docs/wire-contract.md §5.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Incident tags: what people write on incidents themselves (bigpanda.md §5, Incident tags)."""
+"""Incident tags: what people write on incidents themselves (docs/wire-contract.md §6.3)."""
 
 from __future__ import annotations
 

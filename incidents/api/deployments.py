@@ -1,4 +1,4 @@
-"""POST /data/events/deployments/start and /end, as BigPanda's own clients, Ansible and Ruby send them (bigpanda.md §7.5)."""
+"""POST /data/events/deployments/start and /end, as BigPanda's own clients, Ansible and Ruby send them (docs/wire-contract.md §8.5)."""
 
 from __future__ import annotations
 

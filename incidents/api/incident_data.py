@@ -1,4 +1,4 @@
-"""Incidents in the shape of BigPanda's Incidents API v2 (bigpanda.md §7.1): statuses capitalised, times in seconds, keys as text."""
+"""Incidents in the shape of BigPanda's Incidents API v2 (docs/wire-contract.md §8.2): statuses capitalised, times in seconds, keys as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Incidents and alerts in the shape of BigPanda's Incidents API v1 (bigpanda.md §7.2, §7.3): statuses in lower case, times in seconds."""
+"""Incidents and alerts in the shape of BigPanda's Incidents API v1 (docs/wire-contract.md §8.3, §8.4): statuses in lower case, times in seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from incidents.api.incident_data import seconds
 from incidents.models import Incident
 
 DESCRIPTION = "description"
-DESCRIPTION_LIMIT = 2048  # bigpanda.md §7.3
+DESCRIPTION_LIMIT = 2048  # docs/wire-contract.md §8.4
 
 
 def incident(incident: Incident, *, alerts: list[dict[str, Any]] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Incidents under /resources/v2.0/environments/{env}/incidents, for BigPanda's clients (bigpanda.md §7.1)."""
+"""Incidents under /resources/v2.0/environments/{env}/incidents, for BigPanda's clients (docs/wire-contract.md §8.2)."""
 
 from __future__ import annotations
 

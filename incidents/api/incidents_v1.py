@@ -1,4 +1,4 @@
-"""Incidents under /resources/v1.0/incidents, for scripts that come with an org token (bigpanda.md §7.2)."""
+"""Incidents under /resources/v1.0/incidents, for scripts that come with an org token (docs/wire-contract.md §8.3)."""
 
 from __future__ import annotations
 

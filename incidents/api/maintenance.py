@@ -1,4 +1,4 @@
-"""Maintenance plans under /resources, as BigPanda's API has them (bigpanda.md §5): times in seconds, conditions as objects."""
+"""Maintenance plans under /resources, as BigPanda's API has them (docs/wire-contract.md §6.2): times in seconds, conditions as objects."""
 
 from __future__ import annotations
 

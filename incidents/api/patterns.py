@@ -1,4 +1,4 @@
-"""Correlation patterns under /resources (bigpanda.md §3.1)."""
+"""Correlation patterns under /resources (docs/wire-contract.md §4.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which incident an alert belongs to, and why (engine.md, Correlation; bigpanda.md §3.2).
+"""Which incident an alert belongs to, and why (docs/how-it-works.md §4.2; docs/wire-contract.md §4.2).
 
 Pure: live correlation and the replay over the past call the same `Matches` and `decide`. What did not match is only judged
 when somebody asks why (incidents.explain.considered): from the log and the rules of then it comes out the same.

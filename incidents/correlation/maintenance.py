@@ -1,7 +1,7 @@
 """Which alerts are in maintenance, by which plan: judged in the turn of correlation that sees an update, and noted with it, so that replays know.
 
 An alert that matches a plan and was received or updated while that runs is in maintenance; afterwards it stays there until a new update says that
-it is active (bigpanda.md §5). What the incident makes of it is the gathering's matter (incidents.correlation.rollup).
+it is active (docs/wire-contract.md §6.2). What the incident makes of it is the gathering's matter (incidents.correlation.rollup).
 """
 
 from __future__ import annotations

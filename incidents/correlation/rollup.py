@@ -329,7 +329,7 @@ class Gathering:
         self.matchers_changed = True
 
     def _wake(self, why: str, at: datetime) -> None:
-        """End a snooze that was to last until something changes (bigpanda.md §4.2)."""
+        """End a snooze that was to last until something changes (docs/wire-contract.md §5.2)."""
         incident = self.incident
         if incident.snoozed_until and incident.wakes_on_update:
             incident.snoozed_until = incident.snoozed_by = None
@@ -385,7 +385,7 @@ class Gathering:
             self.note(Activity.Kind.ALERTS_JOINED, at, count=len(self.joined), identifiers=names)
 
     def _entitle(self, alert: Seen) -> None:
-        """One alert: primary value, then secondary value. Several: what they share, then what differs (bigpanda.md §3.2)."""
+        """One alert: primary value, then secondary value. Several: what they share, then what differs (docs/wire-contract.md §4.2)."""
         incident = self.incident
         primaries, secondaries = incident.names
         if incident.alerts_count == 1:

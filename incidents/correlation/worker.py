@@ -1,4 +1,4 @@
-"""Bring incidents up to date with alerts: level-triggered, in groups, one at a time per domain (engine.md, Correlation)."""
+"""Bring incidents up to date with alerts: level-triggered, in groups, one at a time per domain (docs/how-it-works.md §4)."""
 
 from __future__ import annotations
 
@@ -290,7 +290,7 @@ class _Group:
 
 
 def calm_down() -> int:
-    """End the flapping of incidents none of whose alerts flaps any more; returns how many there were (bigpanda.md §2.7)."""
+    """End the flapping of incidents none of whose alerts flaps any more; returns how many there were (docs/wire-contract.md §3.7)."""
     now = timezone.now()
     if not Incident.objects.filter(flapping=True, flapping_until__lte=now).exists():
         return 0

@@ -21,12 +21,12 @@ from incidents.search import conditions
 from people.models import User
 
 STATUSES = {status.name.lower(): status for status in reversed(Status) if status is not Status.OK}
-TEXT_LIMIT = 2000  # characters, as of the API (bigpanda.md §4.3)
+TEXT_LIMIT = 2000  # characters, as of the API (docs/wire-contract.md §5.4)
 ME, NOBODY = "me", "nobody"
 
 
 class Sort(StrEnum):
-    """The orders that a person can choose (bigpanda.md §4.1)."""
+    """The orders that a person can choose (docs/wire-contract.md §5.1)."""
 
     URGENCY = "urgency"
     CHANGE = "last_change"

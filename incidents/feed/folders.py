@@ -113,7 +113,7 @@ def _nothing() -> Tally:
 
 
 class Emptiness(models.TextChoices):
-    """Why a feed shows nothing (console.md §7). Silence is never mistaken for breakage."""
+    """Why a feed shows nothing (docs/how-it-works.md §11.2). Silence is never mistaken for breakage."""
 
     FIRST_RUN = "first_run"  # no App Key yet
     NOTHING_RECEIVED = "nothing_received"  # a key, but never an event

@@ -12,7 +12,7 @@ from incidents.models import MaintenancePlan
 
 State = MaintenancePlan.State
 PROPERTIES = ("name", "condition", "starts_at", "ends_at", "description")
-ONCE_RUNNING = ("ends_at",)  # what may still be changed then (bigpanda.md §5)
+ONCE_RUNNING = ("ends_at",)  # what may still be changed then (docs/wire-contract.md §6.2)
 _WRITTEN = "%Y-%m-%dT%H:%M"
 
 

@@ -19,7 +19,7 @@ class ActivityManager(models.Manager["Activity"]):
 
 
 class Activity(models.Model):
-    """One line of an incident's history (types as in bigpanda.md §4.2)."""
+    """One line of an incident's history (types as in docs/wire-contract.md §5.3)."""
 
     class Kind(models.TextChoices):
         CREATED = "incident_created", "Incident created"

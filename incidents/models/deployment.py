@@ -16,7 +16,7 @@ from incidents.models.incident import Incident
 
 BEFORE = timedelta(
     hours=4
-)  # how long before an incident a deployment may still have caused it, as changes in bigpanda.md §3.3
+)  # how long before an incident a deployment may still have caused it, as changes in docs/wire-contract.md §4.3
 
 
 class DeploymentQuerySet(models.QuerySet["Deployment"]):
@@ -32,7 +32,7 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
 
 
 class Deployment(models.Model):
-    """One version of a component, rolled out on some hosts: in progress until a matching end (bigpanda.md §7.5)."""
+    """One version of a component, rolled out on some hosts: in progress until a matching end (docs/wire-contract.md §8.5)."""
 
     class Status(models.TextChoices):
         IN_PROGRESS = "start", "In progress"

@@ -20,7 +20,7 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
 
 
 class Environment(models.Model):
-    """A named BPQL query over incidents (bigpanda.md §5). Which incidents are in it is kept with them, as Membership."""
+    """A named BPQL query over incidents (docs/wire-contract.md §6.1). Which incidents are in it is kept with them, as Membership."""
 
     name = models.CharField(max_length=80)
     description = models.TextField(blank=True, default="", max_length=500)

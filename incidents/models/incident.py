@@ -62,7 +62,7 @@ class IncidentQuerySet(QuerySet["Incident"]):
         return self.open().exclude(snoozed_until__gt=timezone.now()).exclude(maintenance=Maintenance.ACTIVE)
 
     def unhandled(self) -> Self:
-        """Active, nobody's yet, and nobody was told of it (bigpanda.md §4.1)."""
+        """Active, nobody's yet, and nobody was told of it (docs/wire-contract.md §5.1)."""
         return self.active().filter(assignee=None, shared_count=0)
 
     def snoozed(self) -> Self:
@@ -111,7 +111,7 @@ class Incident(models.Model):
         default=dict
     )  # tags that all its alerts have with one value
     first_alert = models.BigIntegerField(null=True)  # the alert that opened it, whose start windows count from
-    flapping = models.BooleanField(default=False)  # while one of its alerts does (bigpanda.md §2.7)
+    flapping = models.BooleanField(default=False)  # while one of its alerts does (docs/wire-contract.md §3.7)
     flapping_until = models.DateTimeField(null=True)  # when that ends by itself, unless a status changes again
     flapping_changes = models.PositiveIntegerField(default=0)  # of status, of the alert that flaps most
     started_at = models.DateTimeField()  # of its earliest alert
@@ -207,7 +207,7 @@ class Incident(models.Model):
 
     @property
     def correlation_matchers_log(self) -> list[list[dict[str, Any]]]:
-        """The patterns that all its alerts matched, one set after another as alerts narrowed them, the present one last (bigpanda.md §3.2).
+        """The patterns that all its alerts matched, one set after another as alerts narrowed them, the present one last (docs/wire-contract.md §4.2).
 
         Reads `matchers` and their patterns, which a list of incidents had better prefetch.
         """

@@ -1,4 +1,4 @@
-"""Maintenance plans: times in which certain alerts are expected, and call nobody (bigpanda.md §5)."""
+"""Maintenance plans: times in which certain alerts are expected, and call nobody (docs/wire-contract.md §6.2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEPT_FOR = timedelta(days=60)  # after its end
 
 
 class Maintenance(models.IntegerChoices):
-    """How many of an incident's active alerts are in maintenance (bigpanda.md §5)."""
+    """How many of an incident's active alerts are in maintenance (docs/wire-contract.md §6.2)."""
 
     NONE = 0, "none"
     PARTIAL = 1, "partial"

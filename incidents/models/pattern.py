@@ -23,7 +23,7 @@ class PatternQuerySet(models.QuerySet["CorrelationPattern"]):
 
 
 class CorrelationPattern(models.Model):
-    """A rule that alerts belong together: the same values of one to five tags, within a time window (bigpanda.md §3.1).
+    """A rule that alerts belong together: the same values of one to five tags, within a time window (docs/wire-contract.md §4.1).
 
     Changed by incidents.patterns.changes alone. What changes its rule raises the version and touches new incidents only; each version is kept.
     """
@@ -150,7 +150,7 @@ class Matcher(models.Model):
         return f"{' · '.join(self.shared_values)} within {self.time_window} minutes of {self.anchor_at}"
 
     def as_data(self) -> dict[str, Any]:
-        """As in `correlation_matchers_log`, where the window is in seconds (bigpanda.md §3.2)."""
+        """As in `correlation_matchers_log`, where the window is in seconds (docs/wire-contract.md §4.2)."""
         return {
             "correlation_id": str(self.pattern.uuid),
             "time_window": self.time_window * 60,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 
-# One rule of a replay: the fields of a pattern as in bigpanda.md §3.1 (tags, time_window in minutes, filter, cross_source, active), with `pattern`
+# A rule of a replay: the fields of a pattern (docs/wire-contract.md §4.1: tags, time_window in minutes, filter, cross_source, active), with `pattern`
 # and `version` where it is one that there is; a draft has neither, or the pattern alone that it would change.
 Rule = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""What people write on incidents themselves, beside the tags that senders put on alerts (bigpanda.md §5, Incident tags)."""
+"""What people write on incidents themselves, beside the tags that senders put on alerts (docs/wire-contract.md §6.3)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every change of a correlation pattern: pages, the API and imports call these, and nothing else writes one.
 
 A change of the rule is a new version; incidents that were opened under an older one keep it, so that a change touches new incidents only
-(bigpanda.md §3.2). Each change is a line of the pattern's history and of the audit log, in the same transaction.
+(docs/wire-contract.md §4.2). Each change is a line of the pattern's history and of the audit log, in the same transaction.
 """
 
 from __future__ import annotations

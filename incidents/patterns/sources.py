@@ -1,4 +1,4 @@
-"""The source systems that a pattern's filter begins with: on the wire a part of it (bigpanda.md §3.1), on the page a choice of integrations."""
+"""Source systems of a pattern: a part of its filter on the wire (docs/wire-contract.md §4.1), a choice of integrations on the page."""
 
 from __future__ import annotations
 

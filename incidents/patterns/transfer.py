@@ -1,4 +1,4 @@
-"""Patterns as JSON in the shape of the API (bigpanda.md §3.1), and whole sets of them brought in: all or nothing, and seen beforehand."""
+"""Patterns as JSON in the shape of the API (docs/wire-contract.md §4.1), and whole sets of them brought in: all or nothing, and seen beforehand."""
 
 from __future__ import annotations
 

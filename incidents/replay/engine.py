@@ -1,4 +1,4 @@
-"""Correlation over the past: the turns that were taken, taken again in memory, by the rules of then or by others (engine.md, Promises 3 and 4).
+"""Correlation over the past: the turns that were taken, taken again in memory, by the rules of then or by others (docs/how-it-works.md §6.1).
 
 It follows the correlation log (incidents.models.CorrelationBatch), folds each alert as far as it had come, and asks the same `Matches` and
 `decide`, so under the same rules it comes to the same incidents. It streams: what is past every window is told (incidents.replay.report) and

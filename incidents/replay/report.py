@@ -1,4 +1,4 @@
-"""What rules would have made of the past, beside what was made of it: the result of a replay, gathered while it forgets (issue 4, Try before)."""
+"""Replay report: the incidents of a replay compared with the stored incidents, collected while the replay runs (docs/how-it-works.md §6.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draft rules beside the live ones: a replay that goes on as the log grows. The live path knows nothing of it (issue 4, Try before)."""
+"""Draft rules beside the live ones: a replay that goes on as the log grows. The live path knows nothing of it (docs/how-it-works.md §6.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns that the past suggests: tags whose values come in groups, without groups so big that they say nothing (issue 4, Try before)."""
+"""Patterns that the past suggests: tags whose values come in groups, without groups so big that they say nothing (docs/how-it-works.md §6.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may come next in a query that is being written: tags, operators and values as they were seen (bigpanda.md §4.3, Query Assist)."""
+"""What may come next in a query that is being written: tags, operators and values as they were seen (docs/wire-contract.md §5.4)."""
 
 from __future__ import annotations
 

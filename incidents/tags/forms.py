@@ -9,7 +9,7 @@ from django import forms
 from incidents.models import IncidentTag
 from incidents.models.tag import VALUE_LIMIT, VALUES_LIMIT
 
-RESERVED = "priority"  # is there already, and is not a tag of anybody's making (bigpanda.md §4.2)
+RESERVED = "priority"  # is there already, and is not a tag of anybody's making (docs/wire-contract.md §6.3)
 
 
 class TagDefinitionForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none

@@ -14,7 +14,7 @@ from django.utils import timezone
 from people import secrets
 from people.models.user import User
 
-PREFIX = "BPU"  # as BigPanda's, bigpanda.md §1.2
+PREFIX = "BPU"  # as BigPanda's, docs/wire-contract.md §2.2
 NOTED_EVERY = timedelta(minutes=1)
 
 

@@ -52,7 +52,7 @@ class AuditEntry(models.Model):
     entity_id = models.CharField(max_length=40)
     entity_name = models.CharField(max_length=300)
     change = models.CharField(max_length=20, choices=Change)
-    # As in bigpanda.md §6: [{"propertyPath", "changeType": added|modified|removed, "oldValue", "newValue"}]
+    # As in docs/wire-contract.md §7.5: [{"propertyPath", "changeType": added|modified|removed, "oldValue", "newValue"}]
     changes: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
     search_text = models.TextField(default="")  # casefolded: databases do not agree on letters' cases
 

@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 
 
 class Area(models.TextChoices):
-    """A part of the console that a role opens (bigpanda.md §6, Roles)."""
+    """A part of the console that a role opens (docs/wire-contract.md §7.4)."""
 
     INCIDENTS = "incidents", "Incidents"
     PATTERNS = "patterns", "Correlation patterns"

@@ -1,4 +1,4 @@
-"""The rules of engine.md once more, as naively as can be: keep every event, compute everything from scratch.
+"""The rules of docs/how-it-works.md §2 once more, as naively as can be: keep every event, compute everything from scratch.
 
 Written from the text and not from our code, of which it imports nothing. Slow on purpose. What it needs to know of the
 wire: statuses, property names, and that text is trimmed.

@@ -1,4 +1,4 @@
-"""The wire: what senders send, and what they are answered (bigpanda.md §1)."""
+"""The wire: what senders send, and what they are answered (docs/wire-contract.md §2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of events: identity, duplicates, order, reopening (bigpanda.md §2, engine.md)."""
+"""What becomes of events: identity, duplicates, order, reopening (docs/wire-contract.md §3, docs/how-it-works.md §2)."""
 
 from __future__ import annotations
 

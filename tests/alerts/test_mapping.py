@@ -1,4 +1,4 @@
-"""The generic mapper: what a configuration object makes of a payload, its versions, and its API (bigpanda.md §8)."""
+"""The generic mapper: what a configuration object makes of a payload, its versions, and its API (docs/wire-contract.md §9.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The endpoint against the model of engine.md's rules: any stream of events, shuffled, repeated, split, timed or not.
+"""The endpoint against a model of the rules of docs/how-it-works.md §2: any stream of events, shuffled, repeated, split, timed or not.
 
 `HYPOTHESIS_PROFILE=long` plays thousands of streams instead of a handful.
 """

@@ -1,4 +1,4 @@
-"""The floor (console.md §8) under every page: nothing axe finds, in both themes; dialogs that keep and return the focus; room on small screens."""
+"""Every page meets docs/how-it-works.md §11.4: no findings of axe in both themes, focus kept and returned by dialogs, room on small screens."""
 
 from __future__ import annotations
 

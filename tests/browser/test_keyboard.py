@@ -1,4 +1,4 @@
-"""The whole triage without a mouse (console.md §5): from the first App Key to a resolve that is taken back."""
+"""The whole triage without a mouse (docs/how-it-works.md §11.3): from the first App Key to a resolve that is taken back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BPQL as people write it: what a query finds, and what they read when it cannot be read (bigpanda.md §4.3)."""
+"""BPQL as people write it: what a query finds, and what they read when it cannot be read (docs/wire-contract.md §5.4)."""
 
 from __future__ import annotations
 

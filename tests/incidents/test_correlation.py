@@ -1,4 +1,4 @@
-"""Which alerts come together, and what becomes of their incident (bigpanda.md §3, engine.md)."""
+"""Which alerts come together, and what becomes of their incident (docs/wire-contract.md §4, docs/how-it-works.md §4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An incident flaps while the status of one of its alerts changes too often (bigpanda.md §2.7)."""
+"""An incident flaps while the status of one of its alerts changes too often (docs/wire-contract.md §3.7)."""
 
 from __future__ import annotations
 

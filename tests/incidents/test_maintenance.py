@@ -1,4 +1,4 @@
-"""Maintenance plans: what is expected while they run calls nobody, and comes back with the next update after them (bigpanda.md §5)."""
+"""Maintenance plans: what is expected while they run calls nobody, and comes back with the next update after them (docs/wire-contract.md §6.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/resources/v2.0/correlation-patterns, as BigPanda's API describes it (bigpanda.md §3.1)."""
+"""/resources/v2.0/correlation-patterns, as BigPanda's API describes it (docs/wire-contract.md §4.1)."""
 
 from __future__ import annotations
 

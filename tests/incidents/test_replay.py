@@ -1,4 +1,4 @@
-"""A replay of the log comes to the incidents that live correlation made, and tells what other rules would have made (issue 4)."""
+"""A replay of the log comes to the incidents that live correlation made, and tells what other rules would have made (docs/how-it-works.md §6.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules in the shadow of the live ones, and rules that the past suggests (issue 4, Try before)."""
+"""Rules in the shadow of the live ones, and rules that the past suggests (docs/how-it-works.md §6)."""
 
 from __future__ import annotations
 

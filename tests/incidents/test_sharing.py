@@ -1,4 +1,4 @@
-"""Sharing: people and e-mail addresses are told of an incident, once; it stands in the folder Shared (bigpanda.md §4.2)."""
+"""Sharing: people and e-mail addresses are told of an incident, once; it stands in the folder Shared (docs/wire-contract.md §5.2)."""
 
 from __future__ import annotations
 
