@@ -24,7 +24,7 @@ from tests import prose
         ("a.py", "# As docs/wire-contract.md §3.1 says.", []),
         ("a.py", "x = 1\n# A row\n# of the rail.", [(3, "'rail' is a retired word")]),
         ("a.py", "# `rail`, a.rail and rail_of are names; a derailed train is no rail-way.", []),
-        ("a.py", "# Since issue 4.", [(1, "'issue 4' cites an issue")]),
+        ("a.py", "# Since issue #4.", [(1, "'issue #4' cites an issue")]),
         ("a.py", "x = (\n    1\n)  # seconds", [(3, "comment behind a lone closing bracket")]),
         ("a.py", "x = (\n    1\n)  # noqa: E501", []),
         ("a.py", 'x = "# rail"', []),
