@@ -7,8 +7,10 @@ The rules are those of CONTRIBUTING.md (Prose) that a program can decide:
 3. No docstring or comment uses a retired word. The last column of the tables in docs/glossary.md lists the retired words in backticks.
 4. No docstring or comment cites an issue by its number.
 5. No comment stands behind a lone closing bracket, where a formatter moved it away from its subject.
+6. A file or a `file.py::name` that a document names exists.
 
-Without paths, check every tracked Python, JavaScript, CSS and HTML file. Text in backticks is code and is exempt from the rule on retired words.
+Without paths, check every tracked Python, JavaScript, CSS and HTML file, and the documents of the repository. Text in backticks is code and is
+exempt from the rule on retired words.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from typing import NamedTuple
 
 CODE = Path(__file__).resolve().parent.parent
 GLOSSARY = "docs/glossary.md"
-SUFFIXES = (".py", ".js", ".css", ".html")
+DOCUMENTS = (":(glob)*.md", ":(glob)docs/*.md")  # texts for people who use the console are none of them
+SUFFIXES = (".py", ".js", ".css", ".html", ".md")
 NO_FIRST_WORD = re.compile(
     r"\W*((?:as|how|its?|of|one|so|such|that|these|they|those|what(?:ever)?|where|whether|who(?:ever|se)?|with)(?![\w-]))",
     re.IGNORECASE,
@@ -36,6 +39,8 @@ NO_FIRST_WORD = re.compile(
 PRAGMA = re.compile(r"#\s*(noqa|type:|pragma|fmt:|ruff:|nosec)")
 DOCUMENT = re.compile(r"(?<![\w<>{}*/.-])([\w-][\w./-]*\.md)\b(?:,? §(\d+(?:\.\d+)*))?")
 ISSUE = re.compile(r"\bissue #?\d+", re.IGNORECASE)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+FILE_OR_NAME = re.compile(r"`([\w-]+/[\w./-]+\.(?:py|js|css|html|toml))(?:::([\w.]+))?`")
 CODE_IN_TEXT = re.compile(r"``.+?``|`[^`\n]+`", re.DOTALL)
 LONE_BRACKET = re.compile(r"\s*[)\]}]+[,:;]?\s*$")
 COMMENTS = {
@@ -68,7 +73,7 @@ class Finding:
 
 def tracked() -> list[Path]:
     """Return the tracked files that the check reads, relative to the root of the repository."""
-    patterns = [f"*{suffix}" for suffix in SUFFIXES]
+    patterns = [*(f"*{suffix}" for suffix in SUFFIXES if suffix != ".md"), *DOCUMENTS]
     names = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
         cwd=CODE,
@@ -141,6 +146,10 @@ def texts_of_others(source: str, suffix: str) -> Iterator[Text]:
 def check(path: Path) -> Iterator[Finding]:
     """Yield the places of a file that break a rule."""
     source = (CODE / path).read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        for offset, rule in broken_in_document(path, source):
+            yield Finding(path, source.count("\n", 0, offset) + 1, rule)
+        return
     is_python = path.suffix == ".py"
     lines = source.splitlines()
     for text in texts_of_python(source) if is_python else texts_of_others(source, path.suffix):
@@ -168,7 +177,30 @@ def broken(text: Text) -> Iterator[tuple[int, str]]:
             yield found.start(), f"{found[1]} has no section {found[2]}"
     for found in ISSUE.finditer(content):
         yield found.start(), f"{found[0]!r} cites an issue: cite a document of the repository"
-    words = CODE_IN_TEXT.sub(lambda code: re.sub(r"[^\n]", "`", code[0]), content)
+    yield from retired(content)
+
+
+def broken_in_document(path: Path, text: str) -> Iterator[tuple[int, str]]:
+    """Yield the offset and the message of each rule that a document breaks."""
+    for found in LINK.finditer(text):
+        if not (CODE / path.parent / found[1]).exists():
+            yield found.start(), f"{found[1]} is not in the repository"
+    for found in FILE_OR_NAME.finditer(text):
+        file = CODE / found[1]
+        if not file.is_file():
+            yield found.start(), f"{found[1]} is not in the repository"
+        elif found[2]:
+            source = file.read_text(encoding="utf-8")
+            for name in found[2].split("."):
+                if not re.search(rf"^\s*(?:async )?(?:def|class) {name}\b", source, re.MULTILINE):
+                    yield found.start(), f"{found[1]} has no function or class {name}"
+    if path != Path(GLOSSARY):
+        yield from retired(text)
+
+
+def retired(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the offset and the message of each retired word outside code."""
+    words = CODE_IN_TEXT.sub(lambda code: re.sub(r"[^\n]", "`", code[0]), text)
     for found in retired_words().finditer(words):
         yield found.start(), f"{' '.join(found[0].split())!r} is a retired word: see {GLOSSARY}"
 

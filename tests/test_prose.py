@@ -31,6 +31,14 @@ from tests import prose
         ("a.js", 'const x = "// rail";\n/* The\n rail. */', [(3, "'rail' is a retired word")]),
         ("a.js", "const x = 1; // A rail.", [(1, "'rail' is a retired word")]),
         ("a.css", "/* A rail. */", [(1, "'rail' is a retired word")]),
+        (
+            "a.md",
+            "See [it](none.md) and [that](https://example.com/none.md).",
+            [(1, "none.md is not in the repository")],
+        ),
+        ("a.md", "In\n`tests/none.py`.", [(2, "tests/none.py is not in the repository")]),
+        ("a.md", "`tests/prose.py::check`, `tests/prose.py::Text`, `settings.py`", []),
+        ("a.md", "`tests/prose.py::Text.none`", [(1, "tests/prose.py has no function or class none")]),
         ("a.html", "<p>rail</p>\n{% comment %}A rail.{% endcomment %}", [(2, "'rail' is a retired word")]),
     ],
 )
