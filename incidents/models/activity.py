@@ -53,7 +53,7 @@ class Activity(models.Model):
         UNDONE = "incident_action_undone", "Undone"
 
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="activities")
-    kind = models.CharField(max_length=40, choices=Kind)
+    kind = models.CharField(max_length=40)  # any text, so that a new action needs no migration
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     comment = models.TextField(blank=True, default="")  # Markdown
@@ -79,6 +79,9 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return self.get_kind_display()
+
+    def get_kind_display(self) -> str:
+        return str(dict(self.Kind.choices).get(self.kind, self.kind))
 
     @property
     def by_token(self) -> str:

@@ -33,6 +33,7 @@ STEERING = [
     ),
     *("appkeys.AppKey.tool", "alerts.Alert.primary_property", "alerts.Alert.secondary_property"),
     *(
+        "incidents.Activity.kind",
         "incidents.BulkAction.what",
         "incidents.BulkAction.matching",
         "incidents.Environment.query",
@@ -67,7 +68,7 @@ from django.apps import apps
 from django.db import models
 
 from alerts.models import Alert, Event
-from incidents import lifecycle
+from incidents import actions
 from incidents.models import Activity, Incident
 from people.models import User
 
@@ -99,7 +100,7 @@ TOLD = {
     Kind.MOVED_HERE: {**origin, **listed, "from": other.pk},
 }
 for incident in Incident.objects.all():
-    lifecycle.comment(incident, by=admin, text=COMMENT)
+    actions.comment(incident, by=admin, text=COMMENT)
     Activity.objects.bulk_create(
         Activity(incident=incident, kind=kind, at=incident.changed_at, by=admin, comment=COMMENT, details=details)
         for kind, details in TOLD.items()
