@@ -35,7 +35,7 @@ def answer(request: HttpRequest, response: HttpResponse, credentials: dict[str, 
         "minutes": minutes,
         "next": request.POST.get("next", ""),
     }
-    return render(request, "registration/login.html", context, status=429)
+    return render(request, "people/sign_in.html", context, status=429)
 
 
 def locked_names() -> set[str]:

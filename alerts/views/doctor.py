@@ -59,7 +59,7 @@ def tail(request: SignedInRequest, pk: int) -> HttpResponse:
     """The live tail's rows, asked for again and again while somebody looks; asking keeps it switched on."""
     app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     inbox.watch(app_key)
-    return render(request, "alerts/_doctor_tail.html", {"app_key": app_key, "tail": inbox.tail(app_key)})
+    return render(request, "alerts/_request_tail.html", {"app_key": app_key, "tail": inbox.tail(app_key)})
 
 
 @may_change(Area.INTEGRATIONS)

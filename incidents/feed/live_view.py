@@ -83,7 +83,7 @@ class WatchedView:
             seen["is_snoozed"] = row.is_snoozed  # which ends by itself
             _, before, html = self.rows.get(row.pk, (None, {}, ""))
             if before != seen:
-                changed[str(row.pk)] = html = render_to_string("incidents/_row.html", {**context, "row": row})
+                changed[str(row.pk)] = html = render_to_string("feed/_row.html", {**context, "row": row})
             rows[row.pk] = (row, seen, html)
         gone = self.gone(set(self.rows) - set(rows))
         self.rows = rows
@@ -127,7 +127,7 @@ class WatchedView:
         """A part around the rows, made again only of something else; of None, each time."""
         before, html = self.parts.get(name, (None, ""))
         if made_of is None or made_of != before:
-            html = render_to_string(f"incidents/{name}.html", {**context, "user": self.user})
+            html = render_to_string(f"feed/{name}.html", {**context, "user": self.user})
             self.parts[name] = made_of, html
         return html
 
@@ -138,7 +138,7 @@ class WatchedView:
         undoable = {resolve.incident_id: resolve for resolve in resolves.order_by("at")} if pks else {}
         return {
             str(incident.pk): render_to_string(
-                "incidents/_row_gone.html",
+                "feed/_row_gone.html",
                 {"row": incident, "undoable": undoable.get(incident.pk), "query": self.query, "user": self.user},
             )
             for incident in incidents

@@ -97,7 +97,7 @@ def bulk_result(bulk: BulkAction) -> str:
     return f"{bulk.done:,} done, {bulk.skipped_count:,} skipped" if bulk.skipped_count else f"{bulk.done:,} done"
 
 
-@register.inclusion_tag("incidents/_bulk_cards.html", takes_context=True)
+@register.inclusion_tag("actions/_bulk_cards.html", takes_context=True)
 def bulk_cards(context: template.Context) -> dict[str, Any]:
     """What this person has going on, or has not been told the result of."""
     request = context["request"]

@@ -42,8 +42,8 @@ def ask(request: SignedInRequest, form: ActionForm, name: str, incident: Inciden
     if name == "tag":
         context["tag_values"] = incident.tag_values.select_related("tag")
     if request.htmx:
-        return retarget(render(request, "incidents/_ask.html", context), "#dialog")
-    return render(request, "incidents/ask.html", context)
+        return retarget(render(request, "actions/_ask.html", context), "#dialog")
+    return render(request, "actions/ask.html", context)
 
 
 @responders_only
@@ -81,8 +81,8 @@ def edit_comment(request: SignedInRequest, pk: int, activity: int) -> HttpRespon
     context: dict[str, Any] = {"incident": incident, "form": form, "written": written, "name": "edit"}
     context["next"] = there(request, incident.get_absolute_url())
     if request.htmx:
-        return retarget(render(request, "incidents/_ask.html", context), "#dialog")
-    return render(request, "incidents/ask.html", context)
+        return retarget(render(request, "actions/_ask.html", context), "#dialog")
+    return render(request, "actions/ask.html", context)
 
 
 @responders_only

@@ -85,14 +85,14 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {"bulk": shown, "skipped": _reasons(shown.skipped, visible), "kept": _reasons(shown.kept, visible)}
     if not shown.is_at_work and shown.by == request.user:
         BulkAction.objects.filter(pk=pk, announced_at=None).update(announced_at=timezone.now())
-    return render(request, "incidents/_bulk.html" if request.htmx else "incidents/bulk.html", context)
+    return render(request, "actions/_bulk.html" if request.htmx else "actions/bulk.html", context)
 
 
 @require_safe
 def card(request: SignedInRequest, pk: int) -> HttpResponse:
     """How far it is, for the corner of whatever page the person is on."""
     shown = get_object_or_404(BulkAction, pk=pk, by=request.user)
-    return render(request, "incidents/_bulk_card.html", {"bulk": shown})
+    return render(request, "actions/_bulk_card.html", {"bulk": shown})
 
 
 @require_POST
@@ -116,11 +116,11 @@ def _matching(request: SignedInRequest) -> str:
 
 def _ask(request: SignedInRequest, drafted: BulkAction, form: ActionForm) -> HttpResponse:
     context = {"bulk": drafted, "form": form, "name": drafted.what, "next": there(request, "/")}
-    context["question"], context["partial"] = form.question(drafted.total), "incidents/_ask_bulk.html"
+    context["question"], context["partial"] = form.question(drafted.total), "actions/_ask_bulk.html"
     is_few = drafted.total <= NAMED and not drafted.matching
     context["named"] = Incident.objects.filter(pk__in=drafted.snapshot) if is_few else ()
     if request.htmx:
-        return retarget(render(request, "incidents/_ask_bulk.html", context), "#dialog")
+        return retarget(render(request, "actions/_ask_bulk.html", context), "#dialog")
     return render(request, "components/confirm.html", context)
 
 
@@ -136,7 +136,7 @@ def _told(request: SignedInRequest, bulk_action: BulkAction) -> HttpResponse:
     if not bulk_action.is_at_work and not bulk_action.skipped and not bulk_action.kept:
         bulk_action.announced_at = timezone.now()
         bulk_action.save(update_fields=["announced_at"])
-    return render(request, "incidents/_bulk_card.html", {"bulk": bulk_action})
+    return render(request, "actions/_bulk_card.html", {"bulk": bulk_action})
 
 
 def _reasons(reasons: dict[str, list[int]], visible: IncidentQuerySet) -> list[tuple[str, int, list[Incident]]]:

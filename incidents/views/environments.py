@@ -57,7 +57,7 @@ def delete(request: SignedInRequest, pk: int) -> HttpResponse:
         environment.deleted_at = timezone.now()
         environment.save(update_fields=["deleted_at"])
         audit.record(request.user, environment, audit.Change.DELETED, old=audit.properties(environment, *AUDITED))
-    return render(request, "incidents/environment_deleted.html", {"environment": environment})
+    return render(request, "environments/deleted.html", {"environment": environment})
 
 
 @may_change(Area.ENVIRONMENTS)
@@ -99,11 +99,11 @@ def preview(request: SignedInRequest) -> HttpResponse:
             Incident.objects.visible_to(request.user).open().filter(conditions.for_open_incidents(bpql.parse(query)))
         )
     except BpqlError as error:
-        return render(request, "incidents/_environment_preview.html", {"error": error, "query": query})
+        return render(request, "environments/_preview.html", {"error": error, "query": query})
     rows = list(found.order_by("-status", "-changed_at", "-pk")[:PREVIEW_ROWS])
     count = found.order_by()[: PREVIEW_LIMIT + 1].count()
     context = {"rows": rows, "count": min(count, PREVIEW_LIMIT), "has_more": count > PREVIEW_LIMIT}
-    return render(request, "incidents/_environment_preview.html", context)
+    return render(request, "environments/_preview.html", context)
 
 
 def _visible(request: SignedInRequest, pk: int) -> Environment:
@@ -126,4 +126,4 @@ def _saved(form: EnvironmentForm, by: User, change: audit.Change, *, old: audit.
 def _form_page(request: SignedInRequest, form: EnvironmentForm, environment: Environment | None) -> HttpResponse:
     groups = Environment.objects.kept().exclude(group="").values_list("group", flat=True).distinct().order_by("group")
     context = {"form": form, "environment": environment, "groups": groups}
-    return render(request, "incidents/environment_form.html", context)
+    return render(request, "environments/form.html", context)

@@ -15,7 +15,7 @@ from people.access import SignedInRequest
 
 @require_safe
 def feed(request: SignedInRequest) -> HttpResponse:
-    return render(request, "incidents/feed.html", feed_context(IncidentFilter(request.GET, request.user)))
+    return render(request, "feed/feed.html", feed_context(IncidentFilter(request.GET, request.user)))
 
 
 @require_safe

@@ -38,7 +38,7 @@ def merge(request: SignedInRequest, pk: int) -> HttpResponse:
     form = MergeForm(request.POST if request.method == "POST" else None, candidates=candidates, among=among)
     if request.method == "POST" and form.is_valid():
         return _merge(request, incident, form.cleaned_data["sources"], form.cleaned_data["comment"])
-    return _ask(request, "incidents/_merge.html", {"incident": incident, "form": form})
+    return _ask(request, "actions/_merge.html", {"incident": incident, "form": form})
 
 
 @responders_only
@@ -54,7 +54,7 @@ def merge_chosen(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         into = form.cleaned_data["into"]
         return _merge(request, into, [each for each in chosen if each != into], form.cleaned_data["comment"])
-    return _ask(request, "incidents/_merge_chosen.html", {"form": form, "incidents": chosen})
+    return _ask(request, "actions/_merge_chosen.html", {"form": form, "incidents": chosen})
 
 
 def _merge(request: SignedInRequest, into: Incident, sources: list[Incident], comment: str) -> HttpResponse:
@@ -100,8 +100,8 @@ def split(request: SignedInRequest, pk: int) -> HttpResponse:
         "all": "all" in sent and not is_searched,
     }
     if is_searched and request.htmx:
-        return render(request, "incidents/_split_alerts.html", context)
-    return _ask(request, "incidents/_split.html", context)
+        return render(request, "actions/_split_alerts.html", context)
+    return _ask(request, "actions/_split.html", context)
 
 
 def _offered(picked: set[int], incident: Incident, found: AlertFilter) -> list[Alert]:

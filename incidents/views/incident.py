@@ -132,9 +132,7 @@ def _url(incident: Incident, tab: str, request: SignedInRequest) -> str:
 
 
 def answer(request: SignedInRequest, context: dict[str, Any]) -> HttpResponse:
-    part = {"pane": "incidents/_pane.html", "incident": "incidents/_incident.html"}.get(request.htmx.target or "")
+    part = {"pane": "incident/_pane.html", "incident": "incident/_incident.html"}.get(request.htmx.target or "")
     if part:
         return render(request, part, context)
-    return render(
-        request, "incidents/feed.html", {**feed_context(IncidentFilter(request.GET, request.user)), **context}
-    )
+    return render(request, "feed/feed.html", {**feed_context(IncidentFilter(request.GET, request.user)), **context})

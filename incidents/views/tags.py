@@ -24,7 +24,7 @@ def definitions(request: SignedInRequest) -> HttpResponse:
         messages.success(request, f"{tag.name} can be set on incidents now.")
         return redirect("incidents:tags")
     tags = IncidentTag.objects.annotate(used=Count("values"))
-    return render(request, "incidents/tags.html", {"tags": tags, "form": form, "priorities": Priority.labels})
+    return render(request, "tags/list.html", {"tags": tags, "form": form, "priorities": Priority.labels})
 
 
 @administrators_only
@@ -36,7 +36,7 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
         tag_definitions.save(form, by=request.user)
         messages.success(request, f"{tag.name} is changed.")
         return redirect("incidents:tags")
-    return render(request, "incidents/tag.html", {"tag": tag, "form": form, "used": tag.values.count()})
+    return render(request, "tags/detail.html", {"tag": tag, "form": form, "used": tag.values.count()})
 
 
 @administrators_only

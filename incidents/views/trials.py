@@ -77,7 +77,7 @@ def listing(request: SignedInRequest) -> HttpResponse:
         "shadows": Shadow.objects.select_related("by")[:RUNS_SHOWN],
         "may_change": request.user.may_change(Area.PATTERNS),
     }
-    return render(request, "patterns/tries.html", context)
+    return render(request, "patterns/trials.html", context)
 
 
 @may_see(Area.PATTERNS)
@@ -92,7 +92,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "may_change": may,
         "range": RangeForm(initial={"days": 7}),
     }
-    return render(request, "patterns/_try.html" if request.htmx.target == "try" else "patterns/try.html", context)
+    return render(request, "patterns/_trial.html" if request.htmx.target == "try" else "patterns/trial.html", context)
 
 
 @may_change(Area.PATTERNS)

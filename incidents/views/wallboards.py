@@ -41,7 +41,7 @@ def boards(request: SignedInRequest) -> HttpResponse:
         "form": form,
         "link": link,
     }
-    return render(request, "incidents/wallboards.html", context)
+    return render(request, "wallboards/list.html", context)
 
 
 @may_change(Area.ENVIRONMENTS)
@@ -80,7 +80,7 @@ def wall(request: HttpRequest, secret: str) -> HttpResponse:
         "rows": rows,
         "at": timezone.now(),
     }
-    template = "incidents/_wall.html" if "part" in request.GET else "incidents/wall.html"
+    template = "wallboards/_wallboard.html" if "part" in request.GET else "wallboards/wallboard.html"
     response = render(request, template, context)
     response.headers["X-Robots-Tag"] = "noindex"
     return response

@@ -32,7 +32,7 @@ def page(request: SignedInRequest) -> HttpResponse:
         "nearest": why_not.nearest(alone, Incident.objects.visible_to(request.user)) if alone else [],
         "json_url": f"{reverse('incidents:why_not_json')}?{_query(request)}",
     }
-    return render(request, "incidents/why_not.html", context)
+    return render(request, "incident/why_not.html", context)
 
 
 @require_safe
