@@ -21,9 +21,9 @@ from alerts.models import Alert
 from db import bulk
 from incidents import correlation_lock
 from incidents.actions.action import InvalidTransition, locked, tell_undone
-from incidents.actions.recount import gatherings_of, save
+from incidents.actions.recount import rollups_of, save
 from incidents.correlation import correlation_log
-from incidents.correlation.rollup import NAMES_LIMIT, Seen
+from incidents.correlation.rollup import NAMES_LIMIT, AlertSnapshot
 from incidents.environments import placement
 from incidents.models import Activity, Incident, Matcher
 from people.models import User
@@ -246,21 +246,21 @@ class _Change:
 
     def count_anew(self, *, changed_at: Mapping[str, str] = NOTHING, titles: Mapping[int, str] = NO_TITLES) -> None:
         """By the alerts that are in each now; where that resolves or reopens one, it is told."""
-        gatherings = gatherings_of(self.incidents.values())
+        rollups = rollups_of(self.incidents.values())
         # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
-        rows = Alert.objects.filter(incident__in=list(gatherings)).select_for_update(of=("self",)).order_by("pk")
-        alerts = [Seen.of(row) for row in rows.select_related("app_key")]
-        for pk, gathering in gatherings.items():
+        rows = Alert.objects.filter(incident__in=list(rollups)).select_for_update(of=("self",)).order_by("pk")
+        alerts = [AlertSnapshot.of(row) for row in rows.select_related("app_key")]
+        for pk, rollup in rollups.items():
             was_changed_at = changed_at.get(str(pk))
-            gathering.incident.changed_at = datetime.fromisoformat(was_changed_at) if was_changed_at else self.at
-            gathering.count_anew([alert for alert in alerts if alert.incident_id == pk], self.at)
-            if pk in titles and gathering.incident.alerts_count > 1:
-                gathering.entitle(titles[pk])
+            rollup.incident.changed_at = datetime.fromisoformat(was_changed_at) if was_changed_at else self.at
+            rollup.recount([alert for alert in alerts if alert.incident_id == pk], self.at)
+            if pk in titles and rollup.incident.alerts_count > 1:
+                rollup.set_title(titles[pk])
         bulk.save(alerts, ["counted_status"], model=Alert)
-        save(gatherings)
+        save(rollups)
         bulk.save(list(self.incidents.values()), ["merged_into"])
         placement.follow(list(self.incidents))
-        correlation_log.note_by_hand(self.incidents, self.at)
+        correlation_log.record_manual_change(self.incidents, self.at)
 
 
 def _moved(activity: Activity) -> Placed:

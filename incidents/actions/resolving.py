@@ -16,9 +16,9 @@ from alerts.ingest.projection import NO_TAGS, Line, fold
 from alerts.models import Alert, Event, time_ordered_key
 from appkeys.models import AppKey
 from incidents.actions.action import Action, Actor, Outcome, perform, perform_on
-from incidents.actions.recount import gatherings_of, save
+from incidents.actions.recount import rollups_of, save
 from incidents.correlation import correlation_log
-from incidents.correlation.rollup import Gathering, Seen
+from incidents.correlation.rollup import AlertSnapshot, IncidentRollup
 from incidents.models import Activity, Incident, Maintenance, Matcher, no_counts
 from people.models import User
 
@@ -70,7 +70,7 @@ class Resolve(Action):
         ended = [pk for pk, held in alerts.items() if held.status == Status.OK != held.counted_status]
         Alert.objects.filter(pk__in=ended).update(counted_status=Status.OK)
         Matcher.objects.filter(incident__in=list(done), open=True).update(open=False)
-        correlation_log.note_by_hand(done, at)
+        correlation_log.record_manual_change(done, at)
 
     @classmethod
     def undo_refusal(cls, incident: Incident, activity: Activity) -> str:
@@ -80,15 +80,15 @@ class Resolve(Action):
     @classmethod
     def carry_back(cls, undone: Mapping[int, Activity], incidents: Mapping[int, Incident], at: datetime) -> None:
         alerts = _held_current(incidents)
-        gatherings = gatherings_of(incidents.values())
-        _follow(gatherings, alerts, _brought_back({activity.pk for activity in undone.values()}, alerts, at))
-        for pk, gathering in gatherings.items():
-            if gathering.incident.active_count == 0 and undone[pk].details["ended"]:
-                gathering.resolve(at)  # its senders have said ok meanwhile
+        rollups = rollups_of(incidents.values())
+        _follow(rollups, alerts, _brought_back({activity.pk for activity in undone.values()}, alerts, at))
+        for pk, rollup in rollups.items():
+            if rollup.incident.active_count == 0 and undone[pk].details["ended"]:
+                rollup.resolve(at)  # its senders have said ok meanwhile
             else:
-                gathering.reopen()
-        save(gatherings)
-        correlation_log.note_by_hand(gatherings, at)
+                rollup.reopen()
+        save(rollups)
+        correlation_log.record_manual_change(rollups, at)
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,12 @@ class Reopen(Action):
             if ended and ended == max(life.log or (), key=_in_time):
                 _bring_back(life, ended, at, activity=done[alerts[life.pk].incident].pk)
                 lives.append(life)
-        gatherings = gatherings_of(Incident.objects.filter(pk__in=list(done)))
-        _follow(gatherings, alerts, lives)
-        for gathering in gatherings.values():
-            gathering.reopen()
-        save(gatherings)
-        correlation_log.note_by_hand(gatherings, at)
+        rollups = rollups_of(Incident.objects.filter(pk__in=list(done)))
+        _follow(rollups, alerts, lives)
+        for rollup in rollups.values():
+            rollup.reopen()
+        save(rollups)
+        correlation_log.record_manual_change(rollups, at)
 
     @classmethod
     def undo_refusal(cls, incident: Incident, activity: Activity) -> str:
@@ -146,15 +146,15 @@ class Reopen(Action):
                 life.add(replace(ended, pk=time_ordered_key(), received_at=at))
                 life.folded = fold(life.log or ())
                 lives.append(life)
-        gatherings = gatherings_of(incidents.values())
-        _follow(gatherings, alerts, lives)
-        for gathering in gatherings.values():
-            if gathering.incident.active_count:
-                gathering.reopen()
+        rollups = rollups_of(incidents.values())
+        _follow(rollups, alerts, lives)
+        for rollup in rollups.values():
+            if rollup.incident.active_count:
+                rollup.reopen()
             else:
-                gathering.resolve(gathering.incident.resolved_at or at, by=gathering.incident.resolved_by)
-        save(gatherings)
-        correlation_log.note_by_hand(gatherings, at)
+                rollup.resolve(rollup.incident.resolved_at or at, by=rollup.incident.resolved_by)
+        save(rollups)
+        correlation_log.record_manual_change(rollups, at)
 
 
 @dataclass(frozen=True)
@@ -237,15 +237,15 @@ def _held_current(incidents: Iterable[int]) -> dict[int, _Held]:
 
 def _settle(incidents: Iterable[Incident], alerts: Mapping[int, _Held], lives: list[Life], at: datetime) -> None:
     """Count changed alerts, and let their incidents resolve or reopen by what came of it."""
-    gatherings = gatherings_of(incidents)
-    _follow(gatherings, alerts, lives)
-    for gathering in gatherings.values():
-        if gathering.incident.active_count and not gathering.incident.is_open:
-            gathering.reopen()
-        elif gathering.incident.active_count == 0 and gathering.incident.is_open:
-            gathering.resolve(at)
-    save(gatherings)
-    correlation_log.note_by_hand(gatherings, at)
+    rollups = rollups_of(incidents)
+    _follow(rollups, alerts, lives)
+    for rollup in rollups.values():
+        if rollup.incident.active_count and not rollup.incident.is_open:
+            rollup.reopen()
+        elif rollup.incident.active_count == 0 and rollup.incident.is_open:
+            rollup.resolve(at)
+    save(rollups)
+    correlation_log.record_manual_change(rollups, at)
 
 
 def _brought_back(activities: set[int], alerts: Iterable[int], at: datetime) -> list[Life]:
@@ -289,12 +289,14 @@ def _bring_back(life: Life, ended: Line, at: datetime, *, activity: int | None) 
     life.folded = fold(life.log or ())
 
 
-def _follow(gatherings: Mapping[int, Gathering], alerts: Mapping[int, _Held], lives: list[Life]) -> None:
+def _follow(rollups: Mapping[int, IncidentRollup], alerts: Mapping[int, _Held], lives: list[Life]) -> None:
     """Write alerts changed by hand, and count them into their incidents: correlation has nothing left to do for them."""
     app_keys = AppKey.objects.only("source_system", "name").in_bulk({life.app_key_pk for life in lives})
     for life in lives:
         held = alerts[life.pk]
-        seen = Seen.of_life(life, app_keys[life.app_key_pk], counted_status=held.counted_status, plan=held.plan)
-        gatherings[held.incident].follow(seen)
+        seen = AlertSnapshot.of_life(
+            life, app_keys[life.app_key_pk], counted_status=held.counted_status, plan=held.plan
+        )
+        rollups[held.incident].update(seen)
         life.correlated_revision = life.seen_revision + 1
     store.write(lives)

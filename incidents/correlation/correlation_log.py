@@ -15,7 +15,7 @@ from incidents.models import CorrelationBatch, Incident
 from incidents.models.correlation_batch import Left
 
 
-def note_correlated(
+def record_correlated(
     seen: Iterable[tuple[int, int, int]],
     maintenance: Iterable[tuple[int, int]],
     patterns: Sequence[Pattern],
@@ -26,7 +26,7 @@ def note_correlated(
     return CorrelationBatch.objects.create(at=at, seen=taken, maintenance=plans, patterns=rules.named(patterns))
 
 
-def note_by_hand(incidents: Iterable[int], at: datetime) -> None:
+def record_manual_change(incidents: Iterable[int], at: datetime) -> None:
     """A person ended alerts of these incidents, brought them back, or put them elsewhere; all of it is written already."""
     rows = Incident.objects.filter(pk__in=list(incidents)).order_by("pk")
     columns = rows.values_list("pk", "first_alert", "resolved_at", "resolved_by", "changed_at")

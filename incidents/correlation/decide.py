@@ -17,7 +17,7 @@ from bpql.terms import fold_tags
 
 
 @dataclass(frozen=True)
-class Subject:
+class CorrelationSubject:
     """What correlation looks at of an alert."""
 
     source: str  # the source system of its App Key
@@ -44,7 +44,9 @@ class Pattern:
     tags: tuple[str, ...]
     time_window: timedelta
     cross_source: bool = True
-    filter: Callable[[Subject], bool] | None = None  # its BPQL condition, sources included; None: every alert
+    filter: Callable[[CorrelationSubject], bool] | None = (
+        None  # its BPQL condition, sources included; None: every alert
+    )
     active: bool = True
 
 
@@ -113,7 +115,7 @@ class Met(NamedTuple):
 class Matches:
     """The patterns that match an alert, in their order, asked only as far as somebody looks: most often the first has found the incident."""
 
-    def __init__(self, subject: Subject, patterns: Iterable[Pattern]) -> None:
+    def __init__(self, subject: CorrelationSubject, patterns: Iterable[Pattern]) -> None:
         self._found: list[Match] = []
         self._further = _matching(subject, patterns)
 
@@ -144,7 +146,7 @@ class Decision:
 Judged = tuple[Match | Considered, ...]
 
 
-def judge(subject: Subject, patterns: Iterable[Pattern]) -> Judged:
+def judge(subject: CorrelationSubject, patterns: Iterable[Pattern]) -> Judged:
     """What each pattern makes of the alert by itself: a match, or why it is none. In the patterns' order.
 
     A pattern that is off is only mentioned where it would have matched.
@@ -162,7 +164,7 @@ def judge(subject: Subject, patterns: Iterable[Pattern]) -> Judged:
     return tuple(judged)
 
 
-def decide(subject: Subject, matches: Iterable[Match], candidates: Candidates) -> Decision:
+def decide(subject: CorrelationSubject, matches: Iterable[Match], candidates: Candidates) -> Decision:
     """Find the incident for an alert that has none.
 
     `candidates` gives the incidents under a key of the alert's matches, the latest opened last; those that were resolved or are of
@@ -206,7 +208,7 @@ def considered(judged: Judged, met: Iterable[Met]) -> list[Considered]:
     return told
 
 
-def _matching(subject: Subject, patterns: Iterable[Pattern]) -> Iterator[Match]:
+def _matching(subject: CorrelationSubject, patterns: Iterable[Pattern]) -> Iterator[Match]:
     values_of: dict[tuple[str, ...], tuple[str, ...]] = {}  # many patterns compare the same tags
     for pattern in patterns:
         if not pattern.active:
@@ -224,7 +226,7 @@ def _values(tags: Tags, names: tuple[str, ...]) -> tuple[str, ...]:
     return found if len(found) == len(names) else ()
 
 
-def _match(subject: Subject, pattern: Pattern, values: tuple[str, ...]) -> Match:
+def _match(subject: CorrelationSubject, pattern: Pattern, values: tuple[str, ...]) -> Match:
     if pattern.cross_source:
         return Match(pattern, values, _key(pattern, "", values))
     return Match(pattern, values, _key(pattern, subject.source, values), _key(pattern, "", values))
@@ -235,7 +237,7 @@ def _key(pattern: Pattern, source: str, values: tuple[str, ...]) -> str:
     return fingerprint("\0".join((str(pattern.pk), str(pattern.version), source, *values)))
 
 
-def _reachable(subject: Subject, match: Match, candidates: Candidates) -> tuple[Candidate | None, str]:
+def _reachable(subject: CorrelationSubject, match: Match, candidates: Candidates) -> tuple[Candidate | None, str]:
     """The latest opened incident that the alert can join by this match; else the one that came nearest to it, and what is against it."""
     against: dict[str, Candidate] = {}
     for candidate in reversed(candidates(match.key)):

@@ -1,7 +1,7 @@
 """Which alerts are in maintenance, by which plan: judged in the turn of correlation that sees an update, and noted with it, so that replays know.
 
 An alert that matches a plan and was received or updated while that runs is in maintenance; afterwards it stays there until a new update says that
-it is active (docs/wire-contract.md §6.2). What the incident makes of it is the gathering's matter (incidents.correlation.rollup).
+it is active (docs/wire-contract.md §6.2). What the incident makes of it is the rollup's matter (incidents.correlation.rollup).
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from django.db.models import Count, Max, OuterRef, Subquery
 import bpql
 from alerts.events import Status
 from alerts.models import Alert, Event
-from incidents.correlation.decide import Subject
-from incidents.correlation.rollup import Seen
+from incidents.correlation.decide import CorrelationSubject
+from incidents.correlation.rollup import AlertSnapshot
 from incidents.models import Incident, MaintenancePlan
 
 BEHIND_AT_MOST = timedelta(days=1)  # of an update that correlation sees while its plan is still asked
 
 
-def mark(alerts: Sequence[Seen], subjects: Mapping[int, Subject], now: datetime) -> list[Seen]:
+def mark(
+    alerts: Sequence[AlertSnapshot], subjects: Mapping[int, CorrelationSubject], now: datetime
+) -> list[AlertSnapshot]:
     """Put alerts into maintenance, and take them out; returns those of which that changed. Where no plan runs it looks at none but those in one.
 
     1. Take the plans that may have run when the newest update of an alert came; of those that match, the one that ends last.
@@ -56,7 +58,7 @@ def plans_of(incident: Incident) -> Sequence[MaintenancePlan]:
     return list(plans.order_by("-ends_at", "-pk"))
 
 
-def _received(alerts: Sequence[Seen]) -> dict[int, datetime]:
+def _received(alerts: Sequence[AlertSnapshot]) -> dict[int, datetime]:
     """When the newest update came that correlation has not seen, by alert."""
     # Asked of each alert by itself, which is an index scan whatever the tables hold: a join may be planned for a small table while it grows.
     unseen = Event.objects.filter(
@@ -67,5 +69,5 @@ def _received(alerts: Sequence[Seen]) -> dict[int, datetime]:
     return {pk: at for pk, at in rows if at}
 
 
-def _expects(plan: MaintenancePlan, subject: Subject, at: datetime) -> bool:
+def _expects(plan: MaintenancePlan, subject: CorrelationSubject, at: datetime) -> bool:
     return plan.starts_at <= at < plan.ends_at and bpql.parse(plan.condition).matches(subject)

@@ -21,7 +21,7 @@ from incidents.models import Matcher
 
 
 @dataclass(slots=True, eq=False)
-class Lead:
+class MatcherRow:
     """A Matcher of an incident that alerts are counted into."""
 
     pattern_id: int
@@ -48,20 +48,20 @@ class Lead:
         return all(shown(tags.get(name, "")) == value for name, value in self.values)
 
 
-COLUMNS = tuple(field.name for field in fields(Lead))
+COLUMNS = tuple(field.name for field in fields(MatcherRow))
 
 
-def leads_of(incidents: Collection[int], **conditions: bool) -> dict[int, list[Lead]]:
+def matchers_of(incidents: Collection[int], **conditions: bool) -> dict[int, list[MatcherRow]]:
     """By incident, in the patterns' order."""
-    found: dict[int, list[Lead]] = defaultdict(list)
+    found: dict[int, list[MatcherRow]] = defaultdict(list)
     matchers = Matcher.objects.filter(incident__in=incidents, **conditions).order_by("pk")
     for row in matchers.values_list(*COLUMNS):
-        lead = Lead(*row)
+        lead = MatcherRow(*row)
         found[lead.incident_id or 0].append(lead)
     return found
 
 
-def write(leads: Sequence[Lead]) -> None:
+def save_matchers(leads: Sequence[MatcherRow]) -> None:
     """Write those of incidents that changed; of each key one at most stays open, that of the incident opened last.
 
     Closed first and opened last, since the constraint lets no two be open in between.
@@ -89,7 +89,7 @@ def write(leads: Sequence[Lead]) -> None:
 # --- by key
 
 
-def reachable(keys: Collection[str], since: datetime, anchors: tuple[datetime, datetime]) -> set[int]:
+def reachable_incidents(keys: Collection[str], since: datetime, anchors: tuple[datetime, datetime]) -> set[int]:
     """Incidents that alerts with these keys may join, which start then or later; no window reaches beyond `anchors`.
 
     Of a key that leads to none of those, the latest one in reach, to say why not.
@@ -106,7 +106,7 @@ def reachable(keys: Collection[str], since: datetime, anchors: tuple[datetime, d
     return found | set(latest.values())
 
 
-def of_any_source(keys: Collection[str]) -> set[int]:
+def incidents_of_any_source(keys: Collection[str]) -> set[int]:
     """Open incidents that only their source keeps an alert from, to say why not."""
     return {incident for _, incident in _matchers("any_source_key", keys, "m.incident_id", "m.open")}
 

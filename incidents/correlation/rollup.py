@@ -22,25 +22,24 @@ from alerts.ingest.flapping import changes_since, flaps_until
 from alerts.ingest.projection import EPOCH
 from alerts.models import Alert
 from appkeys.models import AppKey
-from incidents.correlation import matchers as leads
-from incidents.correlation.decide import Decision, Subject
-from incidents.correlation.matchers import Lead
+from incidents.correlation.decide import CorrelationSubject, Decision
+from incidents.correlation.matchers import MatcherRow, save_matchers
 from incidents.models import Activity, Incident, Maintenance, no_counts, no_names
 from people.models import User
 
 NAMES_LIMIT = 10
 # fmt: off
-ROLLED_UP = (
+ROLLUP_FIELDS = (
     "status", "severity", "title", "subtitle", "alerts_count", "active_count", "status_counts",
     "maintenance_counts", "maintenance", "sources", "names", "shared_tags",
     "started_at", "changed_at", "resolved_at", "resolved_by", "flapping", "flapping_until", "flapping_changes",
 )
 # fmt: on
-HANDLED = ("acknowledged_by", "acknowledged_at", "snoozed_by", "snoozed_until", "wakes_on_update")
+HANDLING_FIELDS = ("acknowledged_by", "acknowledged_at", "snoozed_by", "snoozed_until", "wakes_on_update")
 
 
 @dataclass(slots=True, eq=False)
-class Seen:
+class AlertSnapshot:
     """An alert as correlation sees it: as its events up to one revision fold to."""
 
     pk: int
@@ -118,8 +117,8 @@ class Seen:
         return cls(pk, identifier, *source, Status.OK, Status.OK, {}, "", "", EPOCH, EPOCH, [], 0)
 
     @property
-    def subject(self) -> Subject:
-        return Subject(self.source, self.tags, self.started_at, self.status)
+    def subject(self) -> CorrelationSubject:
+        return CorrelationSubject(self.source, self.tags, self.started_at, self.status)
 
     @property
     def is_in_maintenance(self) -> bool:
@@ -132,23 +131,23 @@ class Seen:
 
 
 @dataclass(slots=True, eq=False)
-class Gathering:
+class IncidentRollup:
     incident: Incident
-    matchers: list[Lead] = field(default_factory=list)  # in the patterns' order
+    matchers: list[MatcherRow] = field(default_factory=list)  # in the patterns' order
     follows: Incident | None = None
     activities: list[Activity] = field(default_factory=list)
-    joined: list[Seen] = field(default_factory=list)
+    joined: list[AlertSnapshot] = field(default_factory=list)
     matchers_changed: bool = False
     got_worse: bool = False
-    handled_anew: bool = False  # what a person had set ended by itself
+    handling_changed: bool = False  # what a person had set ended by itself
     reopened: bool = False
 
     @classmethod
-    def opened_by(cls, alert: Seen, decision: Decision, *, follows: Incident | None, at: datetime) -> Self:
+    def opened_by(cls, alert: AlertSnapshot, decision: Decision, *, follows: Incident | None, at: datetime) -> Self:
         """A new incident from its first alert, ready for others that match what it matches."""
         incident = Incident(started_at=alert.started_at, changed_at=alert.changed_at, first_alert=alert.pk)
         matchers = [
-            Lead(
+            MatcherRow(
                 match.pattern.pk,
                 match.pattern.version,
                 match.key,
@@ -160,12 +159,12 @@ class Gathering:
             )
             for match in decision.matches
         ]
-        gathering = cls(incident, matchers, follows, matchers_changed=True)
-        gathering.note(Activity.Kind.CREATED, at, alert=alert.pk, identifier=alert.identifier)
-        gathering._count_in(alert)
-        return gathering
+        rollup = cls(incident, matchers, follows, matchers_changed=True)
+        rollup.record(Activity.Kind.CREATED, at, alert=alert.pk, identifier=alert.identifier)
+        rollup._count_in(alert)
+        return rollup
 
-    def leading(self, key: str) -> Lead | None:
+    def leading(self, key: str) -> MatcherRow | None:
         """The valid matcher by which alerts with this key come here."""
         return next(
             (each for each in self.matchers if each.valid and key in (each.key, each.any_source_key)),
@@ -180,7 +179,7 @@ class Gathering:
         incident = self.incident
         return incident.resolved_at is None or (incident.resolved_by_id is None and at < incident.resolved_at)
 
-    def join(self, alert: Seen, decision: Decision) -> None:
+    def join(self, alert: AlertSnapshot, decision: Decision) -> None:
         """Take in an alert; of the matchers that came with the one it joins by, only those it matches too stay valid."""
         leading = self.leading(decision.winner.key) if decision.winner else None
         beside = [
@@ -199,16 +198,16 @@ class Gathering:
         self.joined.append(alert)
         self._count_in(alert)
 
-    def _count_in(self, alert: Seen) -> None:
+    def _count_in(self, alert: AlertSnapshot) -> None:
         incident = self.incident
         if alert.integration not in incident.sources:
             incident.sources = [*incident.sources, alert.integration]
         incident.alerts_count += 1
         if not alert.is_in_maintenance:
             incident.changed_at = max(incident.changed_at, alert.changed_at)
-        self.follow(alert)
+        self.update(alert)
 
-    def follow(self, alert: Seen) -> None:
+    def update(self, alert: AlertSnapshot) -> None:
         """Count an alert of the incident as it is now.
 
         A late event may have moved the alert's start back. The incident's start is the earliest of its alerts. Where it is the first alert's,
@@ -244,7 +243,7 @@ class Gathering:
         ]
         self._entitle(alert)
 
-    def _recount(self, alert: Seen) -> list[int]:
+    def _recount(self, alert: AlertSnapshot) -> list[int]:
         """Count it as it is now where it was counted as it was; returns the alerts by status."""
         incident = self.incident
         counts = list(incident.status_counts)
@@ -265,7 +264,7 @@ class Gathering:
         alert.counted_status, alert.counted_in_maintenance = alert.status, alert.is_in_maintenance
         return counts
 
-    def count_anew(self, alerts: Sequence[Seen], at: datetime) -> None:
+    def recount(self, alerts: Sequence[AlertSnapshot], at: datetime) -> None:
         """Count the incident from nothing, after alerts were put into it or taken out by hand; without any it is over."""
         incident = self.incident
         incident.alerts_count, incident.active_count, incident.status_counts = 0, 0, no_counts()
@@ -282,7 +281,7 @@ class Gathering:
         self.got_worse = False  # it is what it was, only with other alerts
         self.settle(max(alerts, key=lambda alert: alert.changed_at), at)
 
-    def entitle(self, title: str) -> None:
+    def set_title(self, title: str) -> None:
         """Name it otherwise than after what its alerts share; it stays so while no matcher says otherwise."""
         self.incident.title = title
 
@@ -292,22 +291,22 @@ class Gathering:
                 matcher.anchor_at = start
                 self.matchers_changed = True
 
-    def settle(self, alert: Seen, at: datetime) -> None:
+    def settle(self, alert: AlertSnapshot, at: datetime) -> None:
         """Resolve the incident when its last active alert has ended, reopen it when one is active again; begin to flap with the alert."""
         incident = self.incident
-        self.calm_down(at)
+        self.end_flapping(at)
         if not alert.is_in_maintenance:
             self._flap(alert, at)
         if incident.active_count == 0 and incident.is_open:
             self.resolve(alert.changed_at)
-            self.note(Activity.Kind.RESOLVED_BY_ALERTS, at, alert=alert.pk, identifier=alert.identifier)
+            self.record(Activity.Kind.RESOLVED_BY_ALERTS, at, alert=alert.pk, identifier=alert.identifier)
         elif incident.active_count == 0:
             if incident.resolved_by_id is None:  # a person resolved it when they did
                 incident.resolved_at = max(incident.resolved_at or alert.changed_at, alert.changed_at)
         elif not incident.is_open:
             self.reopen()
             told = {"acknowledged": True} if incident.acknowledged_at else {}
-            self.note(Activity.Kind.REOPENED, at, alert=alert.pk, identifier=alert.identifier, **told)
+            self.record(Activity.Kind.REOPENED, at, alert=alert.pk, identifier=alert.identifier, **told)
             self._wake("reopened", at)
             self._unacknowledge()
         if any(not each.is_in_maintenance for each in self.joined):
@@ -334,28 +333,28 @@ class Gathering:
         if incident.snoozed_until and incident.wakes_on_update:
             incident.snoozed_until = incident.snoozed_by = None
             incident.wakes_on_update = False
-            self.handled_anew = True
-            self.note(Activity.Kind.UNSNOOZED, at, why=why)
+            self.handling_changed = True
+            self.record(Activity.Kind.UNSNOOZED, at, why=why)
 
     def _unacknowledge(self) -> None:
         """What somebody has seen was the trouble before; this is another one."""
         if self.incident.acknowledged_at:
             self.incident.acknowledged_at = self.incident.acknowledged_by = None
-            self.handled_anew = True
+            self.handling_changed = True
 
-    def _flap(self, alert: Seen, at: datetime) -> None:
+    def _flap(self, alert: AlertSnapshot, at: datetime) -> None:
         until = flaps_until(alert.status_changes)
         if until is None or until <= at:
             return
         incident, changes = self.incident, changes_since(alert.status_changes, at - settings.FLAPPING_WINDOW)
         if not incident.flapping:
             details = {"alert": alert.pk, "identifier": alert.identifier, "changes": changes}
-            self.note(Activity.Kind.BEGAN_TO_FLAP, at, **details)
+            self.record(Activity.Kind.BEGAN_TO_FLAP, at, **details)
         incident.flapping = True
         incident.flapping_changes = max(incident.flapping_changes, changes)
         incident.flapping_until = max(incident.flapping_until or until, until)
 
-    def _flap_anew(self, alerts: Iterable[Seen], at: datetime) -> None:
+    def _flap_anew(self, alerts: Iterable[AlertSnapshot], at: datetime) -> None:
         """Flap with those of these alerts that do, and not with one that has left."""
         incident = self.incident
         incident.flapping_until, incident.flapping_changes = None, 0
@@ -363,28 +362,28 @@ class Gathering:
             if not alert.is_in_maintenance:
                 self._flap(alert, at)
         if incident.flapping and incident.flapping_until is None:
-            self.note(Activity.Kind.STOPPED_FLAPPING, at)
+            self.record(Activity.Kind.STOPPED_FLAPPING, at)
             incident.flapping = False
 
-    def calm_down(self, at: datetime) -> bool:
+    def end_flapping(self, at: datetime) -> bool:
         """Stop flapping where that has ended by then; it ends by itself, whenever that is noticed."""
         incident = self.incident
         if not incident.flapping or incident.flapping_until is None or incident.flapping_until > at:
             return False
-        self.note(Activity.Kind.STOPPED_FLAPPING, incident.flapping_until)
+        self.record(Activity.Kind.STOPPED_FLAPPING, incident.flapping_until)
         incident.flapping, incident.flapping_until, incident.flapping_changes = False, None, 0
         return True
 
-    def note(self, kind: Activity.Kind, at: datetime, **details: Any) -> None:
+    def record(self, kind: Activity.Kind, at: datetime, **details: Any) -> None:
         self.activities.append(Activity(incident=self.incident, kind=kind, at=at, details=details))
 
-    def note_joined(self, at: datetime) -> None:
+    def record_joined(self, at: datetime) -> None:
         """One line for all that joined in one go."""
         if self.joined:
             names = [alert.identifier for alert in self.joined[:NAMES_LIMIT]]
-            self.note(Activity.Kind.ALERTS_JOINED, at, count=len(self.joined), identifiers=names)
+            self.record(Activity.Kind.ALERTS_JOINED, at, count=len(self.joined), identifiers=names)
 
-    def _entitle(self, alert: Seen) -> None:
+    def _entitle(self, alert: AlertSnapshot) -> None:
         """One alert: primary value, then secondary value. Several: what they share, then what differs (docs/wire-contract.md §4.2)."""
         incident = self.incident
         primaries, secondaries = incident.names
@@ -412,11 +411,11 @@ def listed(names: list[str]) -> str:
     return f"{', '.join(names[:3])} and {more}"
 
 
-def write_leads(gatherings: Iterable[Gathering]) -> None:
+def write_matchers(rollups: Iterable[IncidentRollup]) -> None:
     """Write the matchers of incidents that are written already."""
     changed = []
-    for gathering in gatherings:
-        for lead in gathering.matchers:
-            lead.incident_id = gathering.incident.pk
+    for rollup in rollups:
+        for lead in rollup.matchers:
+            lead.incident_id = rollup.incident.pk
             changed.append(lead)
-    leads.write(changed)
+    save_matchers(changed)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 import bpql
-from incidents.correlation.decide import Pattern, Subject
+from incidents.correlation.decide import CorrelationSubject, Pattern
 from incidents.models import CorrelationPattern, PatternVersion
 from incidents.models.correlation_batch import InForce
 from incidents.models.replay import Rule
@@ -95,5 +95,5 @@ def _value(pk: int, row: CorrelationPattern | PatternVersion, *, active: bool = 
 
 
 @lru_cache(500)
-def _filter(text: str) -> Callable[[Subject], bool] | None:
+def _filter(text: str) -> Callable[[CorrelationSubject], bool] | None:
     return bpql.parse(text).matches if text.strip() else None

@@ -14,6 +14,6 @@ def correlate_behind() -> int:
 
 
 @shared_task(name="incidents.tasks.calm_down")
-def calm_down() -> int:
+def end_flapping() -> int:
     """End the flapping of incidents whose alerts no longer flap."""
-    return worker.calm_down()
+    return worker.end_flapping()

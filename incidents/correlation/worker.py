@@ -25,10 +25,10 @@ from appkeys.models import AppKey
 from db import bulk
 from incidents import correlation_lock
 from incidents.correlation import correlation_log, maintenance, rules
-from incidents.correlation import matchers as leads
-from incidents.correlation.candidates import Board
+from incidents.correlation.candidates import CandidateIndex
 from incidents.correlation.decide import Decision, Match, Matches, Pattern, as_data
-from incidents.correlation.rollup import HANDLED, ROLLED_UP, Gathering, Seen, write_leads
+from incidents.correlation.matchers import incidents_of_any_source, matchers_of, reachable_incidents
+from incidents.correlation.rollup import HANDLING_FIELDS, ROLLUP_FIELDS, AlertSnapshot, IncidentRollup, write_matchers
 from incidents.environments import placement
 from incidents.models import CorrelationBatch, Incident
 from incidents.search import index
@@ -48,7 +48,7 @@ _at_it = threading.Lock()
 
 
 @dataclass
-class Storm:
+class StormPacing:
     """What is seen of storms while correlation is behind, at one look after another; in seconds of one clock."""
 
     began_at: float | None = None
@@ -86,7 +86,7 @@ def _behind() -> QuerySet[Alert]:
 
 
 def _catch_up() -> int:
-    total, storm = 0, Storm()
+    total, storm = 0, StormPacing()
     began = time.monotonic()
     while count := _correlate_group():
         total += count
@@ -95,7 +95,7 @@ def _catch_up() -> int:
     return total
 
 
-def _pause(count: int, elapsed: float, storm: Storm) -> float:
+def _pause(count: int, elapsed: float, storm: StormPacing) -> float:
     """Seconds to leave to others after a group of so many alerts that took so long (bench/ingest.py)."""
     came = Event.objects.filter(pk__gte=key_at(timezone.now() - LATELY)).count()
     is_storm = came > STORM_EVENTS and came * elapsed > STORM * count * LATELY.total_seconds()
@@ -122,7 +122,7 @@ def _correlate_group() -> int:
         for alert in alerts:
             group.take(alert)
         group.write()
-    logger.info("correlation: %d alerts, %d incidents", len(alerts), len(group.board.gatherings))
+    logger.info("correlation: %d alerts, %d incidents", len(alerts), len(group.candidates.rollups))
     return len(alerts)
 
 
@@ -151,7 +151,7 @@ def _say(setting: str) -> None:
         cursor.execute(setting)
 
 
-def _read_behind() -> list[Seen]:
+def _read_behind() -> list[AlertSnapshot]:
     # Locked in order of the key, as ingest writes them, so that the two do not wait for each other.
     locked = _behind().select_for_update(of=("self",)).order_by("pk")
     # fmt: off
@@ -165,17 +165,17 @@ def _read_behind() -> list[Seen]:
     for pk, identifier, app_key, status, severity, tags, primary, secondary, *further in rows:
         source = app_keys[app_key].source_system, app_keys[app_key].name
         values = shown(tags.get(primary, "")), shown(tags.get(secondary, ""))
-        seen = Seen(pk, identifier, *source, status, severity, tags, *values, *further)
+        seen = AlertSnapshot(pk, identifier, *source, status, severity, tags, *values, *further)
         seen.counted_in_maintenance = seen.is_in_maintenance
         alerts.append(seen)
     return alerts
 
 
-class _Board(Board[Gathering]):
+class _StoredCandidates(CandidateIndex[IncidentRollup]):
     """The incidents of the database, by their keys; read where an alert looks for one. Those that are opened come after them."""
 
-    def __init__(self, alerts: Sequence[Seen], patterns: Sequence[Pattern]) -> None:
-        super().__init__(Gathering, alerts_per_incident=settings.ALERTS_PER_INCIDENT, first_place=2**63)
+    def __init__(self, alerts: Sequence[AlertSnapshot], patterns: Sequence[Pattern]) -> None:
+        super().__init__(IncidentRollup, alerts_per_incident=settings.ALERTS_PER_INCIDENT, first_place=2**63)
         self.subjects = {alert.pk: alert.subject for alert in alerts}
         self.matches = {
             alert.pk: Matches(self.subjects[alert.pk], patterns) for alert in alerts if alert.needs_incident
@@ -206,75 +206,75 @@ class _Board(Board[Gathering]):
         keys = {match.key for match in wanted} - self._known
         of_any_source = {match.any_source_key for match in wanted if match.any_source_key} - self._known
         self._known |= keys | of_any_source
-        found = leads.reachable(keys, self._since, self._anchors) | leads.of_any_source(of_any_source)
-        self._read(found - self.gatherings.keys())
+        found = reachable_incidents(keys, self._since, self._anchors) | incidents_of_any_source(of_any_source)
+        self._read(found - self.rollups.keys())
 
     def _read(self, incidents: set[int]) -> None:
-        matchers = leads.leads_of(incidents, valid=True)
+        matchers = matchers_of(incidents, valid=True)
         for incident in Incident.objects.filter(pk__in=incidents):
-            self.put(Gathering(incident, matchers[incident.pk]), incident.pk)
+            self.put(IncidentRollup(incident, matchers[incident.pk]), incident.pk)
 
 
 class _Group:
     """The alerts of one group, and every incident that they are in or may join."""
 
-    def __init__(self, alerts: list[Seen], now: datetime) -> None:
+    def __init__(self, alerts: list[AlertSnapshot], now: datetime) -> None:
         self.alerts, self.now = alerts, now
         self.patterns = rules.in_force()
-        self.board = _Board(alerts, self.patterns)
-        self.marked = maintenance.mark(alerts, self.board.subjects, now)
+        self.candidates = _StoredCandidates(alerts, self.patterns)
+        self.marked = maintenance.mark(alerts, self.candidates.subjects, now)
         self.decisions: dict[int, Decision] = {}  # by alert, as are the places they come to
         self.places: dict[int, int] = {}
         self.touched: set[int] = set()
 
-    def take(self, alert: Seen) -> None:
+    def take(self, alert: AlertSnapshot) -> None:
         if alert.incident_id:
             place = alert.incident_id
-            self.board.follow(place, alert, self.now)
+            self.candidates.follow(place, alert, self.now)
         elif alert.needs_incident:
-            subject, matches = self.board.subjects[alert.pk], self.board.matches[alert.pk]
-            place, decision = self.board.place(alert, subject, matches, self.now)
+            subject, matches = self.candidates.subjects[alert.pk], self.candidates.matches[alert.pk]
+            place, decision = self.candidates.place(alert, subject, matches, self.now)
             self.places[alert.pk], self.decisions[alert.pk] = place, decision
         else:
             return  # it never was active: nothing to show
         self.touched.add(place)
 
     def write(self) -> None:
-        touched = [self.board.gatherings[place] for place in sorted(self.touched)]
-        begun = [gathering for gathering in touched if gathering.incident.pk is None]
+        touched = [self.candidates.rollups[place] for place in sorted(self.touched)]
+        begun = [rollup for rollup in touched if rollup.incident.pk is None]
         known = [each for each in touched if each.incident.pk is not None]
-        bulk.save([each.incident for each in known], ROLLED_UP)
-        bulk.save([each.incident for each in known if each.handled_anew], HANDLED)
+        bulk.save([each.incident for each in known], ROLLUP_FIELDS)
+        bulk.save([each.incident for each in known if each.handling_changed], HANDLING_FIELDS)
         bulk.create([each.incident for each in begun])
-        followers = [gathering for gathering in begun if gathering.follows]
-        for gathering in followers:
-            gathering.incident.follows = gathering.follows  # whose key is known only now
-        bulk.save([gathering.incident for gathering in followers], ["follows"])
-        write_leads([gathering for gathering in touched if gathering.matchers_changed])
-        for gathering in touched:
-            gathering.note_joined(self.now)
-            for activity in gathering.activities:
-                activity.incident_id = gathering.incident.pk  # known only now where it has just been opened
-        bulk.create([activity for gathering in touched for activity in gathering.activities])
+        followers = [rollup for rollup in begun if rollup.follows]
+        for rollup in followers:
+            rollup.incident.follows = rollup.follows  # whose key is known only now
+        bulk.save([rollup.incident for rollup in followers], ["follows"])
+        write_matchers([rollup for rollup in touched if rollup.matchers_changed])
+        for rollup in touched:
+            rollup.record_joined(self.now)
+            for activity in rollup.activities:
+                activity.incident_id = rollup.incident.pk  # known only now where it has just been opened
+        bulk.create([activity for rollup in touched for activity in rollup.activities])
         looks = (
             (alert.pk, max(1, alert.correlated_revision) if alert.incident_id else 0, alert.revision)
             for alert in self.alerts
         )
         plans = [(alert.pk, alert.maintenance_plan_id) for alert in self.alerts if alert.maintenance_plan_id]
-        self._write_alerts(correlation_log.note_correlated(looks, plans, self.patterns, self.now))
+        self._write_alerts(correlation_log.record_correlated(looks, plans, self.patterns, self.now))
         index.keep([alert.pk for alert in self.alerts])
         index.keep_of([each.incident.pk for each in known if each.reopened])
         seen: dict[int, placement.Came] = defaultdict(placement.Came)
         for alert in self.alerts:
             if alert.incident_id:
                 came = seen[alert.incident_id]
-                (came.joined if alert.pk in self.places else came.changed).append(self.board.subjects[alert.pk])
+                (came.joined if alert.pk in self.places else came.changed).append(self.candidates.subjects[alert.pk])
         placement.follow_alerts(seen)
 
     def _write_alerts(self, turn: CorrelationBatch) -> None:
         for alert in self.alerts:
             alert.correlated_revision = alert.revision
-            alert.search_text = bpql.search_text(self.board.subjects[alert.pk].folded)
+            alert.search_text = bpql.search_text(self.candidates.subjects[alert.pk].folded)
         placed = [alert for alert in self.alerts if alert.pk in self.places]
         for alert in placed:
             alert.incident_id = self._incident_pk(self.places[alert.pk])
@@ -286,10 +286,10 @@ class _Group:
         bulk.save(self.marked, ["maintenance_plan"], model=Alert)
 
     def _incident_pk(self, place: int) -> int:
-        return self.board.gatherings[place].incident.pk
+        return self.candidates.rollups[place].incident.pk
 
 
-def calm_down() -> int:
+def end_flapping() -> int:
     """End the flapping of incidents none of whose alerts flaps any more; returns how many there were (docs/wire-contract.md §3.7)."""
     now = timezone.now()
     if not Incident.objects.filter(flapping=True, flapping_until__lte=now).exists():
@@ -297,9 +297,9 @@ def calm_down() -> int:
     with transaction.atomic():
         correlation_lock.hold()
         incidents = Incident.objects.select_for_update(of=("self",)).filter(flapping=True, flapping_until__lte=now)
-        gatherings = [Gathering(incident) for incident in incidents.order_by("pk")]
-        calmed = [gathering for gathering in gatherings if gathering.calm_down(now)]
-        bulk.save([gathering.incident for gathering in calmed], ["flapping", "flapping_until", "flapping_changes"])
-        bulk.create([activity for gathering in calmed for activity in gathering.activities])
-        placement.follow([gathering.incident.pk for gathering in calmed])
+        rollups = [IncidentRollup(incident) for incident in incidents.order_by("pk")]
+        calmed = [rollup for rollup in rollups if rollup.end_flapping(now)]
+        bulk.save([rollup.incident for rollup in calmed], ["flapping", "flapping_until", "flapping_changes"])
+        bulk.create([activity for rollup in calmed for activity in rollup.activities])
+        placement.follow([rollup.incident.pk for rollup in calmed])
     return len(calmed)

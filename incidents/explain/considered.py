@@ -12,7 +12,7 @@ from typing import Any
 from alerts.ingest.log import Span, read_spans
 from alerts.ingest.projection import fold
 from alerts.models import Alert
-from incidents.correlation.decide import Considered, Met, Subject, considered, judge
+from incidents.correlation.decide import Considered, CorrelationSubject, Met, considered, judge
 from incidents.correlation.rules import Versions
 from incidents.models import CorrelationBatch
 
@@ -27,7 +27,9 @@ def reasons(alerts: Sequence[Alert]) -> dict[int, list[Considered]]:
     for alert in alerts:
         if alert.pk in decisions:
             decision, then = decisions[alert.pk], fold(line for _, line in logs[alert.pk])
-            subject = Subject(alert.app_key.source_system, json.loads(then.tags), then.started_at, then.status)
+            subject = CorrelationSubject(
+                alert.app_key.source_system, json.loads(then.tags), then.started_at, then.status
+            )
             judged = judge(subject, versions(rules[decision["turn"]]))
             found[alert.pk] = considered(judged, map(_met, decision["met"]))
     return found

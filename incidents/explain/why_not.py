@@ -19,8 +19,8 @@ from alerts.events import shown
 from alerts.models import Alert
 from incidents.correlation import rules
 from incidents.correlation.decide import Candidate, Considered, Match, Pattern, considered, decide, judge
-from incidents.correlation.matchers import Lead, leads_of
-from incidents.correlation.rollup import Gathering, Seen
+from incidents.correlation.matchers import MatcherRow, matchers_of
+from incidents.correlation.rollup import AlertSnapshot, IncidentRollup
 from incidents.explain.considered import reasons
 from incidents.explain.why import Reason, Rules, in_words, is_by_hand
 from incidents.models import Incident
@@ -148,15 +148,15 @@ def _first(incident: Incident, other: Alert | Incident) -> Alert | None:
 
 
 def _answer(alert: Alert, incident: Incident, *, is_turned: bool) -> Answer:
-    gathering = Gathering(incident, leads_of([incident.pk])[incident.pk])
+    rollup = IncidentRollup(incident, matchers_of([incident.pk])[incident.pk])
     told = {each.pattern: each for each in reasons([alert])[alert.pk]}
     asked = {pattern.pk: pattern for pattern in _patterns(told.values())}
-    subject = Seen.of(alert).subject
+    subject = AlertSnapshot.of(alert).subject
     judged = judge(subject, asked.values())
     matches = tuple(each for each in judged if isinstance(each, Match))
-    decision = decide(subject, matches, lambda key: _candidates(gathering, key, alert))
+    decision = decide(subject, matches, lambda key: _candidates(rollup, key, alert))
     said = considered(judged, decision.met)
-    pair = _Pair(alert, gathering, told, Rules.of(said))
+    pair = _Pair(alert, rollup, told, Rules.of(said))
     verdicts = tuple(pair.verdict(each, asked[each.pattern]) for each in said)
     where = f"The alert is in #{alert.incident_id}, and not in #{incident.pk}."
     if is_turned:
@@ -171,12 +171,12 @@ def _patterns(told: Iterable[Considered]) -> Sequence[Pattern]:
     return [*then, *(pattern for pattern in rules.in_force() if pattern.pk not in known)]
 
 
-def _candidates(gathering: Gathering, key: str, alert: Alert) -> list[Candidate]:
-    leading = gathering.leading(key)
+def _candidates(rollup: IncidentRollup, key: str, alert: Alert) -> list[Candidate]:
+    leading = rollup.leading(key)
     if leading is None:
         return []
-    is_full = gathering.incident.alerts_count >= settings.ALERTS_PER_INCIDENT
-    return [Candidate(gathering.incident.pk, leading.anchor_at, is_full, not gathering.was_open(alert.started_at))]
+    is_full = rollup.incident.alerts_count >= settings.ALERTS_PER_INCIDENT
+    return [Candidate(rollup.incident.pk, leading.anchor_at, is_full, not rollup.was_open(alert.started_at))]
 
 
 def _in_short(verdicts: Sequence[Verdict], incident: Incident) -> str:
@@ -203,13 +203,13 @@ class _Pair:
     """An alert and an incident that it is not in, and what patterns said of the alert when it came."""
 
     alert: Alert
-    gathering: Gathering
+    rollup: IncidentRollup
     told: Mapping[int, Considered]  # by pattern
     named: Rules
 
     @property
     def incident(self) -> Incident:
-        return self.gathering.incident
+        return self.rollup.incident
 
     def verdict(self, considered: Considered, pattern: Pattern) -> Verdict:
         """What was said of this very incident when the alert came stands; else what is said of the two now."""
@@ -221,8 +221,8 @@ class _Pair:
         sentence = self._sentence(considered, pattern, tags, outside)
         return Verdict(self.named.reason(considered, sentence), tags, outside)
 
-    def _matcher(self, pattern: Pattern) -> Lead | None:
-        own = [each for each in self.gathering.matchers if each.pattern_id == pattern.pk]
+    def _matcher(self, pattern: Pattern) -> MatcherRow | None:
+        own = [each for each in self.rollup.matchers if each.pattern_id == pattern.pk]
         return next((each for each in own if each.version == pattern.version), own[0] if own else None)
 
     def _compared(self, pattern: Pattern) -> tuple[Compared, ...]:
@@ -273,7 +273,7 @@ class _Pair:
             return f"It matches both, but led to #{told.incident}, which was opened later than {number}."
         return f"It matches both now; when the alert came, {number} was not yet as it is."
 
-    def _nothing_shared(self, considered: Considered, tags: Sequence[Compared], matcher: Lead | None) -> str:
+    def _nothing_shared(self, considered: Considered, tags: Sequence[Compared], matcher: MatcherRow | None) -> str:
         number = f"#{self.incident.pk}"
         differing = [each for each in tags if each.there is not None and not each.is_same]
         if differing:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from alerts.events import Status, shown
 from alerts.models import Alert, key_at
 from bpql import parse
-from incidents.correlation.decide import Subject
+from incidents.correlation.decide import CorrelationSubject
 from incidents.patterns.changes import Draft
 
 LATELY = timedelta(hours=24)
@@ -79,7 +79,7 @@ def reach(draft: Draft) -> Reach:
     for tags, status, started_at, source in _latest("tags", "status", "started_at", "app_key__source_system"):
         looked_at += 1
         since = min(since or started_at, started_at)
-        if not passes(Subject(source, tags, started_at, status)):
+        if not passes(CorrelationSubject(source, tags, started_at, status)):
             continue
         passed += 1
         if all(tags.get(name) for name in draft.tags):

@@ -19,12 +19,12 @@ from alerts.ingest.log import Logged, Span, read_spans
 from alerts.ingest.projection import begin, fold
 from alerts.models import Alert, Event
 from appkeys.models import AppKey
-from incidents.correlation.candidates import Board
+from incidents.correlation.candidates import CandidateIndex
 from incidents.correlation.decide import Matches, Pattern
-from incidents.correlation.rollup import Seen
+from incidents.correlation.rollup import AlertSnapshot
 from incidents.models import CorrelationBatch
 from incidents.models.correlation_batch import InForce
-from incidents.replay.manual_changes import Hands, Known, Replayed
+from incidents.replay.manual_changes import ManualChanges, ReplayedAlert, ReplayedIncident
 
 SEEN_AT_ONCE = 10_000  # alerts seen, of which the log is read together
 LATENESS = timedelta(
@@ -32,7 +32,7 @@ LATENESS = timedelta(
 )  # an alert that comes later than this after its window has passed finds no incident any more
 
 
-Outcome = tuple[Replayed, list[Known]]
+Outcome = tuple[ReplayedIncident, list[ReplayedAlert]]
 
 
 class Replay:
@@ -49,9 +49,11 @@ class Replay:
         on_forget: Callable[[list[Outcome]], None] | None = None,
     ) -> None:
         self.patterns, self.on_forget = patterns, on_forget
-        self.board: Board[Replayed] = Board(Replayed, alerts_per_incident=settings.ALERTS_PER_INCIDENT)
-        self.alerts: dict[int, Known] = {}
-        self.hands = Hands(self.board, self.alerts)
+        self.candidates: CandidateIndex[ReplayedIncident] = CandidateIndex(
+            ReplayedIncident, alerts_per_incident=settings.ALERTS_PER_INCIDENT
+        )
+        self.alerts: dict[int, ReplayedAlert] = {}
+        self.manual_changes = ManualChanges(self.candidates, self.alerts)
         self.events = 0
         self.reach = timedelta()
 
@@ -71,40 +73,39 @@ class Replay:
                     known.seen.maintenance_plan_id = plans.get(alert_pk)
                     self._take(known, patterns, turn.at)
             if turn.by_hand:
-                self.hands.take(turn, log.look)
+                self.manual_changes.take(turn, log.look)
         if turns and self.on_forget:
             self._forget(turns[-1].at - self.reach - LATENESS)
 
-    def _take(self, known: Known, patterns: Sequence[Pattern], at: datetime) -> None:
+    def _take(self, known: ReplayedAlert, patterns: Sequence[Pattern], at: datetime) -> None:
         seen = known.seen
         if known.place >= 0:
-            self.board.follow(known.place, seen, at)
+            self.candidates.follow(known.place, seen, at)
         elif seen.needs_incident:
             subject = seen.subject
-            known.place, _ = self.board.place(seen, subject, Matches(subject, patterns), at)
-            self.board.gatherings[known.place].members.append(seen.pk)
+            known.place, _ = self.candidates.place(seen, subject, Matches(subject, patterns), at)
+            self.candidates.rollups[known.place].members.append(seen.pk)
             self.alerts[seen.pk] = known
 
     def _forget(self, horizon: datetime) -> None:
         past = [
             place
-            for place, gathering in self.board.gatherings.items()
-            if all(matcher.anchor_at < horizon for matcher in gathering.matchers)
-            and gathering.incident.started_at < horizon
+            for place, rollup in self.candidates.rollups.items()
+            if all(matcher.anchor_at < horizon for matcher in rollup.matchers) and rollup.incident.started_at < horizon
         ]
         self._tell(past)
 
     def outcomes(self) -> list[Outcome]:
         """The incidents that are not forgotten yet, with their alerts."""
-        return [(each, [self.alerts[pk] for pk in each.members]) for each in self.board.gatherings.values()]
+        return [(each, [self.alerts[pk] for pk in each.members]) for each in self.candidates.rollups.values()]
 
     def end(self) -> None:
         """Tell of all that is left."""
-        self._tell(list(self.board.gatherings))
+        self._tell(list(self.candidates.rollups))
 
     def _tell(self, places: list[int]) -> None:
-        gatherings = [self.board.remove(place) for place in places]
-        outcomes = [(each, [self.alerts.pop(pk) for pk in each.members]) for each in gatherings]
+        rollups = [self.candidates.remove(place) for place in places]
+        outcomes = [(each, [self.alerts.pop(pk) for pk in each.members]) for each in rollups]
         if self.on_forget and outcomes:
             self.on_forget(outcomes)
 
@@ -112,7 +113,7 @@ class Replay:
 class _Log:
     """What some turns saw of their alerts, read at once."""
 
-    def __init__(self, turns: Sequence[CorrelationBatch], known: dict[int, Known]) -> None:
+    def __init__(self, turns: Sequence[CorrelationBatch], known: dict[int, ReplayedAlert]) -> None:
         spans: dict[int, Span] = {}
         by_hand = (each for turn in turns for left in turn.by_hand for each in left["seen"])
         for pk, counted, revision in chain((each for turn in turns for each in turn.seen), by_hand):
@@ -129,7 +130,7 @@ class _Log:
         self.new = _unread([pk for pk in spans if pk not in known])
         self.followed: dict[int, int] = defaultdict(int)  # how many of an alert's lines
 
-    def look(self, pk: int, known: Known | None, revision: int) -> Known | None:
+    def look(self, pk: int, known: ReplayedAlert | None, revision: int) -> ReplayedAlert | None:
         """The alert as it was seen at that revision; None where the log no longer has it."""
         known = known or self.new.get(pk)
         lines, start = self.lines.get(pk, []), self.followed[pk]
@@ -153,7 +154,7 @@ class _Log:
         return known
 
 
-def _goes_back(lines: Iterable[Logged], known: Known | None) -> bool:
+def _goes_back(lines: Iterable[Logged], known: ReplayedAlert | None) -> bool:
     """Whether a line came late, or takes one back: then the state is folded anew from the whole log."""
     newest = known.folded.last_event_at if known and known.folded else None
     for _, line in lines:
@@ -163,14 +164,14 @@ def _goes_back(lines: Iterable[Logged], known: Known | None) -> bool:
     return False
 
 
-def _unread(pks: Sequence[int]) -> dict[int, Known]:
+def _unread(pks: Sequence[int]) -> dict[int, ReplayedAlert]:
     """Alerts of which nothing was followed yet."""
     columns = ("pk", "identifier", "app_key_id", "primary_property", "secondary_property")
     rows: list[Any] = list(Alert.objects.filter(pk__in=pks).values_list(*columns))
     app_keys = AppKey.objects.only("source_system", "name").in_bulk({row[2] for row in rows})
     found = {}
     for pk, identifier, app_key, primary, secondary in rows:
-        found[pk] = Known(Seen.unread(pk, identifier, app_keys[app_key]), (primary, secondary))
+        found[pk] = ReplayedAlert(AlertSnapshot.unread(pk, identifier, app_keys[app_key]), (primary, secondary))
     return found
 
 

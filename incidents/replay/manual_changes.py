@@ -13,9 +13,9 @@ from typing import Any
 
 from alerts.events import shown
 from alerts.ingest.projection import Folded
-from incidents.correlation.candidates import Board
-from incidents.correlation.matchers import Lead
-from incidents.correlation.rollup import Gathering, Seen
+from incidents.correlation.candidates import CandidateIndex
+from incidents.correlation.matchers import MatcherRow
+from incidents.correlation.rollup import AlertSnapshot, IncidentRollup
 from incidents.models import Activity, CorrelationBatch, Incident
 from incidents.models.correlation_batch import Left
 
@@ -23,26 +23,26 @@ BY_HAND = 1  # any key of a user: who it was makes no difference here
 
 
 @dataclass(slots=True, eq=False)
-class Replayed(Gathering):
+class ReplayedIncident(IncidentRollup):
     """An incident of a replay. Of its activities it only counts how often it began to flap."""
 
     members: list[int] = field(default_factory=list)  # alerts
     flapped: int = 0
 
-    def note(self, kind: Activity.Kind, at: datetime, **details: Any) -> None:
+    def record(self, kind: Activity.Kind, at: datetime, **details: Any) -> None:
         if kind == Activity.Kind.BEGAN_TO_FLAP:
             self.flapped += 1
 
 
 @dataclass(slots=True)
-class Known:
+class ReplayedAlert:
     """An alert of a replay, as far as its log was followed."""
 
-    seen: Seen
+    seen: AlertSnapshot
     properties: tuple[str, str]  # names of its primary and secondary property
     folded: Folded | None = None
     tags: str = ""  # as JSON, as they were read into `seen`
-    place: int = -1  # on the board
+    place: int = -1  # on the candidates
 
     def look(self, folded: Folded, revision: int) -> None:
         """See it as its log comes to by that revision."""
@@ -55,16 +55,18 @@ class Known:
             seen.primary_value, seen.secondary_value = (shown(seen.tags.get(name, "")) for name in self.properties)
 
 
-Look = Callable[[int, Known | None, int], Known | None]
+Look = Callable[[int, ReplayedAlert | None, int], ReplayedAlert | None]
 
 
-class Hands:
-    """The incidents that people have touched, and where they are on the board."""
+class ManualChanges:
+    """The incidents that people have touched, and where they are on the candidates."""
 
-    def __init__(self, board: Board[Replayed], alerts: dict[int, Known]) -> None:
-        self.board, self.alerts = board, alerts
+    def __init__(self, candidates: CandidateIndex[ReplayedIncident], alerts: dict[int, ReplayedAlert]) -> None:
+        self.candidates, self.alerts = candidates, alerts
         self.homes: dict[int, int] = {}  # incident -> place
-        self.brought: dict[int, tuple[int, list[Lead]]] = {}  # emptied place -> where its matchers lead, and which
+        self.brought: dict[
+            int, tuple[int, list[MatcherRow]]
+        ] = {}  # emptied place -> where its matchers lead, and which
 
     def take(self, turn: CorrelationBatch, look: Look) -> None:
         """Do again what was done in a turn.
@@ -82,7 +84,7 @@ class Hands:
         for left in turn.by_hand:
             alerts = [known for pk, _, revision in left["seen"] if (known := look(pk, self.alerts.get(pk), revision))]
             alerts = [known for known in alerts if known.place >= 0]
-            if alerts or self.homes.get(left["incident"]) in self.board.gatherings:
+            if alerts or self.homes.get(left["incident"]) in self.candidates.rollups:
                 place = self._home(left, alerts, places)
                 places[place] = left
                 for known in alerts:
@@ -97,67 +99,67 @@ class Hands:
         for place in touched - places.keys():
             self._count_anew(place, turn.at)
 
-    def _home(self, left: Left, alerts: list[Known], taken: dict[int, Left]) -> int:
+    def _home(self, left: Left, alerts: list[ReplayedAlert], taken: dict[int, Left]) -> int:
         """The place of an incident: where its first alert was when a person first touched it, or where most of its alerts are; else a new one."""
         usual = [known.place for known in alerts]
         wanted = [self.homes.get(left["incident"], -1), *sorted(set(usual), key=usual.count)[-1:]]
-        free = (place for place in wanted if place in self.board.gatherings and place not in taken)
+        free = (place for place in wanted if place in self.candidates.rollups and place not in taken)
         place = next(free, None)
         if place is None:
             start = min(known.seen.started_at for known in alerts)
-            place = self.board.add(Replayed(Incident(started_at=start, changed_at=start)))
+            place = self.candidates.add(ReplayedIncident(Incident(started_at=start, changed_at=start)))
         self.homes[left["incident"]] = place
         return place
 
-    def _move(self, known: Known, place: int) -> None:
-        self.board.gatherings[known.place].members.remove(known.seen.pk)
-        self.board.gatherings[place].members.append(known.seen.pk)
+    def _move(self, known: ReplayedAlert, place: int) -> None:
+        self.candidates.rollups[known.place].members.remove(known.seen.pk)
+        self.candidates.rollups[place].members.append(known.seen.pk)
         known.place = place
 
     def _lead(self, place: int, went: int | None) -> None:
-        gathering = self.board.gatherings[place]
-        if gathering.members and place in self.brought:
+        rollup = self.candidates.rollups[place]
+        if rollup.members and place in self.brought:
             where, matchers = self.brought.pop(place)
             for matcher in matchers:
                 if matcher.brought_from_id == place:
                     matcher.brought_from_id = None  # it is home
             self._take_matchers(matchers, where, place)
-        elif not gathering.members and went is not None and gathering.matchers:
-            matchers = list(gathering.matchers)
+        elif not rollup.members and went is not None and rollup.matchers:
+            matchers = list(rollup.matchers)
             self.brought[place] = went, matchers
             for matcher in matchers:
                 if matcher.brought_from_id is None:
                     matcher.brought_from_id = place
             self._take_matchers(matchers, place, went)
 
-    def _take_matchers(self, matchers: list[Lead], source: int, place: int) -> None:
-        if source in self.board.gatherings:
-            there = self.board.gatherings[source]
+    def _take_matchers(self, matchers: list[MatcherRow], source: int, place: int) -> None:
+        if source in self.candidates.rollups:
+            there = self.candidates.rollups[source]
             there.matchers = [matcher for matcher in there.matchers if matcher not in matchers]
-        gathering = self.board.gatherings[place]
-        gathering.matchers += matchers
-        gathering.matchers.sort(key=lambda each: place if each.brought_from_id is None else each.brought_from_id)
-        self.board.lead(place)
+        rollup = self.candidates.rollups[place]
+        rollup.matchers += matchers
+        rollup.matchers.sort(key=lambda each: place if each.brought_from_id is None else each.brought_from_id)
+        self.candidates.lead(place)
 
     def _count(self, place: int, left: Left, at: datetime, *, anew: bool) -> None:
-        gathering = self.board.gatherings[place]
-        incident = gathering.incident
+        rollup = self.candidates.rollups[place]
+        incident = rollup.incident
         if anew:
             self._count_anew(place, at)
         else:
-            for pk in gathering.members:
-                gathering.follow(self.alerts[pk].seen)
-        if set(gathering.members) <= {pk for pk, _, _ in left["seen"]}:
+            for pk in rollup.members:
+                rollup.update(self.alerts[pk].seen)
+        if set(rollup.members) <= {pk for pk, _, _ in left["seen"]}:
             incident.changed_at = datetime.fromisoformat(left["changed_at"])
             if left["resolved_at"]:
-                gathering.resolve(datetime.fromisoformat(left["resolved_at"]))
+                rollup.resolve(datetime.fromisoformat(left["resolved_at"]))
                 incident.resolved_by_id = BY_HAND if left["by_hand"] else None
             else:
-                gathering.reopen()
-        elif gathering.members:
-            gathering.settle(self.alerts[gathering.members[-1]].seen, at)
+                rollup.reopen()
+        elif rollup.members:
+            rollup.settle(self.alerts[rollup.members[-1]].seen, at)
 
     def _count_anew(self, place: int, at: datetime) -> None:
-        gathering = self.board.gatherings[place]
-        gathering.members.sort()
-        gathering.count_anew([self.alerts[pk].seen for pk in gathering.members], at)
+        rollup = self.candidates.rollups[place]
+        rollup.members.sort()
+        rollup.recount([self.alerts[pk].seen for pk in rollup.members], at)

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from alerts.models import Alert, key_at
 from incidents.replay.engine import Outcome
-from incidents.replay.manual_changes import Known, Replayed
+from incidents.replay.manual_changes import ReplayedAlert, ReplayedIncident
 
 SHOWN = 50  # of each kind of difference; the count goes on
 BIGGEST = 10
@@ -24,7 +24,7 @@ WIDE_SPAN = timedelta(hours=12)
 Incidents = dict[int, tuple[int, int]]  # of alerts: the incident each is in, and how many alerts that one has
 
 
-class Findings:
+class ReplayReport:
     """Told of one incident of a replay after the other; alerts that began before the range only serve to place the others."""
 
     def __init__(self, since: datetime, kept: dict[str, Any] | None = None) -> None:
@@ -37,29 +37,29 @@ class Findings:
         # Incidents there are, of which alerts came to incidents of the replay: how many alerts are to come yet, and in how many incidents they are.
         self.parts: dict[int, list[int]] = {int(pk): part for pk, part in (kept or {}).get("parts", {}).items()}
 
-    def take(self, outcomes: list[Outcome]) -> None:
+    def add(self, outcomes: list[Outcome]) -> None:
         """Incidents as they came out, with their alerts."""
         reported = [
-            (gathering, own)
-            for gathering, alerts in outcomes
+            (rollup, own)
+            for rollup, alerts in outcomes
             if (own := [alert for alert in alerts if alert.seen.pk >= self.first_key])
         ]
         incidents = _incidents([alert.seen.pk for _, alerts in reported for alert in alerts])
-        for gathering, alerts in reported:
-            self._take(gathering, alerts, incidents)
+        for rollup, alerts in reported:
+            self._take(rollup, alerts, incidents)
 
-    def _take(self, gathering: Replayed, alerts: list[Known], incidents: Incidents) -> None:
+    def _take(self, rollup: ReplayedIncident, alerts: list[ReplayedAlert], incidents: Incidents) -> None:
         self.counts["alerts"] += len(alerts)
         self.counts["incidents"] += 1
-        self.counts["flapping"] += bool(gathering.flapped)
+        self.counts["flapping"] += bool(rollup.flapped)
         found = [incidents[alert.seen.pk] for alert in alerts if alert.seen.pk in incidents]
         sizes = Counter(pk for pk, _ in found)
         for pk, size in found:
             self.parts.setdefault(pk, [size, 0])
-        group = _group(gathering, alerts, list(sizes))
+        group = _group(rollup, alerts, list(sizes))
         self._note_merged(group, sizes)
         self._note_split(sizes)
-        if len(gathering.members) == 1 and found:
+        if len(rollup.members) == 1 and found:
             self._note_alone(alerts[0], *found[0])
         self._note_wide(group)
         heapq.heappush(self.biggest, (len(alerts), self.counts["incidents"], group))
@@ -86,7 +86,7 @@ class Findings:
         if places > 1:
             self._note("split", {"incident": pk, "into": places})
 
-    def _note_alone(self, alert: Known, incident: int, size: int) -> None:
+    def _note_alone(self, alert: ReplayedAlert, incident: int, size: int) -> None:
         if size > 1:
             row = {"alert": alert.seen.pk, "identifier": alert.seen.identifier, "incident": incident}
             self._note("alone", row)
@@ -145,9 +145,9 @@ def _compression(incidents: int, alerts: int) -> float:
     return round(1 - incidents / alerts, 4) if alerts else 0.0
 
 
-def _group(gathering: Replayed, alerts: list[Known], incidents: list[int]) -> dict[str, Any]:
-    incident = gathering.incident
-    shared = next((matcher for matcher in gathering.matchers if matcher.valid), None)
+def _group(rollup: ReplayedIncident, alerts: list[ReplayedAlert], incidents: list[int]) -> dict[str, Any]:
+    incident = rollup.incident
+    shared = next((matcher for matcher in rollup.matchers if matcher.valid), None)
     starts = [alert.seen.started_at for alert in alerts]
     return {
         "title": incident.title,

@@ -15,7 +15,7 @@ from incidents.correlation import rules
 from incidents.models import CorrelationBatch, LogRun, ReplayRun, SuggestionRun
 from incidents.replay import engine, suggestions
 from incidents.replay.engine import LATENESS, Replay
-from incidents.replay.report import Findings
+from incidents.replay.report import ReplayReport
 
 SILENCE = timedelta(seconds=60)  # a worker that has said nothing for so long is dead
 logger = logging.getLogger(__name__)
@@ -84,13 +84,13 @@ def _replay(run: ReplayRun, progress: Progress) -> dict[str, Any]:
     """What began before the range is followed from one window before it, so that the range's first alerts find what was open then."""
     tried = None if run.rules is None else rules.drafts(run.rules)
     reach = max((each.time_window for each in (rules.in_force() if tried is None else tried)), default=LATENESS)
-    findings = Findings(run.since)
-    past = Replay(rules.Versions() if tried is None else lambda _: tried, on_forget=findings.take)
+    report = ReplayReport(run.since)
+    past = Replay(rules.Versions() if tried is None else lambda _: tried, on_forget=report.add)
     done = 0
     for turns in engine.turns(run.since - reach - LATENESS, run.until):
         past.follow(turns)
         done += sum(turn.at >= run.since for turn in turns)
         progress(done)
     past.end()
-    findings.counts["events"] = past.events
-    return findings.result()
+    report.counts["events"] = past.events
+    return report.result()

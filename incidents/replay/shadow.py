@@ -15,7 +15,7 @@ from incidents.models import CorrelationBatch, Shadow
 from incidents.models.replay import Rule
 from incidents.replay import engine
 from incidents.replay.engine import LATENESS, Outcome, Replay
-from incidents.replay.report import Findings
+from incidents.replay.report import ReplayReport
 from people.models import User
 
 
@@ -46,7 +46,7 @@ def switch_off(shadow: Shadow) -> None:
     shadow.refresh_from_db()
 
 
-def follow_all() -> None:
+def advance_all() -> None:
     """Let each shadow that is on follow the turns that were taken since. One thread of a process at a time; safe beside other processes."""
     with _at_it:
         shadows = list(Shadow.objects.filter(ended_at=None))
@@ -61,7 +61,7 @@ def _follow(shadow: Shadow) -> None:
     patterns = rules.drafts(shadow.rules)
     mind = _minds.setdefault((shadow.pk, shadow.since), _Mind(Replay(lambda _: patterns)))
     reach = max((pattern.time_window for pattern in patterns), default=LATENESS)
-    findings = Findings(shadow.since, deepcopy(shadow.kept))
+    report = ReplayReport(shadow.since, deepcopy(shadow.kept))
     last = CorrelationBatch.objects.filter(pk__lte=shadow.turn).last()
     since = (last.at if last else shadow.since) - reach - LATENESS
     for turns in engine.turns(since, timezone.now(), after=mind.turn):
@@ -69,15 +69,15 @@ def _follow(shadow: Shadow) -> None:
         mind.past.on_forget = _settled_before
         mind.past.follow(again)
         known = mind.past.events
-        mind.past.on_forget = findings.take
+        mind.past.on_forget = report.add
         mind.past.follow(turns[len(again) :])
-        findings.counts["events"] += mind.past.events - known
+        report.counts["events"] += mind.past.events - known
         mind.turn = turns[-1].pk
     if mind.turn <= shadow.turn:
         return
-    kept = findings.kept()
-    so_far = Findings(shadow.since, deepcopy(kept))
-    so_far.take(mind.past.outcomes())
+    kept = report.kept()
+    so_far = ReplayReport(shadow.since, deepcopy(kept))
+    so_far.add(mind.past.outcomes())
     # Another worker may have followed it too; the first to say so has counted.
     followed = Shadow.objects.filter(pk=shadow.pk, turn=shadow.turn)
     if not followed.update(turn=mind.turn, kept=kept, result=so_far.result(), changed_at=timezone.now()):

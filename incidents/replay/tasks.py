@@ -30,6 +30,6 @@ def take_up_runs() -> None:
 
 
 @shared_task(name="incidents.tasks.follow_shadows")
-def follow_shadows() -> None:
+def advance_shadows() -> None:
     """Advance the shadows of patterns to the end of the correlation log."""
-    shadow.follow_all()
+    shadow.advance_all()

@@ -23,7 +23,7 @@ from incidents import actions
 from incidents.correlation.rules import Versions
 from incidents.models import Activity, CorrelationBatch, CorrelationPattern, Incident, MaintenancePlan
 from incidents.replay.engine import Replay
-from incidents.replay.manual_changes import Replayed
+from incidents.replay.manual_changes import ReplayedIncident
 from people.models import User
 
 # The suite plays a slice; the full proof is `EVENTS_IN_STREAM=10000 pytest tests/incidents/test_replay.py`.
@@ -165,10 +165,10 @@ def replayed() -> Shape:
     """The incidents that the recorded turns come to under the patterns that were in force."""
     past = Replay(Versions())
     past.follow(list(CorrelationBatch.objects.order_by("pk")))
-    return {frozenset(each.members): _shape(each) for each in past.board.gatherings.values() if each.members}
+    return {frozenset(each.members): _shape(each) for each in past.candidates.rollups.values() if each.members}
 
 
-def _shape(each: Replayed) -> dict[str, Any]:
+def _shape(each: ReplayedIncident) -> dict[str, Any]:
     fields = {name: getattr(each.incident, name) for name in FIELDS}
     return {**fields, "by_hand": each.incident.resolved_by_id is not None, "flapped": each.flapped}
 

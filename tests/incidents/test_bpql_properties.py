@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from alerts.models import Alert
 from bpql import parse, regex
 from bpql.terms import Kind, Value, fold
-from incidents.correlation.decide import Subject
+from incidents.correlation.decide import CorrelationSubject
 from incidents.search import conditions
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
@@ -93,7 +93,8 @@ def held(post_batch: Any) -> list[Alert]:
 
 def test_the_predicate_and_the_database_agree(held: list[Alert]) -> None:
     subjects = {
-        alert.pk: Subject(alert.app_key.source_system, alert.tags, alert.started_at, alert.status) for alert in held
+        alert.pk: CorrelationSubject(alert.app_key.source_system, alert.tags, alert.started_at, alert.status)
+        for alert in held
     }
     assert len(subjects) == len(HELD)
 

@@ -18,10 +18,10 @@ from incidents.correlation import worker
 from incidents.correlation.decide import (
     Candidate,
     Considered,
+    CorrelationSubject,
     Decision,
     Matches,
     Pattern,
-    Subject,
     considered,
     decide,
     judge,
@@ -349,11 +349,11 @@ HOST = Pattern(1, 1, ("host",), timedelta(minutes=60))
 CHECK = Pattern(2, 1, ("cluster", "check"), timedelta(minutes=60), cross_source=False)
 
 
-def _subject(source: str = "api.a", **tags: str) -> Subject:
-    return Subject(source, dict(tags), timezone.now())
+def _subject(source: str = "api.a", **tags: str) -> CorrelationSubject:
+    return CorrelationSubject(source, dict(tags), timezone.now())
 
 
-def _decided(subject: Subject, candidates: dict[str, list[Candidate]]) -> tuple[Decision, list[Considered]]:
+def _decided(subject: CorrelationSubject, candidates: dict[str, list[Candidate]]) -> tuple[Decision, list[Considered]]:
     decision = decide(subject, Matches(subject, [HOST, CHECK]), lambda key: candidates.get(key, []))
     return decision, considered(judge(subject, [HOST, CHECK]), decision.met)
 
@@ -412,7 +412,7 @@ def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
 
 
 def test_a_storm_goes_before_correlation_for_half_a_minute_and_another_one_anew() -> None:
-    storm = worker.Storm()
+    storm = worker.StormPacing()
     assert [storm.goes_first(float(second), is_seen=True) for second in range(60)] == [True] * 30 + [False] * 30
     assert not storm.goes_first(60.0, is_seen=False)
     assert not storm.goes_first(61.0, is_seen=True), "a breath is no end of it"
@@ -421,5 +421,5 @@ def test_a_storm_goes_before_correlation_for_half_a_minute_and_another_one_anew(
 
 
 def test_a_storm_that_is_looked_at_seldom_is_given_way_no_longer() -> None:
-    storm = worker.Storm()
+    storm = worker.StormPacing()
     assert [storm.goes_first(10.0 * look, is_seen=True) for look in range(5)] == [True] * 3 + [False] * 2

@@ -64,9 +64,9 @@ def test_it_ends_by_itself_and_says_when(post_event: PostEvent) -> None:
     change(post_event, 6)
     until = Incident.objects.get().flapping_until
     assert until
-    assert tasks.calm_down() == 0
+    assert tasks.end_flapping() == 0
     with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
-        assert tasks.calm_down() == 1
+        assert tasks.end_flapping() == 1
     incident = Incident.objects.get()
     assert (incident.flapping, incident.flapping_until, incident.flapping_changes) == (False, None, 0)
     assert kinds() == ["incident_become_flapping", "incident_stopped_flapping"]

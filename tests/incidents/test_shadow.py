@@ -20,7 +20,7 @@ CLUSTER = {"tags": ["cluster"], "time_window": 60}
 
 def found(on: Shadow) -> dict[str, Any]:
     """What it has found by now."""
-    tasks.follow_shadows()
+    tasks.advance_shadows()
     on.refresh_from_db()
     assert on.result
     return on.result

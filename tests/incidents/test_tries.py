@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from incidents.models import CorrelationPattern, Incident, ReplayRun, Shadow, SuggestionRun
 from incidents.patterns import changes, trials
-from incidents.replay.tasks import follow_shadows
+from incidents.replay.tasks import advance_shadows
 from people.models import User
 
 FORM = {"tag": ["cluster"], "window": "60", "unit": "minutes", "cross_source": "on", "active": "on", "days": "7"}
@@ -173,7 +173,7 @@ def test_a_shadow_shows_the_difference_as_it_grows_and_is_enabled(
     begun = press(f"{tried.url}/shadow", {})
     assert "No alert has come since it was switched on" in said(page.get(begun.url))
     post_batch(*({"status": "critical", "host": f"n{n}", "cluster": "c9"} for n in range(3)))
-    follow_shadows()
+    advance_shadows()
     assert "Incidents 3 → 1" in said(page.get(begun.url))
     assert Incident.objects.count() == 7
     part = page.get(begun.url, headers={"HX-Request": "true", "HX-Target": "shadow"}).content.decode()
