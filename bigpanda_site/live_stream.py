@@ -24,7 +24,7 @@ from django.db import Error, close_old_connections
 from django.http import Http404, HttpRequest, QueryDict, parse_cookie
 
 from incidents.announce import CHANNEL
-from incidents.feed.live_view import Round, Told, WatchedView, shared_by
+from incidents.feed.live_view import LiveView, Round, Told, shared_by
 from people.models import User
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Watchers:
 
     def __init__(self) -> None:
         self.pages: set[Page] = set()
-        self.views: dict[Key, WatchedView] = {}
+        self.views: dict[Key, LiveView] = {}
         self.nudged = asyncio.Event()
         self.changed: set[str] = set()  # keys of incidents since the last round; empty text for anything
         self.lately: dict[str, float] = {}  # the same of the last rounds, and when
@@ -118,7 +118,7 @@ class Watchers:
         if changed and page.wants_all:
             page.tell(b"event: changed\ndata:\n\n")
 
-    async def join(self, page: Page, wanted: dict[Key, WatchedView]) -> None:
+    async def join(self, page: Page, wanted: dict[Key, LiveView]) -> None:
         """Let a page begin with all of its views, as they are now, and with the incidents that may have changed since it was made."""
         async with self.making:
             for key, view in wanted.items():
@@ -139,7 +139,7 @@ def rest_after(took: float) -> float:
     return min(max(LEAST_REST, REST * took), MOST_REST)
 
 
-async def _made(view: WatchedView, tell: Callable[[], Told]) -> bytes | None:
+async def _made(view: LiveView, tell: Callable[[], Told]) -> bytes | None:
     """The message about a view; empty where nothing has changed, None where the database could not be asked."""
 
     def make() -> bytes:
@@ -184,7 +184,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     asked = QueryDict(scope["query_string"])
-    wanted = {shared_by(query, user): WatchedView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
+    wanted = {shared_by(query, user): LiveView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
     page = Page(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]), wants_all="all" in asked)
     gone = asyncio.create_task(_gone(receive))
     gone.add_done_callback(lambda _: page.tell(b""))

@@ -7,7 +7,7 @@ wrong, and where.
 from __future__ import annotations
 
 from bpql.errors import BpqlError
-from bpql.query import Query, Subject, parse
+from bpql.query import Query, QuerySubject, parse
 from bpql.terms import fold_tags, search_text
 
-__all__ = ["BpqlError", "Query", "Subject", "fold_tags", "parse", "search_text"]
+__all__ = ["BpqlError", "Query", "QuerySubject", "fold_tags", "parse", "search_text"]

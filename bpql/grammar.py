@@ -17,9 +17,9 @@ from bpql.terms import (
     Condition,
     Expression,
     Keyword,
-    Kind,
     Operator,
     Value,
+    ValueKind,
     checked,
     from_object,
     joined,
@@ -94,7 +94,7 @@ class _Builder(Transformer[Token, Expression]):
         name: Value
         operator: Operator
         name, operator, *values = parts
-        if name.kind is not Kind.PLAIN:
+        if name.kind is not ValueKind.PLAIN:
             raise BpqlError("A tag's name has no wildcards, and is no regular expression.", name.position)
         return Condition(name.text, operator, tuple(values), name.position)
 
@@ -114,15 +114,15 @@ class _Builder(Transformer[Token, Expression]):
         return _text(parts[0][1:-1], (parts[0].start_pos or 0) + 1)
 
     def regex(self, parts: list[Token]) -> Value:
-        return Value(Kind.REGEX, str(parts[0][1:-1]), (parts[0].start_pos or 0) + 1)
+        return Value(ValueKind.REGEX, str(parts[0][1:-1]), (parts[0].start_pos or 0) + 1)
 
 
 def _text(written: str, position: int) -> Value:
     """A backslash takes the next character as it is; any other `*` stands for any characters."""
     written = str(written)  # of a token, which knows more than is needed
     if "*" in re.sub(r"\\.", "", written, flags=re.DOTALL):
-        return Value(Kind.WILDCARD, written, position)
-    return Value(Kind.PLAIN, re.sub(r"\\(.)", r"\1", written, flags=re.DOTALL), position)
+        return Value(ValueKind.WILDCARD, written, position)
+    return Value(ValueKind.PLAIN, re.sub(r"\\(.)", r"\1", written, flags=re.DOTALL), position)
 
 
 @lru_cache

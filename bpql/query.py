@@ -14,14 +14,14 @@ from typing import Any, Protocol
 
 from bpql import grammar
 from bpql.errors import BpqlError
-from bpql.terms import All, AnyOf, Condition, Expression, Keyword, Kind, Operator, as_object, conditions, fold
+from bpql.terms import All, AnyOf, Condition, Expression, Keyword, Operator, ValueKind, as_object, conditions, fold
 
 SOURCE = ("SOURCE", "SOURCE_SYSTEM")
 INCIDENTS_OWN = ("COMMENT", "ASSIGNEE")
 INCIDENT_TAG = "INCIDENT_TAG."
 
 
-class Subject(Protocol):
+class QuerySubject(Protocol):
     """What a query looks at of one alert."""
 
     @property
@@ -70,7 +70,7 @@ class Query:
         return not any(isinstance(each, Keyword) or is_about_incidents(each) for each in found)
 
     @cached_property
-    def matches(self) -> Callable[[Subject], bool]:
+    def matches(self) -> Callable[[QuerySubject], bool]:
         """Whether one alert matches. Raises BpqlError where the query is about incidents."""
         self.require_alerts()
         return _test(self.expression)
@@ -104,7 +104,7 @@ def is_incident_field(condition: Condition) -> bool:
 # --- one alert
 
 
-def _test(expression: Expression) -> Callable[[Subject], bool]:
+def _test(expression: Expression) -> Callable[[QuerySubject], bool]:
     match expression:
         case All():
             tests = [_test(part) for part in expression.parts]
@@ -117,8 +117,8 @@ def _test(expression: Expression) -> Callable[[Subject], bool]:
             return lambda subject: found(fold(subject.source)) or any(map(found, chain(*subject.folded.values())))
         case Condition():
             wanted, values_of = not expression.operator.is_negative, _values_of(expression.folded_name)
-            texts = frozenset(value.folded for value in expression.values if value.kind is Kind.PLAIN)
-            others = [value.equals for value in expression.values if value.kind is not Kind.PLAIN]
+            texts = frozenset(value.folded for value in expression.values if value.kind is ValueKind.PLAIN)
+            others = [value.equals for value in expression.values if value.kind is not ValueKind.PLAIN]
             if not others:
                 return lambda subject: wanted != texts.isdisjoint(values_of(subject))
             return lambda subject: (
@@ -126,7 +126,7 @@ def _test(expression: Expression) -> Callable[[Subject], bool]:
             )
 
 
-def _values_of(name: str) -> Callable[[Subject], Sequence[str]]:
+def _values_of(name: str) -> Callable[[QuerySubject], Sequence[str]]:
     if name == "STATUS":
         return lambda subject: (subject.status_name,)
     if name in SOURCE:

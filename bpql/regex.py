@@ -111,7 +111,7 @@ class _State:
     next: dict[str, _State] = field(default_factory=dict)
 
 
-class Automaton:
+class Regex:
     """Looks for an expression anywhere in a text."""
 
     def __init__(self, term: Term) -> None:
@@ -395,5 +395,5 @@ def _escaped(text: str) -> str:
 
 
 @lru_cache(maxsize=500)
-def of(term: Term) -> Automaton:
-    return Automaton(term)
+def compiled(term: Term) -> Regex:
+    return Regex(term)

@@ -67,7 +67,7 @@ class Operator(StrEnum):
         return self in (Operator.IN, Operator.NOT_IN)
 
 
-class Kind(StrEnum):
+class ValueKind(StrEnum):
     """Of a value; wildcard and regular expression under the names of the object form."""
 
     PLAIN = "plain"
@@ -79,12 +79,12 @@ class Kind(StrEnum):
 class Value:
     """What a tag is compared with: a plain text, one with wildcards, or a regular expression."""
 
-    kind: Kind
+    kind: ValueKind
     text: str  # a wildcard's with its backslashes
     position: int = field(default=0, compare=False)  # of the text in the query
 
     def __post_init__(self) -> None:
-        if self.kind is not Kind.PLAIN:
+        if self.kind is not ValueKind.PLAIN:
             _ = self.term  # says what is wrong with it
 
     @cached_property
@@ -94,7 +94,7 @@ class Value:
     @cached_property
     def prefix(self) -> str | None:
         """What comes before the only wildcard, at the end; None where it is written otherwise."""
-        if self.kind is not Kind.WILDCARD or not self.text.endswith("*") or {"*", "\\"} & set(self.text[:-1]):
+        if self.kind is not ValueKind.WILDCARD or not self.text.endswith("*") or {"*", "\\"} & set(self.text[:-1]):
             return None
         return fold(self.text[:-1])
 
@@ -106,22 +106,22 @@ class Value:
     @cached_property
     def term(self) -> regex.Term:
         """As an expression to be searched for. Raises BpqlError."""
-        if self.kind is Kind.REGEX:
+        if self.kind is ValueKind.REGEX:
             return regex.read(self.text, self.position)
-        return regex.read_wildcard(self.text) if self.kind is Kind.WILDCARD else regex.literal(self.folded)
+        return regex.read_wildcard(self.text) if self.kind is ValueKind.WILDCARD else regex.literal(self.folded)
 
     def equals(self, folded: str) -> bool:
         """Whether a folded text is this value."""
-        return folded == self.folded if self.kind is Kind.PLAIN else regex.of(self.term).finds(folded)
+        return folded == self.folded if self.kind is ValueKind.PLAIN else regex.compiled(self.term).finds(folded)
 
     def is_in(self, folded: str) -> bool:
         """Whether a folded text has this value in it."""
-        return self.folded in folded if self.kind is Kind.PLAIN else regex.of(self.term).finds(folded)
+        return self.folded in folded if self.kind is ValueKind.PLAIN else regex.compiled(self.term).finds(folded)
 
     def __str__(self) -> str:
-        if self.kind is Kind.REGEX:
+        if self.kind is ValueKind.REGEX:
             return f"/{self.text}/"
-        return '"' + re.sub(r'["\\*]' if self.kind is Kind.PLAIN else '"', r"\\\g<0>", self.text) + '"'
+        return '"' + re.sub(r'["\\*]' if self.kind is ValueKind.PLAIN else '"', r"\\\g<0>", self.text) + '"'
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Condition:
         name = (
             self.name
             if re.fullmatch(r"[\w.-]+", self.name) and self.name.upper() not in _RESERVED
-            else str(Value(Kind.PLAIN, self.name))
+            else str(Value(ValueKind.PLAIN, self.name))
         )
         return f"{name} {self.operator} {shown}"
 
@@ -251,13 +251,13 @@ def _condition_from_data(name: str, content: object) -> Condition:
 
 
 def _value_as_data(value: Value) -> object:
-    return value.text if value.kind is Kind.PLAIN else {"type": value.kind.value, "value": value.text}
+    return value.text if value.kind is ValueKind.PLAIN else {"type": value.kind.value, "value": value.text}
 
 
 def _value_from_data(data: object) -> Value:
     match data:
         case str():
-            return Value(Kind.PLAIN, data)
+            return Value(ValueKind.PLAIN, data)
         case {"type": "regex" | "formal-regex" as kind, "value": str(text)}:
-            return Value(Kind(kind), text)
+            return Value(ValueKind(kind), text)
     raise BpqlError('A value is a text, or an object with "type" (regex or formal-regex) and "value".')

@@ -26,7 +26,7 @@ EDGE = 0.02  # of the whole: room for a dot at the beginning and at the end
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class StatusSpan:
     """An alert in one status, from one change to the next. `x` and `until` count seconds from the timeline's beginning."""
 
     status: Status
@@ -41,7 +41,7 @@ class Lane:
     alert: Alert
     name: str
     detail: str  # what stands beside the name; empty where all lanes share one of the two
-    spans: tuple[Span, ...]
+    spans: tuple[StatusSpan, ...]
     y: float  # pixels from the top to its middle
 
 
@@ -149,8 +149,10 @@ def _names(alerts: Sequence[Alert]) -> tuple[str, list[tuple[str, str]]]:
     return "", names
 
 
-def _span(one: Event, other: Event | None, x: Callable[[datetime], float], until: float) -> Span:
-    return Span(Status(one.status), one.occurred_at, other.occurred_at if other else None, x(one.occurred_at), until)
+def _span(one: Event, other: Event | None, x: Callable[[datetime], float], until: float) -> StatusSpan:
+    return StatusSpan(
+        Status(one.status), one.occurred_at, other.occurred_at if other else None, x(one.occurred_at), until
+    )
 
 
 def _changes(alerts: Sequence[Alert]) -> list[Event]:

@@ -33,8 +33,8 @@ def found_by(query: str) -> Q:
 class Came:
     """Alerts of an incident that joined it, and those that changed in it; all others of it are as they were."""
 
-    joined: list[bpql.Subject] = field(default_factory=list)
-    changed: list[bpql.Subject] = field(default_factory=list)
+    joined: list[bpql.QuerySubject] = field(default_factory=list)
+    changed: list[bpql.QuerySubject] = field(default_factory=list)
 
 
 Seen = Mapping[int, Came]  # by incident

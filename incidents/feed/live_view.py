@@ -47,7 +47,7 @@ class Round:
 
 
 @dataclass(slots=True)
-class WatchedView:
+class LiveView:
     """Rows as HTML, with what they were made of: only a row that shows something else than before is made again."""
 
     query: str
@@ -148,7 +148,7 @@ class WatchedView:
 
 def snapshot(query: str, user: User, *, shown: Collection[int]) -> str:
     """Everything of a view, for a page that asks from time to time; `shown` are the incidents of its rows, some of which may have left."""
-    view = WatchedView(query, user)
+    view = LiveView(query, user)
     view.refresh(Round())
     return json.dumps(view.whole() | {"gone": view.gone(set(shown) - set(view.rows))})
 

@@ -12,7 +12,7 @@ from db.keyset import Page, page_after
 from incidents.feed import folders, storm
 from incidents.feed.filters import STATUSES, IncidentFilter, Sort
 from incidents.feed.folders import Counts
-from incidents.feed.sidebar import Rail
+from incidents.feed.sidebar import Sidebar
 from incidents.feed.storm import Storm
 from incidents.models import Incident
 from people.models import User
@@ -22,7 +22,7 @@ def feed_context(asked: IncidentFilter) -> dict[str, Any]:
     """Beside an open incident, or without one."""
     counts = Counts.now(asked.visible, asked.environment)
     return {
-        "rail": Rail.of(asked, counts),
+        "sidebar": Sidebar.of(asked, counts),
         "sources": AppKey.objects.order_by(Lower("name")).values_list("name", flat=True),
         "people": User.objects.filter(is_active=True).order_by(Lower("username")),
         **rows_context(asked, counts),

@@ -19,13 +19,13 @@ class FolderLink:
     folder: Folder
     count: str  # empty where it is only counted once its environment is open
     query: str
-    key: str  # names the count among all of the rail
+    key: str  # names the count among all of the sidebar
     is_here: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An environment, or everything, as the rail shows it."""
+    """An environment, or everything, as the sidebar shows it."""
 
     environment: Environment | None
     folders: list[FolderLink]
@@ -39,13 +39,13 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Rail:
+class Sidebar:
     everything: Place
     sections: list[tuple[str, list[Place]]]
     may_change: bool
 
     @classmethod
-    def of(cls, asked: IncidentFilter, counts: Counts) -> Rail:
+    def of(cls, asked: IncidentFilter, counts: Counts) -> Sidebar:
         user = asked.user
         starred = set(user.starred_environments.values_list("pk", flat=True))
         places = [_place(asked, counts, each, is_starred=each.pk in starred) for each in environments_of(user)]
@@ -72,13 +72,13 @@ class Rail:
 
 
 def environments_of(user: User) -> list[Environment]:
-    """Those that a person sees in the rail."""
+    """Those that a person sees in the sidebar."""
     kept = Environment.objects.kept() if user.may_see(Area.ENVIRONMENTS) else ()
     return [each for each in kept if each.may_be_seen_by(user)]
 
 
 def counts_by_key(environments: Iterable[Environment], counts: Counts, here: Environment | None) -> dict[str, str]:
-    """What the rail counts, by the keys of its folders."""
+    """What the sidebar counts, by the keys of its folders."""
     return {
         _key(environment, folder): counts.shown(folder, environment) if _is_counted(folder, environment, here) else ""
         for environment in (None, *environments)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bpql import BpqlError, parse
 from bpql.query import SOURCE
-from bpql.terms import All, AnyOf, Condition, Kind, Operator, Value
+from bpql.terms import All, AnyOf, Condition, Operator, Value, ValueKind
 
 
 def split(written: str) -> tuple[list[str], str]:
@@ -28,7 +28,7 @@ def join(sources: Sequence[str], written: str) -> str:
     """A filter that also asks for one of the source systems, where some are named."""
     if not sources:
         return written
-    asked = Condition("source_system", Operator.IN, tuple(Value(Kind.PLAIN, source) for source in sources))
+    asked = Condition("source_system", Operator.IN, tuple(Value(ValueKind.PLAIN, source) for source in sources))
     if not written.strip():
         return str(asked)
     is_choice = isinstance(parse(written).expression, AnyOf)
@@ -37,7 +37,7 @@ def join(sources: Sequence[str], written: str) -> str:
 
 def _names_sources(condition: Condition) -> bool:
     is_choice = condition.folded_name in SOURCE and condition.operator in (Operator.IN, Operator.EQUAL)
-    return is_choice and all(value.kind is Kind.PLAIN for value in condition.values)
+    return is_choice and all(value.kind is ValueKind.PLAIN for value in condition.values)
 
 
 def _texts(condition: Condition) -> list[str]:

@@ -10,13 +10,13 @@ from django.db.models import BooleanField, F, Func, Q
 
 from bpql import regex
 from bpql.regex import SEPARATOR, SIGN
-from bpql.terms import Kind, Value, fold
+from bpql.terms import Value, ValueKind, fold
 
 
 def tag_is(name: str, value: Value) -> Q:
     """An alert's tag, under its folded name, has this value."""
     begin = f"{SEPARATOR}{name}{SIGN}"
-    if value.kind is Kind.PLAIN:
+    if value.kind is ValueKind.PLAIN:
         return Q(_Has(f"{begin}{value.folded}{SEPARATOR}"))
     if value.prefix is not None:
         return Q(_Has(begin + value.prefix))
@@ -25,7 +25,7 @@ def tag_is(name: str, value: Value) -> Q:
 
 def any_tag_has(value: Value) -> Q:
     """A value of any tag of an alert has this in it."""
-    if value.kind is Kind.PLAIN and value.folded.upper() != value.folded:
+    if value.kind is ValueKind.PLAIN and value.folded.upper() != value.folded:
         return Q(_Has(value.folded))
     return _narrowed(value, Q(_TagFinds(value, None)))
 
@@ -97,7 +97,7 @@ class _TextFinds(Func):
 
 @lru_cache
 def _value(kind: str, text: str) -> Value:
-    return Value(Kind(kind), text)
+    return Value(ValueKind(kind), text)
 
 
 def _tag_finds(text: str, name: str | None, kind: str, written: str) -> bool:

@@ -63,18 +63,18 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class VersionRow:
     """One change of a pattern's history: what it was before and is after, by property."""
 
     version: PatternVersion
     differences: tuple[tuple[str, Any, Any], ...]
 
 
-def _changes(versions: list[PatternVersion]) -> Iterable[Line]:
+def _changes(versions: list[PatternVersion]) -> Iterable[VersionRow]:
     for version, before in zip(versions, [*versions[1:], None], strict=True):
         now = changes.Draft.of(version).fields
         then = changes.Draft.of(before).fields if before else None
-        yield Line(version, difference(then, now) if then else ())
+        yield VersionRow(version, difference(then, now) if then else ())
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[tuple[str, Any, Any], ...]:

@@ -50,4 +50,4 @@ def try_one(request: SignedInRequest, pk: int) -> HttpResponse:
     draft = changes.read({name: suggestion[name] for name in ("tags", "time_window")})
     rules = trials.with_draft(draft, is_suggestion=True)
     begun = trials.replay(rules, since=run.since, until=run.until, note=f"Suggested: {draft}", by=request.user)
-    return redirect("patterns:try", begun.pk)
+    return redirect("patterns:trial", begun.pk)

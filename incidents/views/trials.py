@@ -66,7 +66,7 @@ def start(request: SignedInRequest, rules: list[Rule], note: str) -> HttpRespons
         return None
     since, until = form.range
     run = trials.replay(rules, since=since, until=until, note=note, by=request.user)
-    return redirect("patterns:try", run.pk)
+    return redirect("patterns:trial", run.pk)
 
 
 @may_see(Area.PATTERNS)
@@ -99,7 +99,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
     get_object_or_404(ReplayRun, pk=pk).cancel()
-    return redirect("patterns:try", pk)
+    return redirect("patterns:trial", pk)
 
 
 @may_change(Area.PATTERNS)
@@ -107,14 +107,14 @@ def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
 def again(request: SignedInRequest, pk: int) -> HttpResponse:
     """The same rules over another range."""
     run = get_object_or_404(ReplayRun, pk=pk)
-    return start(request, run.rules or [], run.note) or redirect("patterns:try", pk)
+    return start(request, run.rules or [], run.note) or redirect("patterns:trial", pk)
 
 
 @may_change(Area.PATTERNS)
 @require_POST
 def enable(request: SignedInRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(ReplayRun, pk=pk)
-    return put_in_force(request, run.rules or [], back=redirect("patterns:try", pk))
+    return put_in_force(request, run.rules or [], back=redirect("patterns:trial", pk))
 
 
 def put_in_force(request: SignedInRequest, rules: list[Rule], *, back: HttpResponse) -> HttpResponse:

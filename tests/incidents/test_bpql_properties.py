@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from alerts.models import Alert
 from bpql import parse, regex
-from bpql.terms import Kind, Value, fold
+from bpql.terms import Value, ValueKind, fold
 from incidents.correlation.decide import CorrelationSubject
 from incidents.search import conditions
 
@@ -50,7 +50,7 @@ EXPRESSIONS = st.recursive(ATOMS, _pieces, max_leaves=8)
 
 
 def _quoted(text: str) -> str:
-    return str(Value(Kind.PLAIN, text))
+    return str(Value(ValueKind.PLAIN, text))
 
 
 VALUES = st.one_of(
@@ -117,4 +117,4 @@ def test_an_expression_is_found_where_pythons_own_engine_finds_it(expression: st
     folded = fold(text)
     shortened = re.sub("ß", "ss", expression)
     python = re.compile(shortened, re.IGNORECASE | re.ASCII | re.DOTALL)
-    assert regex.of(regex.read(expression)).finds(folded) == bool(python.search(folded))
+    assert regex.compiled(regex.read(expression)).finds(folded) == bool(python.search(folded))

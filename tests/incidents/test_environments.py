@@ -159,7 +159,7 @@ def test_an_environment_without_a_query_holds_everything(
     assert holds(everything) == {"db-1"}
 
 
-def test_the_rail_counts_folders_of_each_environment(
+def test_the_sidebar_counts_folders_of_each_environment(
     ada: Client, admin: User, create: Callable[..., Environment], post_event: PostEvent
 ) -> None:
     create("Payments", "team = payments", group="Teams")
@@ -167,14 +167,14 @@ def test_the_rail_counts_folders_of_each_environment(
     for host in ("db-1", "db-2", "web-1"):
         post_event(host=host, team="payments")
     actions.assign(Incident.objects.get(title="db-1"), to=admin, by=admin)
-    rail = ada.get("/").context["rail"]
-    assert [(title, [place.environment.name for place in places]) for title, places in rail.sections] == [
+    sidebar = ada.get("/").context["sidebar"]
+    assert [(title, [place.environment.name for place in places]) for title, places in sidebar.sections] == [
         ("Teams", ["Payments"]),
         ("Environments", ["Databases"]),
     ]
     counts = {
         place.environment.name if place.environment else "": [each.count for each in place.folders[:2]]
-        for place in rail.places
+        for place in sidebar.places
     }
     assert counts == {"": ["3", "2"], "Payments": ["3", "2"], "Databases": ["2", "1"]}
 
@@ -196,9 +196,9 @@ def test_a_starred_environment_stands_first(ada: Client, create: Callable[..., E
     create("Aaa", "host = a")
     wanted = create("Zzz", "host = z")
     ada.post(f"/environments/{wanted.pk}/star")
-    assert [title for title, _ in ada.get("/").context["rail"].sections] == ["Starred", "Environments"]
+    assert [title for title, _ in ada.get("/").context["sidebar"].sections] == ["Starred", "Environments"]
     ada.post(f"/environments/{wanted.pk}/star")
-    assert [title for title, _ in ada.get("/").context["rail"].sections] == ["Environments"]
+    assert [title for title, _ in ada.get("/").context["sidebar"].sections] == ["Environments"]
 
 
 def test_what_is_kept_for_a_role_is_nowhere_for_others(
@@ -212,7 +212,7 @@ def test_what_is_kept_for_a_role_is_nowhere_for_others(
     assert titles(inside, "/") == {"vault-1", "web-1"}
     assert titles(inside, f"/?env={vault.pk}") == {"vault-1"}
     assert titles(outside, "/") == {"web-1"}
-    assert outside.get("/").context["rail"].everything.active.count == "1"
+    assert outside.get("/").context["sidebar"].everything.active.count == "1"
     (alert,) = secret.alerts.all()
     for path in (
         f"/?env={vault.pk}",

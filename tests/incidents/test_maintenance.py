@@ -13,7 +13,7 @@ from alerts.events import Status
 from alerts.models import Alert
 from incidents import actions
 from incidents.feed.folders import Folder
-from incidents.feed.live_view import Round, WatchedView
+from incidents.feed.live_view import LiveView, Round
 from incidents.models import Activity, Incident, Maintenance, MaintenancePlan
 from people.models import User
 from tests.conftest import PostEvent
@@ -181,11 +181,11 @@ def test_what_people_do_leaves_alerts_in_maintenance(db: None, post_event: PostE
     assert differences(replayed(), live()) == []
 
 
-def test_the_rail_counts_the_folder(rosa: Client, post_event: PostEvent) -> None:
+def test_the_sidebar_counts_the_folder(rosa: Client, post_event: PostEvent) -> None:
     plan("host = web-1")
     post_event(host="web-1")
     post_event(host="web-2")
-    shown = {each.folder: each.count for each in rosa.get("/").context["rail"].everything.folders}
+    shown = {each.folder: each.count for each in rosa.get("/").context["sidebar"].everything.folders}
     assert (shown[Folder.ACTIVE], shown[Folder.UNHANDLED], shown[Folder.MAINTENANCE]) == ("1", "1", "1")
     assert [row.title for row in rosa.get("/?folder=maintenance").context["page"].rows] == ["web-1"]
     assert [row.title for row in rosa.get("/").context["page"].rows] == ["web-2"]
@@ -209,7 +209,7 @@ def test_pages_say_by_which_plan_and_until_when(rosa: Client, post_event: PostEv
 
 def test_the_feed_says_where_a_row_went(rosa: Client, responder: User, post_event: PostEvent) -> None:
     post_event(host="web-1")
-    view = WatchedView("", responder)
+    view = LiveView("", responder)
     view.refresh(Round())
     plan("host = web-1")
     post_event(host="web-1", description="still")

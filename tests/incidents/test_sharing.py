@@ -60,7 +60,7 @@ def test_who_is_told_finds_it_in_the_folder_shared(
     history = rosa.get(f"/incidents/{incident.pk}/activity").content.decode()
     assert "shared the incident with ada, vera" in history
     assert "Please look" in history
-    shown = {each.folder: each.count for each in rosa.get("/").context["rail"].everything.folders}
+    shown = {each.folder: each.count for each in rosa.get("/").context["sidebar"].everything.folders}
     assert (shown[Folder.ACTIVE], shown[Folder.UNHANDLED], shown[Folder.SHARED]) == ("1", "0", "1")
 
 
