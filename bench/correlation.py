@@ -70,7 +70,7 @@ def tags_of(draw: random.Random, host: str, number: int) -> dict[str, Any]:
 
 def store(alerts: int, run: str) -> None:
     """New alerts of ten checks per host, taken as the Alerts API does, and behind."""
-    from alerts.ingest.ingest import taking
+    from alerts.ingest.ingest import ingesting
     from alerts.sources import bigpanda
     from appkeys.models import AppKey
     from db import transactions
@@ -84,7 +84,7 @@ def store(alerts: int, run: str) -> None:
             for number in range(start, min(start + 2_000, alerts))
         ]
         events = [(app_key, bigpanda.normalize(item, received_at=now)) for item in items]
-        transactions.carry_out(taking(events, received_at=now))
+        transactions.carry_out(ingesting(events, received_at=now))
 
 
 def install_patterns(count: int) -> None:
@@ -210,7 +210,7 @@ def measure_large(options: argparse.Namespace) -> None:
 
     settings.ALERTS_PER_INCIDENT = LARGE * 2
     install_patterns(1)
-    from alerts.ingest.ingest import taking
+    from alerts.ingest.ingest import ingesting
     from alerts.sources import bigpanda
     from appkeys.models import AppKey
     from db import transactions
@@ -223,7 +223,7 @@ def measure_large(options: argparse.Namespace) -> None:
             {"status": "critical", "host": "large", "check": f"c{number}"} for number in range(first, first + count)
         ]
         transactions.carry_out(
-            taking([(app_key, bigpanda.normalize(item, received_at=now)) for item in items], received_at=now)
+            ingesting([(app_key, bigpanda.normalize(item, received_at=now)) for item in items], received_at=now)
         )
 
     for start in range(0, LARGE, 2_000):

@@ -14,7 +14,7 @@ from a2wsgi import WSGIMiddleware
 
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
-from alerts.fast_path.lane import ExpressLane
+from alerts.fast_path.fast_path import FastPath
 from alerts.wire.payload import LIMIT
 from bigpanda_site import live_stream
 
@@ -23,7 +23,7 @@ THREADS = 8
 YOUNG_OBJECTS = 10_000
 TURN_SECONDS = 0.001  # of a thread beside the loop; Python's own 5 ms are what fifty requests take
 _pages = WSGIMiddleware(pages, workers=THREADS)  # type: ignore[arg-type]
-express_lane = ExpressLane(_pages)
+fast_path = FastPath(_pages)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -64,5 +64,5 @@ async def _live(receive: Any, send: Any) -> None:
     await receive()
     for task in live:
         task.cancel()
-    await express_lane.close()
+    await fast_path.close()
     await send({"type": "lifespan.shutdown.complete"})

@@ -14,7 +14,7 @@ from typing import Any, Self
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from alerts.fast_path.lane import ASGI, Head
+from alerts.fast_path.fast_path import ASGI, RequestHead
 from bigpanda_site import asgi
 
 HEADS_KNOWN, HEAD_BYTES = 1_000, 2_000  # at most; then they are learned anew
@@ -32,9 +32,9 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         raw, end, body = data.partition(b"\r\n\r\n") if self.is_between_requests else (b"", b"", b"")
-        head = asgi.express_lane.heads.get(raw)
+        head = asgi.fast_path.heads.get(raw)
         if head and end and len(body) == head.length and self._is_free():
-            request = Request(self, head, keep_alive=True)
+            request = FastPathCycle(self, head, keep_alive=True)
             self.cycle = request  # type: ignore[assignment]
             request.take(body)
         else:
@@ -47,9 +47,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         path, _, query = self.url.decode("latin-1").partition("?")
-        head = Head(path, query, self.headers)
-        if self._is_ordinary() and self._is_free() and asgi.express_lane.takes(head):
-            self.cycle = Request(self, head, keep_alive=self.parser.should_keep_alive())  # type: ignore[assignment]
+        head = RequestHead(path, query, self.headers)
+        if self._is_ordinary() and self._is_free() and asgi.fast_path.takes(head):
+            self.cycle = FastPathCycle(self, head, keep_alive=self.parser.should_keep_alive())  # type: ignore[assignment]
         else:
             super().on_headers_complete()
 
@@ -86,10 +86,10 @@ class Protocol(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
 
-class Request:
+class FastPathCycle:
     """A request on the short way; it stands where uvicorn has its own cycle of request and response, and under the same names."""
 
-    def __init__(self, protocol: Protocol, head: Head, *, keep_alive: bool) -> None:
+    def __init__(self, protocol: Protocol, head: RequestHead, *, keep_alive: bool) -> None:
         self.protocol, self.head, self.keep_alive = protocol, head, keep_alive
         self.body = b""  # uvicorn adds what comes
         self.more_body = True
@@ -108,12 +108,12 @@ class Request:
             raw_head, body = self.protocol.piece
             if body == self.body:
                 self.raw_head = raw_head
-            asgi.express_lane.take(self)
+            asgi.fast_path.take(self)
 
     def take(self, body: bytes) -> None:
         """All of the request is here."""
         self.body, self.more_body = body, False
-        asgi.express_lane.take(self)
+        asgi.fast_path.take(self)
 
     def answer(self, *, created: bool) -> None:
         self.response_complete = True
@@ -130,7 +130,7 @@ class Request:
 
     def _learn(self) -> None:
         """It was plain: whenever these bytes come again, they say the same."""
-        heads = asgi.express_lane.heads
+        heads = asgi.fast_path.heads
         if len(heads) >= HEADS_KNOWN:
             heads.clear()
         if len(self.raw_head) <= HEAD_BYTES:

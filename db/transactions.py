@@ -20,7 +20,7 @@ Row: TypeAlias = tuple[Any, ...]  # values as the database sends them: alerts.in
 RACES = frozenset({"23505", "22012", "40001", "40P01"})
 
 
-class Contested(Exception):
+class WriteConflict(Exception):
     """Another writer changed one of our alerts between our look-up and our write."""
 
 
@@ -34,17 +34,17 @@ class Statement(NamedTuple):
 
 
 # Each step is a transaction: statements done together or not at all. It yields the rows of the last of them.
-Steps: TypeAlias = Generator[Sequence[Statement], list[Row], T]
+Transactions: TypeAlias = Generator[Sequence[Statement], list[Row], T]
 
 
-def carry_out(steps: Steps[T]) -> T:
+def carry_out(steps: Transactions[T]) -> T:
     """Through Django's connection, in its transaction where there is one."""
     try:
         statements = next(steps)
         while True:
             try:
                 rows = _execute(statements)
-            except Contested as error:
+            except WriteConflict as error:
                 statements = steps.throw(error)
             else:
                 statements = steps.send(rows)
@@ -70,11 +70,11 @@ def _execute(statements: Sequence[Statement]) -> list[Row]:
                     cursor = raw.cursor()
                     cursor.execute(statement.sql, statement.parameters)
                     if statement.changes not in (None, cursor.rowcount):
-                        raise Contested
+                        raise WriteConflict
             return rows_of(cursor.pgresult) if is_postgresql else cursor.fetchall()
     except (IntegrityError, DataError, OperationalError) as error:
         if isinstance(error, IntegrityError) or getattr(error.__cause__, "sqlstate", None) in RACES:
-            raise Contested from error
+            raise WriteConflict from error
         raise
 
 

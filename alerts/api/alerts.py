@@ -20,9 +20,9 @@ from rest_framework.views import APIView, set_rollback
 
 from alerts.api import idempotency, limits
 from alerts.health import inbox, ingest_stats, request_log
-from alerts.ingest.ingest import Outcome, ingest
+from alerts.ingest.ingest import IngestOutcome, ingest
 from alerts.wire import payload
-from alerts.wire.validation import Judged, judge
+from alerts.wire.validation import ValidatedRequest, validate
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import OrgToken
 
@@ -60,17 +60,17 @@ class AlertsAPI(APIView):
     permission_classes = (HasOrgToken,)
     content_negotiation_class = AlwaysJSON
 
-    judged: Judged | None = None  # what the request came to, once that is known
+    validated: ValidatedRequest | None = None  # what the request came to, once that is known
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         raise VerbNotSupported(f"{request.method} is not supported here. Send alerts with POST.")
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.judged:
+        if self.validated:
             told = {"path": request.path, "body": request.body, "status": response.status_code, "reply": response.data}
-            inbox.note(self.judged, **told)
+            inbox.note(self.validated, **told)
             if response.status_code in TAKEN:
-                request_log.keep(self.judged, path=request.path, body=request.body)
+                request_log.keep(self.validated, path=request.path, body=request.body)
         return super().finalize_response(request, response, *args, **kwargs)
 
 
@@ -91,16 +91,18 @@ class Alerts(AlertsAPI):
     def _take(self, request: Request, body: bytes) -> Response:
         received_at = timezone.now()
         parsed = payload.parse(body, request.headers.get("Content-Encoding", ""))
-        self.judged = judged = judge(parsed, sent_app_key(request), app_keys_of(request), received_at=received_at)
-        limits.check(Counter(app_key for app_key, _ in judged.taken))
-        outcomes = ingest(judged.taken, received_at=received_at) if judged.taken else []
-        ingest_stats.count(judged.taken, outcomes, judged.app_keys_of_rejects)
+        self.validated = validated = validate(
+            parsed, sent_app_key(request), app_keys_of(request), received_at=received_at
+        )
+        limits.check(Counter(app_key for app_key, _ in validated.taken))
+        outcomes = ingest(validated.taken, received_at=received_at) if validated.taken else []
+        ingest_stats.count(validated.taken, outcomes, validated.app_keys_of_rejects)
         if not outcomes:
-            messages = [f"{each['field']}: {each['rule']}" for each in judged.rejected]
-            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=judged.rejected)
-        if Outcome.ACCEPTED not in outcomes:
+            messages = [f"{each['field']}: {each['rule']}" for each in validated.rejected]
+            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=validated.rejected)
+        if IngestOutcome.ACCEPTED not in outcomes:
             return Response(status=HTTPStatus.NO_CONTENT)
-        details = {"rejected": judged.rejected, "notes": judged.notes}
+        details = {"rejected": validated.rejected, "notes": validated.notes}
         return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
 
 

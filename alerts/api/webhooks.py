@@ -28,12 +28,12 @@ from alerts.api import limits, sns
 from alerts.api.alerts import Alerts, AlertsAPI, error_response
 from alerts.events import EventRejected
 from alerts.health import ingest_stats
-from alerts.ingest.ingest import Outcome, ingest
+from alerts.ingest.ingest import IngestOutcome, ingest
 from alerts.mapping import mapping
 from alerts.sources import Source, bigpanda
 from alerts.sources.reading import AlertObject, an_object, text
 from alerts.wire import payload
-from alerts.wire.validation import Judged, named_app_key
+from alerts.wire.validation import ValidatedRequest, named_app_key
 from appkeys.authentication import OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import AppKey
 
@@ -113,9 +113,9 @@ class Door(AlertsAPI):
                 self.refuse(app_key)
             messages = [str(error)] if source is None or error.field == "app_key" else [str(error), expected(source)]
             return error_response(HTTPStatus.BAD_REQUEST, messages)
-        judged, outcomes = store(alerts, app_key, received_at)
-        judged.secrets = {secret, sent_together(request).token} - {""}
-        return self.answer(source, alerts, (judged, outcomes))
+        validated, outcomes = store(alerts, app_key, received_at)
+        validated.secrets = {secret, sent_together(request).token} - {""}
+        return self.answer(source, alerts, (validated, outcomes))
 
     def unknown(self, tool: str, app_key: AppKey | None) -> Response:
         """No source, and no mapping: what was sent is kept as the sample to make one from."""
@@ -135,21 +135,25 @@ class Door(AlertsAPI):
         return error_response(HTTPStatus.NOT_FOUND, [message])
 
     def refuse(self, app_key: AppKey) -> None:
-        self.judged = Judged(app_keys_of_rejects=[app_key])
+        self.validated = ValidatedRequest(app_keys_of_rejects=[app_key])
         ingest_stats.count((), (), [app_key])
 
-    def answer(self, source: Source | None, alerts: list[AlertObject], taken: tuple[Judged, list[Outcome]]) -> Response:
-        self.judged, outcomes = taken
-        if self.judged.rejected and not outcomes:
-            messages = [f"{each['field']}: {each['rule']}" for each in self.judged.rejected]
+    def answer(
+        self, source: Source | None, alerts: list[AlertObject], taken: tuple[ValidatedRequest, list[IngestOutcome]]
+    ) -> Response:
+        self.validated, outcomes = taken
+        if self.validated.rejected and not outcomes:
+            messages = [f"{each['field']}: {each['rule']}" for each in self.validated.rejected]
             messages += [expected(source)] if source else []
-            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=self.judged.rejected)
-        return self.success(alerts, self.judged, outcomes)
+            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=self.validated.rejected)
+        return self.success(alerts, self.validated, outcomes)
 
-    def success(self, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
-        if outcomes and Outcome.ACCEPTED not in outcomes:
+    def success(
+        self, alerts: list[AlertObject], validated: ValidatedRequest, outcomes: list[IngestOutcome]
+    ) -> Response:
+        if outcomes and IngestOutcome.ACCEPTED not in outcomes:
             return Response(status=HTTPStatus.NO_CONTENT)
-        details = {"rejected": judged.rejected, "notes": judged.notes}
+        details = {"rejected": validated.rejected, "notes": validated.notes}
         return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
 
 
@@ -176,7 +180,9 @@ class PagerDutyEvents(Door):
     def post(self, request: Request) -> Response:
         return self.take(request, "pagerduty", sources.SOURCES["pagerduty"])
 
-    def success(self, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
+    def success(
+        self, alerts: list[AlertObject], validated: ValidatedRequest, outcomes: list[IngestOutcome]
+    ) -> Response:
         body = {"status": "success", "message": "Event processed", "dedup_key": alerts[0]["incident_identifier"]}
         return Response(body, HTTPStatus.ACCEPTED)
 
@@ -188,7 +194,9 @@ class OpsgenieAlerts(Door):
         told = {"action": action, **({"alias": alias} if alias else {})}
         return self.take(request, "opsgenie", sources.SOURCES["opsgenie"], **told)
 
-    def success(self, alerts: list[AlertObject], judged: Judged, outcomes: list[Outcome]) -> Response:
+    def success(
+        self, alerts: list[AlertObject], validated: ValidatedRequest, outcomes: list[IngestOutcome]
+    ) -> Response:
         body = {"result": "Request will be processed", "took": 0.0, "requestId": str(uuid.uuid4())}
         return Response(body, HTTPStatus.ACCEPTED)
 
@@ -197,18 +205,20 @@ def expected(source: Source) -> str:
     return f"Expected from {source.tool.title} is {source.expects}."
 
 
-def store(alerts: list[AlertObject], app_key: AppKey, received_at: datetime) -> tuple[Judged, list[Outcome]]:
+def store(
+    alerts: list[AlertObject], app_key: AppKey, received_at: datetime
+) -> tuple[ValidatedRequest, list[IngestOutcome]]:
     """Judge alerts one by one, as the Alerts API does, and store those that can be taken."""
-    judged = Judged()
+    validated = ValidatedRequest()
     for index, alert in enumerate(alerts):
         try:
-            judged.take(index, app_key, bigpanda.normalize(alert, received_at=received_at, may_follow=True))
+            validated.take(index, app_key, bigpanda.normalize(alert, received_at=received_at, may_follow=True))
         except EventRejected as error:
-            judged.refuse(index, app_key, error)
-    limits.check(Counter(app_key for app_key, _ in judged.taken))
-    outcomes = ingest(judged.taken, received_at=received_at) if judged.taken else []
-    ingest_stats.count(judged.taken, outcomes, judged.app_keys_of_rejects)
-    return judged, outcomes
+            validated.refuse(index, app_key, error)
+    limits.check(Counter(app_key for app_key, _ in validated.taken))
+    outcomes = ingest(validated.taken, received_at=received_at) if validated.taken else []
+    ingest_stats.count(validated.taken, outcomes, validated.app_keys_of_rejects)
+    return validated, outcomes
 
 
 def read(request: Request, *, as_mail: bool = False) -> object:

@@ -17,7 +17,7 @@ import psycopg
 from django.db import connection as djangos
 from psycopg import pq
 
-from db.transactions import RACES, Contested, Row, Statement, Steps, rows_of
+from db.transactions import RACES, Row, Statement, Transactions, WriteConflict, rows_of
 
 T = TypeVar("T")
 NAME = "express lane"  # as the server lists it
@@ -37,13 +37,13 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
-async def carry_out(steps: Steps[T], connection: Connection) -> T:
+async def carry_out(steps: Transactions[T], connection: Connection) -> T:
     try:
         statements = next(steps)
         while True:
             try:
                 rows = await connection.execute(statements)
-            except Contested as error:
+            except WriteConflict as error:
                 statements = steps.throw(error)
             else:
                 statements = steps.send(rows)
@@ -126,7 +126,7 @@ class PostgreSQL:
         if result.status == pq.ExecStatus.FATAL_ERROR:
             code = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
             if code in RACES:
-                raise Contested
+                raise WriteConflict
             message = result.error_message.decode(errors="replace")
             if code.startswith("57P"):  # it is shutting down
                 self._lose(message)
@@ -201,12 +201,12 @@ class SQLite:
             for statement in statements:
                 done = self._link.execute(statement.sql, statement.parameters)
                 if statement.changes is not None and done.rowcount != statement.changes:
-                    raise Contested
+                    raise WriteConflict
             self._link.execute("COMMIT")
         except BaseException as error:
             self._link.rollback()
             if isinstance(error, sqlite3.IntegrityError):
-                raise Contested from error
+                raise WriteConflict from error
             raise
         return []
 

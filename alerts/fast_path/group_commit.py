@@ -19,7 +19,7 @@ from alerts.events import IncomingEvent
 from alerts.fast_path import connections
 from alerts.fast_path.connections import Connection
 from alerts.health import ingest_stats
-from alerts.ingest.ingest import Outcome, Sent, identities_of, say_there_is_work, taking
+from alerts.ingest.ingest import IngestOutcome, Sent, identities_of, ingesting, say_there_is_work
 from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ WORTHWHILE = 16
 WAIT_SECONDS = 0.02
 
 
-Done = Callable[[list[Outcome] | Exception], None]
+Done = Callable[[list[IngestOutcome] | Exception], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -156,7 +156,7 @@ class GroupCommit:
         """Whether a write most likely leaves us time: SQLite's is done by the loop itself, and duplicates are not written."""
         return self._have_written and len(self._connections) > 1
 
-    async def _store_group(self, group: list[Waiting], connection: Connection) -> list[list[Outcome] | Exception]:
+    async def _store_group(self, group: list[Waiting], connection: Connection) -> list[list[IngestOutcome] | Exception]:
         """One look-up, one write, one commit for all; where that fails, each request by itself, so that a bad one fails alone."""
         sent = [each for waiting in group for each in waiting.sent]
         identities = [identity for waiting in group for identity in waiting.identities]
@@ -173,24 +173,24 @@ class GroupCommit:
                 type(error).__name__,
             )
             return [answer for waiting in group for answer in await self._store_group([waiting], connection)]
-        answers: list[list[Outcome] | Exception] = []
+        answers: list[list[IngestOutcome] | Exception] = []
         start = 0
         for waiting in group:
             answers.append(outcomes[start : start + len(waiting.sent)])
             start += len(waiting.sent)
         return answers
 
-    async def _take(self, sent: Sent, identities: list[str], connection: Connection) -> list[Outcome]:
-        steps = taking(sent, received_at=datetime.now(UTC), identities=identities, are_new=self._are_new)
+    async def _take(self, sent: Sent, identities: list[str], connection: Connection) -> list[IngestOutcome]:
+        steps = ingesting(sent, received_at=datetime.now(UTC), identities=identities, are_new=self._are_new)
         outcomes, self._are_new = await connections.carry_out(steps, connection)
         ingest_stats.count(sent, outcomes)
-        self._have_written = Outcome.ACCEPTED in outcomes
+        self._have_written = IngestOutcome.ACCEPTED in outcomes
         if self._have_written:
             self._bell.ring()
         return outcomes
 
 
-def _tell(group: list[Waiting], answers: list[list[Outcome] | Exception]) -> None:
+def _tell(group: list[Waiting], answers: list[list[IngestOutcome] | Exception]) -> None:
     for waiting, answer in zip(group, answers, strict=True):
         try:
             waiting.done(answer)

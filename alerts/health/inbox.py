@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from alerts.health.redaction import redacted
 from alerts.models import Alert, Health, Refusal, TailLine
-from alerts.wire.validation import Judged
+from alerts.wire.validation import ValidatedRequest
 from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
@@ -30,23 +30,23 @@ _watched: frozenset[int] = frozenset()
 _watched_read_at = 0.0
 
 
-def note(judged: Judged, *, path: str, body: bytes, status: int, reply: Any) -> None:
+def note(validated: ValidatedRequest, *, path: str, body: bytes, status: int, reply: Any) -> None:
     """Keep what is to be kept of a request that was answered. Never costs an answer."""
     try:
-        refused = {app_key.pk: app_key for app_key in judged.app_keys_of_rejects}
-        spoke = {app_key.pk: app_key for app_key, _ in judged.taken} | refused
-        reasons = _reasons(judged, reply)
+        refused = {app_key.pk: app_key for app_key in validated.app_keys_of_rejects}
+        spoke = {app_key.pk: app_key for app_key, _ in validated.taken} | refused
+        reasons = _reasons(validated, reply)
         for app_key in refused.values():
             _keep_refusal(app_key, path, body, reasons)
         for app_key in spoke.values():
             if app_key.pk in watched():
-                _keep_line(app_key, judged, path, body, status, reasons)
+                _keep_line(app_key, validated, path, body, status, reasons)
     except DatabaseError as error:
         logger.warning("inbox: what came in could not be noted: %s", error)
 
 
-def _reasons(judged: Judged, reply: Any) -> list[str]:
-    told = [f"{each['field']}: {each['rule']}" for each in (*judged.rejected, *judged.notes)]
+def _reasons(validated: ValidatedRequest, reply: Any) -> list[str]:
+    told = [f"{each['field']}: {each['rule']}" for each in (*validated.rejected, *validated.notes)]
     errors = reply.get("errors", []) if isinstance(reply, dict) else []
     return list(dict.fromkeys([*told, *map(str, errors)]))[:20]
 
@@ -64,8 +64,10 @@ def _keep_refusal(app_key: AppKey, path: str, body: bytes, reasons: list[str]) -
         _trim(app_key.refusals.order_by("-pk"), REFUSALS_KEPT)
 
 
-def _keep_line(app_key: AppKey, judged: Judged, path: str, body: bytes, status: int, reasons: list[str]) -> None:
-    identities = [event.identity(app_key.pk) for owner, event in judged.taken if owner.pk == app_key.pk]
+def _keep_line(
+    app_key: AppKey, validated: ValidatedRequest, path: str, body: bytes, status: int, reasons: list[str]
+) -> None:
+    identities = [event.identity(app_key.pk) for owner, event in validated.taken if owner.pk == app_key.pk]
     with transaction.atomic():
         TailLine.objects.create(
             app_key=app_key,

@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from alerts.events import IncomingEvent
-from alerts.ingest.ingest import Outcome
+from alerts.ingest.ingest import IngestOutcome
 from alerts.models import Health, Repair, Traffic
 from appkeys.models import AppKey
 
@@ -35,7 +35,7 @@ class Seen(NamedTuple):
 
 
 _lock = threading.Lock()
-_waiting: list[tuple[datetime, Sequence[tuple[AppKey, IncomingEvent]], Sequence[Outcome], Iterable[AppKey]]] = []
+_waiting: list[tuple[datetime, Sequence[tuple[AppKey, IncomingEvent]], Sequence[IngestOutcome], Iterable[AppKey]]] = []
 _waiting_events = 0
 _events: Counter[tuple[int, datetime, str]] = Counter()  # App Key, hour, column of Traffic
 _repairs: dict[tuple[int, str], tuple[str, int]] = {}  # App Key and field -> the last rule, how often
@@ -45,7 +45,7 @@ _stopping = threading.Event()
 
 
 def count(
-    taken: Sequence[tuple[AppKey, IncomingEvent]], outcomes: Sequence[Outcome], rejected: Iterable[AppKey] = ()
+    taken: Sequence[tuple[AppKey, IncomingEvent]], outcomes: Sequence[IngestOutcome], rejected: Iterable[AppKey] = ()
 ) -> None:
     """Count what became of a request's events, and the rejects whose App Key is known."""
     global _waiting_events
@@ -71,7 +71,7 @@ def _add_up() -> None:
         for (app_key, event), outcome in zip(taken, outcomes, strict=True):
             key = app_key.id  # `pk` costs more than all else here
             sent[key].append(event)
-            accepted[key] += outcome is Outcome.ACCEPTED
+            accepted[key] += outcome is IngestOutcome.ACCEPTED
         for app_key in rejected:
             _events[app_key.pk, hour, "rejected"] += 1
     _waiting.clear()

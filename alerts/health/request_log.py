@@ -27,7 +27,7 @@ from alerts.health.redaction import GZIP, HIDDEN, redacted
 from alerts.models import Alert, Event, KeptRequests
 from alerts.sources import bigpanda
 from alerts.wire import payload
-from alerts.wire.validation import Judged, items_of
+from alerts.wire.validation import ValidatedRequest, items_of
 
 logger = logging.getLogger(__name__)
 KEPT_FOR = timedelta(days=7)
@@ -59,11 +59,11 @@ _waiting: list[_Request] = []
 _waiting_bytes = 0
 
 
-def keep(judged: Judged, *, path: str, body: bytes) -> None:
+def keep(validated: ValidatedRequest, *, path: str, body: bytes) -> None:
     """Keep a request of which an event was stored."""
     global _waiting_bytes
-    became = " ".join([f"{app_key.pk}:{event.content}" for app_key, event in judged.taken])
-    request = (time.time(), path, became, "\n".join(judged.secrets), body)
+    became = " ".join([f"{app_key.pk}:{event.content}" for app_key, event in validated.taken])
+    request = (time.time(), path, became, "\n".join(validated.secrets), body)
     with _lock:
         if _waiting_bytes > WAITING_BYTES:
             return

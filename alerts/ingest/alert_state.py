@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from alerts.events import IncomingEvent, Note
-from alerts.ingest.projection import NO_TAGS, Folded, Line, begin, fold
+from alerts.ingest.projection import NO_TAGS, LogLine, Projection, begin, project
 from alerts.models import Event, time_ordered_key
 
 NOTES_LIMIT = 20
 
 
-class First(NamedTuple):
+class NewAlert(NamedTuple):
     """An identity's first alert while one event, with nothing repaired in it, is all there is of it: what its rows are written from.
 
     Made into a life only where more comes to it; in a storm that is hardly ever.
@@ -34,7 +34,7 @@ class First(NamedTuple):
     received_at: datetime  # one time for all that are written together
 
     @classmethod
-    def of(cls, app_key_pk: int, identity: str, event: IncomingEvent, received_at: datetime) -> First:
+    def of(cls, app_key_pk: int, identity: str, event: IncomingEvent, received_at: datetime) -> NewAlert:
         return cls(
             time_ordered_key(),
             app_key_pk,
@@ -49,9 +49,9 @@ class First(NamedTuple):
             received_at,
         )
 
-    def life(self) -> Life:
-        line = Line(self.pk, self.status, self.tags, self.content, self.occurred_at, self.received_at)
-        return Life(
+    def life(self) -> AlertState:
+        line = LogLine(self.pk, self.status, self.tags, self.content, self.occurred_at, self.received_at)
+        return AlertState(
             *(self.pk, self.app_key_pk, self.identity, self.identifier, 1, self.primary_property),
             self.secondary_property,
             begin(line),
@@ -61,7 +61,7 @@ class First(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Life:
+class AlertState:
     """An `Alert` as a plain value, with the lines that are new in its log."""
 
     pk: int
@@ -71,21 +71,27 @@ class Life:
     life: int
     primary_property: str
     secondary_property: str
-    folded: Folded
+    projection: Projection
     notes: str = "[]"  # as JSON
     is_current: bool = True
     seen_revision: int = 0  # as read from the database; 0 for an alert that is not there yet
-    new_lines: list[Line] = field(default_factory=list)
-    log: list[Line] | None = None  # all its lines, read when one comes late
+    new_lines: list[LogLine] = field(default_factory=list)
+    log: list[LogLine] | None = None  # all its lines, read when one comes late
     is_changed: bool = False
     correlated_revision: int | None = None  # set by who changes it by hand and counts it into its incident as well
 
     @classmethod
     def begin(
-        cls, app_key_pk: int, identity: str, event: IncomingEvent, received_at: datetime, *, after: Life | None = None
-    ) -> Life:
+        cls,
+        app_key_pk: int,
+        identity: str,
+        event: IncomingEvent,
+        received_at: datetime,
+        *,
+        after: AlertState | None = None,
+    ) -> AlertState:
         """A new alert from its first event, after the former life of the same identity, if there was one."""
-        life = First.of(app_key_pk, identity, event, received_at).life()
+        life = NewAlert.of(app_key_pk, identity, event, received_at).life()
         life.notes = _joined("[]", event.notes)
         if after:
             after.is_current, after.is_changed = False, True
@@ -94,7 +100,7 @@ class Life:
 
     def is_late(self, event: IncomingEvent) -> bool:
         """Whether its place is before what is known, so that the log must be at hand to take it."""
-        newest = self.folded
+        newest = self.projection
         return (
             event.occurred_at is not None
             and event.occurred_at <= newest.last_event_at
@@ -107,8 +113,8 @@ class Life:
         With a time of its own, it is a duplicate of any stored event with that time and content; without one, of the newest event with that content.
         The newest event decides; a late one joins the history, and the state is folded again from the log.
         """
-        newest_at = self.folded.last_event_at
-        if event.repeats(self.folded.last_content, newest_at):
+        newest_at = self.projection.last_event_at
+        if event.repeats(self.projection.last_content, newest_at):
             return False
         # Without a time of its own an event happens at its receipt, and never before what is known already.
         at = event.occurred_at or max(received_at, newest_at)
@@ -119,36 +125,40 @@ class Life:
         line = _line(event, at, received_at)
         self.add(line)
         if at >= newest_at:
-            self.folded.follow(line)
+            self.projection.apply(line)
             if event.primary_property:  # else it only follows, by its identifier
                 self.primary_property, self.secondary_property = event.primary_property, event.secondary_property
         else:
-            self.folded = fold(self.log or ())
+            self.projection = project(self.log or ())
         self.notes = _joined(self.notes, event.notes)
         return True
 
     def resolve(self, at: datetime, *, activity: int) -> None:
         """End it by hand. Never earlier than what is known already: a sender's clock may be ahead of ours."""
-        moment = max(at, self.folded.last_event_at)
-        line = Line(time_ordered_key(), 0, NO_TAGS, None, moment, at, kind=Event.Kind.RESOLVE.value, activity=activity)
+        moment = max(at, self.projection.last_event_at)
+        line = LogLine(
+            time_ordered_key(), 0, NO_TAGS, None, moment, at, kind=Event.Kind.RESOLVE.value, activity=activity
+        )
         self.add(line)
-        self.folded.follow(line)
+        self.projection.apply(line)
 
-    def undo_resolve(self, resolved: Line, at: datetime) -> None:
+    def undo_resolve(self, resolved: LogLine, at: datetime) -> None:
         """Take a manual resolve back: the alert is again what its senders say, also what they said since. Needs the log."""
         kind, activity = Event.Kind.UNDO.value, resolved.activity
-        self.add(Line(time_ordered_key(), 0, NO_TAGS, None, at, at, kind=kind, undoes=resolved.pk, activity=activity))
-        self.folded = fold(self.log or ())
+        self.add(
+            LogLine(time_ordered_key(), 0, NO_TAGS, None, at, at, kind=kind, undoes=resolved.pk, activity=activity)
+        )
+        self.projection = project(self.log or ())
 
-    def add(self, line: Line) -> None:
+    def add(self, line: LogLine) -> None:
         self.new_lines.append(line)
         if self.log is not None:
             self.log.append(line)
         self.is_changed = True
 
 
-def _line(event: IncomingEvent, occurred_at: datetime, received_at: datetime) -> Line:
-    return Line(time_ordered_key(), event.status, event.tags_text, event.content, occurred_at, received_at)
+def _line(event: IncomingEvent, occurred_at: datetime, received_at: datetime) -> LogLine:
+    return LogLine(time_ordered_key(), event.status, event.tags_text, event.content, occurred_at, received_at)
 
 
 def _joined(known: str, new: Sequence[Note]) -> str:

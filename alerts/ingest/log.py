@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from alerts.ingest.projection import Line
+from alerts.ingest.projection import LogLine
 from db.bulk import run
 
 
-class Span(NamedTuple):
+class RevisionSpan(NamedTuple):
     """Of one alert, the lines after one revision and up to another."""
 
     alert: int
@@ -21,17 +21,17 @@ class Span(NamedTuple):
     until: int
 
 
-class Logged(NamedTuple):
+class LoggedLine(NamedTuple):
     revision: int
-    line: Line
+    line: LogLine
 
 
 _COLUMNS = "e.alert_id, e.revision, e.id, e.status, e.tags, e.kind, e.occurred_at, e.received_at, e.undoes, e.activity"  # in a Line's words
 
 
-def read_spans(spans: Sequence[Span]) -> dict[int, list[Logged]]:
+def read_spans(spans: Sequence[RevisionSpan]) -> dict[int, list[LoggedLine]]:
     """The lines of each span by alert, in the order they were stored; an alert stands in one span at most."""
-    found: dict[int, list[Logged]] = {span.alert: [] for span in spans}
+    found: dict[int, list[LoggedLine]] = {span.alert: [] for span in spans}
     if connection.vendor == "postgresql":
         wanted = "unnest(%s::bigint[], %s::int[], %s::int[]) AS w(alert, after, until)"
         within = "e.alert_id = w.alert AND e.revision > w.after AND e.revision <= w.until"
@@ -49,7 +49,7 @@ def read_spans(spans: Sequence[Span]) -> dict[int, list[Logged]]:
         run(sql, parameters).fetchall() if spans else ()
     ):
         times = _moment(occurred_at), _moment(received_at)
-        found[alert].append(Logged(revision, Line(pk, status, tags, None, *times, kind, undoes, activity)))
+        found[alert].append(LoggedLine(revision, LogLine(pk, status, tags, None, *times, kind, undoes, activity)))
     for lines in found.values():
         lines.sort(key=lambda logged: (logged.revision, logged.line.pk))
     return found

@@ -17,7 +17,7 @@ CHANGES_KEPT = 20  # of an alert's changes of status, for what flaps
 
 
 @dataclass(slots=True)
-class Line:
+class LogLine:
     """One line of the log: an `Event` as a plain value."""
 
     pk: int
@@ -32,7 +32,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Folded:
+class Projection:
     """The state that a log comes to. Times are those of the events, not of their receipt."""
 
     status: int
@@ -45,7 +45,7 @@ class Folded:
     last_content: str | None
     status_changes: str = "[]"  # their latest times, as JSON, in microseconds since 1970
 
-    def follow(self, line: Line) -> None:
+    def apply(self, line: LogLine) -> None:
         """Take in the line that comes next in time."""
         if line.status != self.status:
             if self.severity == OK:
@@ -66,13 +66,13 @@ def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def begin(line: Line) -> Folded:
+def begin(line: LogLine) -> Projection:
     """The state after a first line."""
     at = line.occurred_at
-    return Folded(line.status, line.status, line.tags, at, at, None if line.status else at, at, line.content)
+    return Projection(line.status, line.status, line.tags, at, at, None if line.status else at, at, line.content)
 
 
-def fold(log: Iterable[Line]) -> Folded:
+def project(log: Iterable[LogLine]) -> Projection:
     """Fold the lines of one alert, in any order, to its state. At the same time, the one stored later counts as the newer one.
 
     1. Leave out manual resolves that were undone, and the undoing itself.
@@ -83,7 +83,7 @@ def fold(log: Iterable[Line]) -> Folded:
     undone = {line.undoes for line in log}
     counted = [line for line in log if line.kind != Event.Kind.UNDO and line.pk not in undone]
     counted.sort(key=lambda line: (line.occurred_at, line.pk))
-    folded = begin(counted[0])
+    projection = begin(counted[0])
     for line in counted[1:]:
-        folded.follow(line)
-    return folded
+        projection.apply(line)
+    return projection

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection
 
-from alerts.ingest.alert_state import First, Life
+from alerts.ingest.alert_state import AlertState, NewAlert
 from db import pg_binary
 from db.bulk import plain
 from db.pg_binary import Packed
@@ -84,21 +84,23 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 # --- write
 
 
-def beginning(firsts: Sequence[First]) -> Statement:
+def beginning(firsts: Sequence[NewAlert]) -> Statement:
     """Write first alerts, all of them or, where one of their identities is known, none; returns rows in that case. PostgreSQL alone."""
     return Statement(_BEGIN_UNKNOWN, tuple(_first_columns(firsts)), writes=True)
 
 
-def writing(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[First] = ()) -> list[Statement]:
+def writing(
+    known: Sequence[AlertState], begun: Sequence[AlertState], firsts: Sequence[NewAlert] = ()
+) -> list[Statement]:
     """Write known alerts in the revision they were read in, else Contested is raised; new ones; and the new lines of all."""
     return [_at_once(known, begun, firsts)] if is_postgresql() else _one_by_one(known, begun, firsts)
 
 
-def _alert_row(life: Life) -> Row:
+def _alert_row(life: AlertState) -> Row:
     return (life.pk, life.app_key_pk, life.identity, life.identifier, life.life, *_state(life))
 
 
-def _changed(known: Sequence[Life]) -> tuple[str, Sequence[str], list[Row]]:
+def _changed(known: Sequence[AlertState]) -> tuple[str, Sequence[str], list[Row]]:
     """What is set in known alerts, and from which columns of which rows."""
     set_: tuple[str, ...] = STATE
     if known[0].correlated_revision is None:
@@ -106,24 +108,25 @@ def _changed(known: Sequence[Life]) -> tuple[str, Sequence[str], list[Row]]:
     else:
         set_ = (*STATE, *COUNTED)
         rows = [
-            (*_state(life), life.folded.status, life.correlated_revision, life.pk, life.seen_revision) for life in known
+            (*_state(life), life.projection.status, life.correlated_revision, life.pk, life.seen_revision)
+            for life in known
         ]
     changes = ", ".join(f"{name} = r.{name}" for name in set_)
     return f"{changes}, revision = r.seen + 1", (*set_, "id", "seen"), rows
 
 
-def _state(life: Life) -> Row:
-    folded = life.folded
+def _state(life: AlertState) -> Row:
+    projection = life.projection
     return (
-        folded.status,
-        folded.severity,
-        folded.tags,
-        folded.started_at,
-        folded.changed_at,
-        folded.ended_at,
-        folded.last_event_at,
-        folded.last_content,
-        folded.status_changes,
+        projection.status,
+        projection.severity,
+        projection.tags,
+        projection.started_at,
+        projection.changed_at,
+        projection.ended_at,
+        projection.last_event_at,
+        projection.last_content,
+        projection.status_changes,
         life.primary_property,
         life.secondary_property,
         life.notes,
@@ -131,7 +134,7 @@ def _state(life: Life) -> Row:
     )
 
 
-def _line_rows(lives: Iterable[Life]) -> list[Row]:
+def _line_rows(lives: Iterable[AlertState]) -> list[Row]:
     return [
         (
             *(line.pk, life.pk, line.kind, line.status, line.tags, line.content, line.occurred_at, line.received_at),
@@ -177,7 +180,7 @@ def _begin_at_once(source: str, received_at: int) -> tuple[str, str]:
     return _begin(source, received_at=f"${received_at}::timestamptz", none="'[]'::jsonb")
 
 
-def _first_columns(firsts: Sequence[First]) -> list[Packed]:
+def _first_columns(firsts: Sequence[NewAlert]) -> list[Packed]:
     """The parameters that first alerts are written from: an array for each column, and the time of receipt."""
     *columns, (received_at, *_) = zip(*firsts, strict=True)
     return [*pg_binary.arrays(_types(FIRST), columns), pg_binary.moment(received_at)]
@@ -192,7 +195,7 @@ _BEGIN_UNKNOWN = (
 )
 
 
-def _at_once(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[First]) -> Statement:
+def _at_once(known: Sequence[AlertState], begun: Sequence[AlertState], firsts: Sequence[NewAlert]) -> Statement:
     """The whole write as one statement.
 
     Where an alert is no longer in the revision it was read in, the statement divides by zero, and nothing of it is done.
@@ -237,7 +240,9 @@ def _at_once(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[Firs
 ROWS_AT_ONCE = 32  # so that there are few statements, and the driver has them all prepared
 
 
-def _one_by_one(known: Sequence[Life], begun: Sequence[Life], firsts: Sequence[First]) -> list[Statement]:
+def _one_by_one(
+    known: Sequence[AlertState], begun: Sequence[AlertState], firsts: Sequence[NewAlert]
+) -> list[Statement]:
     """A statement for each table and a handful of rows: the driver gives the interpreter away at each, in an `executemany` at every row."""
     statements = []
     if known:

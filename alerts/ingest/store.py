@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from alerts.ingest import statements
-from alerts.ingest.alert_state import First, Life
-from alerts.ingest.projection import Folded, Line
+from alerts.ingest.alert_state import AlertState, NewAlert
+from alerts.ingest.projection import LogLine, Projection
 from alerts.ingest.statements import LINE, is_postgresql, values
-from db.transactions import Row, Statement, Steps, carry_out
+from db.transactions import Row, Statement, Transactions, carry_out
 
 IDENTITIES_PER_QUERY = 10_000
 # fmt: off
@@ -29,7 +29,7 @@ _READ = (
 
 
 @dataclass(slots=True)
-class Stored:
+class StoredAlert:
     """An alert as read, made into a life only where more than its newest event is needed."""
 
     identity: str
@@ -38,19 +38,19 @@ class Stored:
     row: Row
 
     @classmethod
-    def of(cls, row: Row) -> Stored:
+    def of(cls, row: Row) -> StoredAlert:
         identity, last_content, last_event_at = values(row[:3], _NEWEST)
         return cls(identity, last_content, last_event_at, row)
 
-    def life(self) -> Life:
+    def life(self) -> AlertState:
         told = values(self.row, _READ)
         identity, last_content, last_event_at, pk, app_key_pk, identifier, life, primary, secondary = told[:9]
         status, severity, tags, started_at, changed_at, ended_at, changes, notes, is_current, revision = told[9:]
-        folded = Folded(
+        projection = Projection(
             *(status, severity, tags, started_at, changed_at, ended_at, last_event_at, last_content, changes)
         )
-        return Life(
-            *(pk, app_key_pk, identity, identifier, life, primary, secondary, folded),
+        return AlertState(
+            *(pk, app_key_pk, identity, identifier, life, primary, secondary, projection),
             notes=notes,
             is_current=is_current,
             seen_revision=revision,
@@ -60,46 +60,46 @@ class Stored:
 # --- read
 
 
-def reading_current(identities: Iterable[str]) -> Steps[dict[str, Stored]]:
+def reading_current(identities: Iterable[str]) -> Transactions[dict[str, StoredAlert]]:
     """The current lives of these identities, by identity."""
     wanted = list(identities)
-    found: dict[str, Stored] = {}
+    found: dict[str, StoredAlert] = {}
     for start in range(0, len(wanted), IDENTITIES_PER_QUERY):
         rows = yield [_by_identity(wanted[start : start + IDENTITIES_PER_QUERY], "a.is_current")]
         for row in rows:
-            stored = Stored.of(row)
+            stored = StoredAlert.of(row)
             found[stored.identity] = stored
     return found
 
 
-def reading_former(identity: str) -> Steps[list[Life]]:
+def reading_former(identity: str) -> Transactions[list[AlertState]]:
     """The lives of an identity before the current one, the oldest first."""
     rows = yield [_by_identity([identity], "NOT a.is_current")]
-    return sorted((Stored.of(row).life() for row in rows), key=lambda life: life.life)
+    return sorted((StoredAlert.of(row).life() for row in rows), key=lambda life: life.life)
 
 
-def reading_logs(alert_pks: Sequence[int]) -> Steps[dict[int, list[Line]]]:
-    logs: dict[int, list[Line]] = {pk: [] for pk in alert_pks}
+def reading_logs(alert_pks: Sequence[int]) -> Transactions[dict[int, list[LogLine]]]:
+    logs: dict[int, list[LogLine]] = {pk: [] for pk in alert_pks}
     sql = f"SELECT {', '.join(LINE)} FROM alerts_event WHERE alert_id IN (SELECT * FROM {_listed('bigint')})"
     rows = yield [Statement(sql, (_list(alert_pks),))]
     for row in rows:
         pk, alert_pk, kind, status, tags, content, occurred_at, received_at, undoes, activity, _ = values(row, LINE)
-        logs[alert_pk].append(Line(pk, status, tags, content, occurred_at, received_at, kind, undoes, activity))
+        logs[alert_pk].append(LogLine(pk, status, tags, content, occurred_at, received_at, kind, undoes, activity))
     return logs
 
 
-def read(alert_pks: Sequence[int]) -> list[Life]:
+def read(alert_pks: Sequence[int]) -> list[AlertState]:
     """These alerts; who changes them by hand has locked them."""
     sql = f"SELECT {_columns()} FROM alerts_alert a WHERE a.id IN (SELECT * FROM {_listed('bigint')}) ORDER BY a.id"
-    return [Stored.of(row).life() for row in carry_out(_reading(Statement(sql, (_list(alert_pks),))))]
+    return [StoredAlert.of(row).life() for row in carry_out(_reading(Statement(sql, (_list(alert_pks),))))]
 
 
-def read_logs(alert_pks: Sequence[int]) -> dict[int, list[Line]]:
+def read_logs(alert_pks: Sequence[int]) -> dict[int, list[LogLine]]:
     """The whole logs of these alerts, by alert."""
     return carry_out(reading_logs(alert_pks))
 
 
-def _reading(statement: Statement) -> Steps[list[Row]]:
+def _reading(statement: Statement) -> Transactions[list[Row]]:
     return (yield [statement])
 
 
@@ -129,7 +129,7 @@ def _list(wanted: Sequence[Any]) -> str:
 # --- write
 
 
-def beginning(firsts: Sequence[First]) -> Steps[bool]:
+def beginning(firsts: Sequence[NewAlert]) -> Transactions[bool]:
     """Write alerts of which none is known, as far as one can guess; says whether the guess was right, else nothing was written.
 
     So a look-up and a write are one way to the server and back. PostgreSQL alone: on SQLite there is no way to save.
@@ -137,7 +137,7 @@ def beginning(firsts: Sequence[First]) -> Steps[bool]:
     return not (yield [statements.beginning(firsts)])
 
 
-def writing(lives: list[Life], firsts: Sequence[First] = ()) -> Steps[None]:
+def writing(lives: list[AlertState], firsts: Sequence[NewAlert] = ()) -> Transactions[None]:
     """Write what changed, and first alerts, with the mark that correlation is behind: all of it or nothing.
 
     A known alert is written only in the revision it was read in; a new life of an identity that has a current one already violates a constraint.
@@ -153,7 +153,7 @@ def writing(lives: list[Life], firsts: Sequence[First] = ()) -> Steps[None]:
         yield statements.writing(known, begun, firsts)
 
 
-def write(lives: list[Life]) -> None:
+def write(lives: list[AlertState]) -> None:
     """Alerts that changed, through Django's connection, in its transaction."""
     if lives:
         carry_out(writing(lives))

@@ -1,4 +1,4 @@
-"""What of a payload can be taken: the rules that both doors of the Alerts API stand on (alerts.api.alerts, alerts.fast_path.lane)."""
+"""What of a payload can be taken: the rules that both doors of the Alerts API stand on (alerts.api.alerts, alerts.fast_path.fast_path)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FindAppKey = Callable[[str], AppKey | None]
 
 
 @dataclass(slots=True)
-class Judged:
+class ValidatedRequest:
     """The events of one request, what was repaired in them, and the items that cannot be taken, by index with field and rule."""
 
     taken: list[tuple[AppKey, IncomingEvent]] = field(default_factory=list)
@@ -35,15 +35,15 @@ class Judged:
             self.app_keys_of_rejects.append(app_key)
 
 
-def judge(body: object, key_for_all: object, find_app_key: FindAppKey, *, received_at: datetime) -> Judged:
+def validate(body: object, key_for_all: object, find_app_key: FindAppKey, *, received_at: datetime) -> ValidatedRequest:
     """Judge the alerts of a payload one by one; a reject costs its neighbours nothing.
 
     `key_for_all` is the App Key that the request names for all its alerts. Raises BadPayload where there are no alerts at all.
     """
     items, common = items_of(body)
-    judged = Judged()
+    validated = ValidatedRequest()
     known: dict[str, AppKey] = {}
-    judged.secrets = known
+    validated.secrets = known
     for index, item in enumerate(items):
         app_key = None
         try:
@@ -55,10 +55,10 @@ def judge(body: object, key_for_all: object, find_app_key: FindAppKey, *, receiv
                 app_key = known[str(secret)] = named_app_key(secret, find_app_key)
             event = bigpanda.normalize(item, received_at=received_at)
         except EventRejected as error:
-            judged.refuse(index, app_key, error)
+            validated.refuse(index, app_key, error)
         else:
-            judged.take(index, app_key, event)
-    return judged
+            validated.take(index, app_key, event)
+    return validated
 
 
 def items_of(body: object) -> tuple[Sequence[object], object]:

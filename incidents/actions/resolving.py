@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from alerts.events import Status
 from alerts.ingest import store
-from alerts.ingest.alert_state import Life
-from alerts.ingest.projection import NO_TAGS, Line, fold
+from alerts.ingest.alert_state import AlertState
+from alerts.ingest.projection import NO_TAGS, LogLine, project
 from alerts.models import Alert, Event, time_ordered_key
 from appkeys.models import AppKey
 from incidents.actions.action import Action, Actor, Outcome, perform, perform_on
@@ -144,7 +144,7 @@ class Reopen(Action):
             if brought_back and brought_back.undoes:
                 ended = log[brought_back.undoes]
                 life.add(replace(ended, pk=time_ordered_key(), received_at=at))
-                life.folded = fold(life.log or ())
+                life.projection = project(life.log or ())
                 lives.append(life)
         rollups = rollups_of(incidents.values())
         _follow(rollups, alerts, lives)
@@ -235,7 +235,7 @@ def _held_current(incidents: Iterable[int]) -> dict[int, _Held]:
     return _held(Q(incident__in=list(incidents), is_current=True))
 
 
-def _settle(incidents: Iterable[Incident], alerts: Mapping[int, _Held], lives: list[Life], at: datetime) -> None:
+def _settle(incidents: Iterable[Incident], alerts: Mapping[int, _Held], lives: list[AlertState], at: datetime) -> None:
     """Count changed alerts, and let their incidents resolve or reopen by what came of it."""
     rollups = rollups_of(incidents)
     _follow(rollups, alerts, lives)
@@ -248,7 +248,7 @@ def _settle(incidents: Iterable[Incident], alerts: Mapping[int, _Held], lives: l
     correlation_log.record_manual_change(rollups, at)
 
 
-def _brought_back(activities: set[int], alerts: Iterable[int], at: datetime) -> list[Life]:
+def _brought_back(activities: set[int], alerts: Iterable[int], at: datetime) -> list[AlertState]:
     """Those of the alerts that these activities ended, as their senders say again."""
     lives = []
     for life in _lives_with_logs(alerts):
@@ -259,7 +259,7 @@ def _brought_back(activities: set[int], alerts: Iterable[int], at: datetime) -> 
     return lives
 
 
-def _lives_with_logs(alerts: Iterable[int]) -> list[Life]:
+def _lives_with_logs(alerts: Iterable[int]) -> list[AlertState]:
     lives = store.read(list(alerts))
     logs = store.read_logs([life.pk for life in lives])
     for life in lives:
@@ -267,29 +267,29 @@ def _lives_with_logs(alerts: Iterable[int]) -> list[Life]:
     return lives
 
 
-def _in_time(line: Line) -> tuple[datetime, int]:
+def _in_time(line: LogLine) -> tuple[datetime, int]:
     return line.occurred_at, line.pk
 
 
-def _standing_resolves(life: Life) -> list[Line]:
+def _standing_resolves(life: AlertState) -> list[LogLine]:
     """The lines that end the alert by hand, without those that were undone."""
     log = life.log or []
     undone = {line.undoes for line in log}
     return [line for line in log if line.kind == Event.Kind.RESOLVE and line.pk not in undone]
 
 
-def _is_undo_by(line: Line, activities: set[int]) -> bool:
+def _is_undo_by(line: LogLine, activities: set[int]) -> bool:
     return line.kind == Event.Kind.UNDO and line.activity in activities
 
 
-def _bring_back(life: Life, ended: Line, at: datetime, *, activity: int | None) -> None:
+def _bring_back(life: AlertState, ended: LogLine, at: datetime, *, activity: int | None) -> None:
     """Take a manual end back: the alert is again what its senders say, also what they said since."""
     kind = Event.Kind.UNDO.value
-    life.add(Line(time_ordered_key(), 0, NO_TAGS, None, at, at, kind=kind, undoes=ended.pk, activity=activity))
-    life.folded = fold(life.log or ())
+    life.add(LogLine(time_ordered_key(), 0, NO_TAGS, None, at, at, kind=kind, undoes=ended.pk, activity=activity))
+    life.projection = project(life.log or ())
 
 
-def _follow(rollups: Mapping[int, IncidentRollup], alerts: Mapping[int, _Held], lives: list[Life]) -> None:
+def _follow(rollups: Mapping[int, IncidentRollup], alerts: Mapping[int, _Held], lives: list[AlertState]) -> None:
     """Write alerts changed by hand, and count them into their incidents: correlation has nothing left to do for them."""
     app_keys = AppKey.objects.only("source_system", "name").in_bulk({life.app_key_pk for life in lives})
     for life in lives:

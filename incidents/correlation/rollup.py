@@ -17,7 +17,7 @@ from typing import Any, Self
 from django.conf import settings
 
 from alerts.events import Status, Tags, shown
-from alerts.ingest.alert_state import Life
+from alerts.ingest.alert_state import AlertState
 from alerts.ingest.flapping import changes_since, flaps_until
 from alerts.ingest.projection import EPOCH
 from alerts.models import Alert
@@ -88,22 +88,22 @@ class AlertSnapshot:
         )
 
     @classmethod
-    def of_life(cls, life: Life, app_key: AppKey, *, counted_status: int | None, plan: int | None) -> Self:
+    def of_life(cls, life: AlertState, app_key: AppKey, *, counted_status: int | None, plan: int | None) -> Self:
         """The alert as a person changes it."""
-        folded, tags = life.folded, json.loads(life.folded.tags)
+        projection, tags = life.projection, json.loads(life.projection.tags)
         return cls(
             life.pk,
             life.identifier,
             app_key.source_system,
             app_key.name,
-            folded.status,
-            folded.severity,
+            projection.status,
+            projection.severity,
             tags,
             shown(tags.get(life.primary_property, "")),
             shown(tags.get(life.secondary_property, "")),
-            folded.started_at,
-            folded.changed_at,
-            json.loads(folded.status_changes),
+            projection.started_at,
+            projection.changed_at,
+            json.loads(projection.status_changes),
             life.seen_revision + 1,
             counted_status=counted_status,
             maintenance_plan_id=plan,

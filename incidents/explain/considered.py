@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from alerts.ingest.log import Span, read_spans
-from alerts.ingest.projection import fold
+from alerts.ingest.log import RevisionSpan, read_spans
+from alerts.ingest.projection import project
 from alerts.models import Alert
 from incidents.correlation.decide import Considered, CorrelationSubject, Met, considered, judge
 from incidents.correlation.rules import Versions
@@ -22,11 +22,11 @@ def reasons(alerts: Sequence[Alert]) -> dict[int, list[Considered]]:
     decisions: dict[int, Any] = {alert.pk: alert.decision for alert in alerts if alert.decision}
     turns = CorrelationBatch.objects.filter(pk__in={each["turn"] for each in decisions.values()})
     rules, versions = dict(turns.values_list("pk", "patterns")), Versions()
-    logs = read_spans([Span(pk, 0, each["revision"]) for pk, each in decisions.items()])
+    logs = read_spans([RevisionSpan(pk, 0, each["revision"]) for pk, each in decisions.items()])
     found: dict[int, list[Considered]] = {alert.pk: [] for alert in alerts}
     for alert in alerts:
         if alert.pk in decisions:
-            decision, then = decisions[alert.pk], fold(line for _, line in logs[alert.pk])
+            decision, then = decisions[alert.pk], project(line for _, line in logs[alert.pk])
             subject = CorrelationSubject(
                 alert.app_key.source_system, json.loads(then.tags), then.started_at, then.status
             )

@@ -15,8 +15,8 @@ from typing import Any
 
 from django.conf import settings
 
-from alerts.ingest.log import Logged, Span, read_spans
-from alerts.ingest.projection import begin, fold
+from alerts.ingest.log import LoggedLine, RevisionSpan, read_spans
+from alerts.ingest.projection import begin, project
 from alerts.models import Alert, Event
 from appkeys.models import AppKey
 from incidents.correlation.candidates import CandidateIndex
@@ -114,19 +114,19 @@ class _Log:
     """What some turns saw of their alerts, read at once."""
 
     def __init__(self, turns: Sequence[CorrelationBatch], known: dict[int, ReplayedAlert]) -> None:
-        spans: dict[int, Span] = {}
+        spans: dict[int, RevisionSpan] = {}
         by_hand = (each for turn in turns for left in turn.by_hand for each in left["seen"])
         for pk, counted, revision in chain((each for turn in turns for each in turn.seen), by_hand):
             if pk in spans:
-                spans[pk] = Span(pk, spans[pk].after, max(revision, spans[pk].until))
+                spans[pk] = RevisionSpan(pk, spans[pk].after, max(revision, spans[pk].until))
             elif pk in known:
-                spans[pk] = Span(pk, known[pk].seen.revision, revision)
+                spans[pk] = RevisionSpan(pk, known[pk].seen.revision, revision)
             elif not counted:
-                spans[pk] = Span(pk, 0, revision)
+                spans[pk] = RevisionSpan(pk, 0, revision)
         self.lines = read_spans([span for span in spans.values() if span.until > span.after])
         self.size = sum(map(len, self.lines.values()))
         late = [pk for pk, lines in self.lines.items() if _goes_back(lines, known.get(pk))]
-        self.whole = read_spans([Span(pk, 0, spans[pk].until) for pk in late])
+        self.whole = read_spans([RevisionSpan(pk, 0, spans[pk].until) for pk in late])
         self.new = _unread([pk for pk in spans if pk not in known])
         self.followed: dict[int, int] = defaultdict(int)  # how many of an alert's lines
 
@@ -141,22 +141,22 @@ class _Log:
         if known is None:
             return None
         if pk in self.whole:
-            known.folded = fold(each.line for each in self.whole[pk] if each.revision <= revision)
+            known.projection = project(each.line for each in self.whole[pk] if each.revision <= revision)
         else:
             for each in lines[start:end]:
-                if known.folded is None:
-                    known.folded = begin(each.line)
+                if known.projection is None:
+                    known.projection = begin(each.line)
                 else:
-                    known.folded.follow(each.line)
-        if known.folded is None:
+                    known.projection.apply(each.line)
+        if known.projection is None:
             return None
-        known.look(known.folded, revision)
+        known.look(known.projection, revision)
         return known
 
 
-def _goes_back(lines: Iterable[Logged], known: ReplayedAlert | None) -> bool:
+def _goes_back(lines: Iterable[LoggedLine], known: ReplayedAlert | None) -> bool:
     """Whether a line came late, or takes one back: then the state is folded anew from the whole log."""
-    newest = known.folded.last_event_at if known and known.folded else None
+    newest = known.projection.last_event_at if known and known.projection else None
     for _, line in lines:
         if line.kind == Event.Kind.UNDO or (newest and line.occurred_at < newest):
             return True

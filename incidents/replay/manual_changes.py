@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from alerts.events import shown
-from alerts.ingest.projection import Folded
+from alerts.ingest.projection import Projection
 from incidents.correlation.candidates import CandidateIndex
 from incidents.correlation.matchers import MatcherRow
 from incidents.correlation.rollup import AlertSnapshot, IncidentRollup
@@ -40,18 +40,18 @@ class ReplayedAlert:
 
     seen: AlertSnapshot
     properties: tuple[str, str]  # names of its primary and secondary property
-    folded: Folded | None = None
+    projection: Projection | None = None
     tags: str = ""  # as JSON, as they were read into `seen`
     place: int = -1  # on the candidates
 
-    def look(self, folded: Folded, revision: int) -> None:
+    def look(self, projection: Projection, revision: int) -> None:
         """See it as its log comes to by that revision."""
         seen = self.seen
-        seen.status, seen.severity, seen.revision = folded.status, folded.severity, revision
-        seen.started_at, seen.changed_at = folded.started_at, folded.changed_at
-        seen.status_changes = json.loads(folded.status_changes)
-        if folded.tags != self.tags:
-            self.tags, seen.tags = folded.tags, json.loads(folded.tags)
+        seen.status, seen.severity, seen.revision = projection.status, projection.severity, revision
+        seen.started_at, seen.changed_at = projection.started_at, projection.changed_at
+        seen.status_changes = json.loads(projection.status_changes)
+        if projection.tags != self.tags:
+            self.tags, seen.tags = projection.tags, json.loads(projection.tags)
             seen.primary_value, seen.secondary_value = (shown(seen.tags.get(name, "")) for name in self.properties)
 
 

@@ -19,7 +19,7 @@ from alerts import tasks
 from alerts.health import request_log
 from alerts.models import Alert, KeptRequests
 from people.models import User
-from tests.alerts.test_lane import statuses_of
+from tests.alerts.test_fast_path import statuses_of
 from tests.alerts.test_parity import Secrets, item, lane_in_service, secrets
 from tests.conftest import PostBatch, PostEvent, Send
 

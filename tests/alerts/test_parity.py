@@ -31,7 +31,7 @@ from django.db.models import F, Model
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from alerts.fast_path.lane import ASGI, BODY_LIMIT, ExpressLane
+from alerts.fast_path.fast_path import ASGI, BODY_LIMIT, FastPath
 from alerts.health import ingest_stats
 from alerts.models import Alert, Event, IdempotentReply, Repair, Traffic
 from alerts.wire.payload import LIMIT
@@ -496,7 +496,7 @@ class Lane:
     def __init__(self, door_1: ASGI) -> None:
         self.door_1, self.port, self.came, self.asked = door_1, 0, 0, 0
         self.scope: Any = None  # of the last at door 1
-        self.express = ExpressLane(self.door)
+        self.express = FastPath(self.door)
         self.express.take = self._counted(self.express.take)  # type: ignore[method-assign, assignment]
 
     def _counted(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -520,7 +520,7 @@ async def lane_in_service(monkeypatch: pytest.MonkeyPatch, *, keep_alive: int = 
     """
     lane = Lane(asgi._pages)
     monkeypatch.setattr(asgi, "_pages", lane.door)
-    monkeypatch.setattr(asgi, "express_lane", lane.express)
+    monkeypatch.setattr(asgi, "fast_path", lane.express)
     config = Config(asgi.application, access_log=False, log_level="warning", timeout_keep_alive=keep_alive)
     config.load()
     state = ServerState()

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from alerts.ingest.ingest import taking
+from alerts.ingest.ingest import ingesting
 from alerts.models import Alert
 from alerts.sources import bigpanda
 from appkeys.models import AppKey
@@ -102,7 +102,7 @@ def store(app_keys: list[AppKey], batch: list[dict[str, Any]], place: int) -> No
     """Take a batch as the Alerts API does, and tell nobody that there is work."""
     now = datetime.now(UTC)
     app_key = app_keys[place % len(app_keys)]
-    carry_out(taking([(app_key, bigpanda.normalize(item, received_at=now)) for item in batch], received_at=now))
+    carry_out(ingesting([(app_key, bigpanda.normalize(item, received_at=now)) for item in batch], received_at=now))
 
 
 def meddle(draw: random.Random, by: User) -> None:

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from alerts.fast_path.connections import NAME, Lost, PostgreSQL
-from alerts.fast_path.lane import FRESH_SECONDS
+from alerts.fast_path.fast_path import FRESH_SECONDS
 from alerts.models import Alert, Event
 from appkeys.models import AppKey
 from db.transactions import Statement

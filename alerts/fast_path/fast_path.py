@@ -26,9 +26,9 @@ from rest_framework.exceptions import APIException
 
 from alerts.fast_path.group_commit import GroupCommit
 from alerts.health import ingest_stats, request_log
-from alerts.ingest.ingest import Outcome
+from alerts.ingest.ingest import IngestOutcome
 from alerts.wire.payload import parse
-from alerts.wire.validation import Judged, judge
+from alerts.wire.validation import ValidatedRequest, validate
 from appkeys import usage
 from appkeys.authentication import APP_KEY_HEADERS
 from appkeys.models import AppKey, OrgToken
@@ -45,7 +45,7 @@ _digest = lru_cache(maxsize=1_000)(digest)  # of an App Key, which a sender send
 
 
 @dataclass(frozen=True)
-class Head:
+class RequestHead:
     """What of a POST comes before its body: names of headers in lower case. A sender mostly sends the same one again and again."""
 
     path: str
@@ -73,11 +73,11 @@ class Head:
         return digest(secret.strip()), query.get("app_key", [None])[-1]
 
 
-class Request(Protocol):
+class FastPathRequest(Protocol):
     """A POST as it came, and who waits for the answer."""
 
     @property
-    def head(self) -> Head: ...
+    def head(self) -> RequestHead: ...
 
     @property
     def body(self) -> bytes: ...
@@ -149,13 +149,15 @@ def _questions(digests: frozenset[str]) -> tuple[_Question, _Question]:
     return _Question(tokens), _Question(app_keys.exclude(mappings__is_current=True))
 
 
-class ExpressLane:
+class FastPath:
     """One per web process. `door_1` is an ASGI callable that answers everything."""
 
     def __init__(self, door_1: ASGI) -> None:
         self._door_1 = door_1
         self._credentials = KnownCredentials()
-        self.heads: dict[bytes, Head] = {}  # of requests that were plain, by their bytes (bigpanda_site.http_protocol)
+        self.heads: dict[
+            bytes, RequestHead
+        ] = {}  # of requests that were plain, by their bytes (bigpanda_site.http_protocol)
         self._group: GroupCommit | None = None
 
     async def close(self) -> None:
@@ -164,44 +166,44 @@ class ExpressLane:
             await self._group.close()
             await asyncio.to_thread(ingest_stats.stop)
 
-    def takes(self, head: Head) -> bool:
+    def takes(self, head: RequestHead) -> bool:
         """Whether a POST may be plain, as far as that can be told before its body is there."""
         is_small = head.length is not None and head.length <= BODY_LIMIT
         is_usual = _UNUSUAL_HEADERS.isdisjoint(head.headers)
         return head.path in PATHS and is_small and is_usual and not settings.EVENTS_PER_MINUTE
 
-    def take(self, request: Request) -> None:
+    def take(self, request: FastPathRequest) -> None:
         """Store the events of a request and answer it, or leave it to door 1. It returns at once."""
         if reading := self._credentials.reading():
             reading.add_done_callback(lambda read: self._take(request, read))
         else:
             self._take(request)
 
-    def _take(self, request: Request, read: asyncio.Future[None] | None = None) -> None:
+    def _take(self, request: FastPathRequest, read: asyncio.Future[None] | None = None) -> None:
         digests: set[str] = set()
         try:
             if read:
                 read.result()  # without it, what is known may be too old
-            judged = self._judged(request, digests)
+            validated = self._judged(request, digests)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - not plainly right: door 1 finds the words
             self._leave(request, digests, error)
             return
 
-        def done(outcomes: list[Outcome] | Exception) -> None:
+        def done(outcomes: list[IngestOutcome] | Exception) -> None:
             if isinstance(outcomes, Exception):
                 self._leave(request, digests, outcomes)
             else:
                 usage.note(*digests)
-                request.answer(created=(created := Outcome.ACCEPTED in outcomes))
+                request.answer(created=(created := IngestOutcome.ACCEPTED in outcomes))
                 if created:
-                    request_log.keep(judged, path=request.head.path, body=request.body)
+                    request_log.keep(validated, path=request.head.path, body=request.body)
 
         if self._group is None:
             ingest_stats.start(request_log.flush)
             self._group = GroupCommit()
-        self._group.store(judged.taken, done)
+        self._group.store(validated.taken, done)
 
-    def _judged(self, request: Request, digests: set[str]) -> Judged:
+    def _judged(self, request: FastPathRequest, digests: set[str]) -> ValidatedRequest:
         """A request that is plainly right. `digests` receives those of the credentials it was sent with."""
         token, key_for_all = request.head.credentials
         digests.add(token)
@@ -211,12 +213,12 @@ class ExpressLane:
             digests.add(wanted := _digest(secret))
             return known.app_keys.get(wanted)
 
-        judged = judge(parse(request.body), key_for_all, find_app_key, received_at=datetime.now(UTC))
-        if token not in known.tokens or judged.rejected or judged.notes:
+        validated = validate(parse(request.body), key_for_all, find_app_key, received_at=datetime.now(UTC))
+        if token not in known.tokens or validated.rejected or validated.notes:
             raise _NotPlain
-        return judged
+        return validated
 
-    def _leave(self, request: Request, digests: set[str], error: BaseException) -> None:
+    def _leave(self, request: FastPathRequest, digests: set[str], error: BaseException) -> None:
         if not isinstance(error, _NotPlain | APIException):
             logger.warning("express lane: %s, door 1 tries", type(error).__name__)
 
