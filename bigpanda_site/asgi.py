@@ -15,7 +15,7 @@ from a2wsgi import WSGIMiddleware
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
 from alerts.fast_path.fast_path import FastPath
-from alerts.wire.payload import LIMIT
+from alerts.payload import LIMIT
 from bigpanda_site import live_stream
 
 THREADS = 8

@@ -18,11 +18,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
+from alerts import payload
 from alerts.api import idempotency, limits
 from alerts.health import inbox, ingest_stats, request_log
 from alerts.ingest.ingest import IngestOutcome, ingest
-from alerts.wire import payload
-from alerts.wire.validation import ValidatedRequest, validate
+from alerts.payload import ValidatedRequest, validate
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import OrgToken
 
@@ -94,9 +94,9 @@ class Alerts(AlertsAPI):
         self.validated = validated = validate(
             parsed, sent_app_key(request), app_keys_of(request), received_at=received_at
         )
-        limits.check(Counter(app_key for app_key, _ in validated.taken))
-        outcomes = ingest(validated.taken, received_at=received_at) if validated.taken else []
-        ingest_stats.count(validated.taken, outcomes, validated.app_keys_of_rejects)
+        limits.check(Counter(app_key for app_key, _ in validated.events))
+        outcomes = ingest(validated.events, received_at=received_at) if validated.events else []
+        ingest_stats.count(validated.events, outcomes, validated.app_keys_of_rejects)
         if not outcomes:
             messages = [f"{each['field']}: {each['rule']}" for each in validated.rejected]
             return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=validated.rejected)

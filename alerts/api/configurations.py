@@ -9,11 +9,11 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from alerts import payload
 from alerts.api.alerts import AlertsAPI, error_response
 from alerts.mapping import mapping
 from alerts.models import Mapping
 from alerts.sources.oim import BadConfig
-from alerts.wire import payload
 from appkeys.authentication import app_keys_of
 from appkeys.models import AppKey
 

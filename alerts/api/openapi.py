@@ -13,8 +13,8 @@ from typing import Any
 
 from alerts.api import alerts as alerts_api
 from alerts.api import idempotency, limits, openapi_deployments
+from alerts.payload import LIMIT, PayloadTooLarge
 from alerts.sources import bigpanda
-from alerts.wire.payload import LIMIT, PayloadTooLarge
 from appkeys.authentication import APP_KEY_HEADERS, HasOrgToken
 
 JSONDict = dict[str, Any]

@@ -23,17 +23,16 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts import sources
+from alerts import payload, sources
 from alerts.api import limits, sns
 from alerts.api.alerts import Alerts, AlertsAPI, error_response
 from alerts.events import EventRejected
 from alerts.health import ingest_stats
 from alerts.ingest.ingest import IngestOutcome, ingest
 from alerts.mapping import mapping
+from alerts.payload import ValidatedRequest, active_app_key
 from alerts.sources import Source, bigpanda
 from alerts.sources.reading import AlertObject, an_object, text
-from alerts.wire import payload
-from alerts.wire.validation import ValidatedRequest, named_app_key
 from appkeys.authentication import OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import AppKey
 
@@ -101,7 +100,7 @@ class Door(AlertsAPI):
         if normalize is None:
             return self.unknown(tool, app_key)
         try:
-            app_key = named_app_key(secret, lambda _: app_key)
+            app_key = active_app_key(secret, lambda _: app_key)
             sent = read(request, as_mail=tool == "email")
             if told_by_the_url:
                 sent = an_object(sent) | told_by_the_url
@@ -212,12 +211,12 @@ def store(
     validated = ValidatedRequest()
     for index, alert in enumerate(alerts):
         try:
-            validated.take(index, app_key, bigpanda.normalize(alert, received_at=received_at, may_follow=True))
+            validated.accept(index, app_key, bigpanda.normalize(alert, received_at=received_at, may_follow=True))
         except EventRejected as error:
-            validated.refuse(index, app_key, error)
-    limits.check(Counter(app_key for app_key, _ in validated.taken))
-    outcomes = ingest(validated.taken, received_at=received_at) if validated.taken else []
-    ingest_stats.count(validated.taken, outcomes, validated.app_keys_of_rejects)
+            validated.reject(index, app_key, error)
+    limits.check(Counter(app_key for app_key, _ in validated.events))
+    outcomes = ingest(validated.events, received_at=received_at) if validated.events else []
+    ingest_stats.count(validated.events, outcomes, validated.app_keys_of_rejects)
     return validated, outcomes
 
 

@@ -27,8 +27,7 @@ from rest_framework.exceptions import APIException
 from alerts.fast_path.group_commit import GroupCommit
 from alerts.health import ingest_stats, request_log
 from alerts.ingest.ingest import IngestOutcome
-from alerts.wire.payload import parse
-from alerts.wire.validation import ValidatedRequest, validate
+from alerts.payload import ValidatedRequest, parse, validate
 from appkeys import usage
 from appkeys.authentication import APP_KEY_HEADERS
 from appkeys.models import AppKey, OrgToken
@@ -201,7 +200,7 @@ class FastPath:
         if self._group is None:
             ingest_stats.start(request_log.flush)
             self._group = GroupCommit()
-        self._group.store(validated.taken, done)
+        self._group.store(validated.events, done)
 
     def _judged(self, request: FastPathRequest, digests: set[str]) -> ValidatedRequest:
         """A request that is plainly right. `digests` receives those of the credentials it was sent with."""

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from alerts.health.redaction import redacted
 from alerts.models import Alert, Health, Refusal, TailLine
-from alerts.wire.validation import ValidatedRequest
+from alerts.payload import ValidatedRequest
 from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def note(validated: ValidatedRequest, *, path: str, body: bytes, status: int, re
     """Keep what is to be kept of a request that was answered. Never costs an answer."""
     try:
         refused = {app_key.pk: app_key for app_key in validated.app_keys_of_rejects}
-        spoke = {app_key.pk: app_key for app_key, _ in validated.taken} | refused
+        spoke = {app_key.pk: app_key for app_key, _ in validated.events} | refused
         reasons = _reasons(validated, reply)
         for app_key in refused.values():
             _keep_refusal(app_key, path, body, reasons)
@@ -67,7 +67,7 @@ def _keep_refusal(app_key: AppKey, path: str, body: bytes, reasons: list[str]) -
 def _keep_line(
     app_key: AppKey, validated: ValidatedRequest, path: str, body: bytes, status: int, reasons: list[str]
 ) -> None:
-    identities = [event.identity(app_key.pk) for owner, event in validated.taken if owner.pk == app_key.pk]
+    identities = [event.identity(app_key.pk) for owner, event in validated.events if owner.pk == app_key.pk]
     with transaction.atomic():
         TailLine.objects.create(
             app_key=app_key,

@@ -21,13 +21,13 @@ from django.db.models import F, Sum, Window
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
+from alerts import payload
 from alerts.events import EventRejected
 from alerts.health import ingest_stats
 from alerts.health.redaction import GZIP, HIDDEN, redacted
 from alerts.models import Alert, Event, KeptRequests
+from alerts.payload import ValidatedRequest, items_of
 from alerts.sources import bigpanda
-from alerts.wire import payload
-from alerts.wire.validation import ValidatedRequest, items_of
 
 logger = logging.getLogger(__name__)
 KEPT_FOR = timedelta(days=7)
@@ -62,7 +62,7 @@ _waiting_bytes = 0
 def keep(validated: ValidatedRequest, *, path: str, body: bytes) -> None:
     """Keep a request of which an event was stored."""
     global _waiting_bytes
-    became = " ".join([f"{app_key.pk}:{event.content}" for app_key, event in validated.taken])
+    became = " ".join([f"{app_key.pk}:{event.content}" for app_key, event in validated.events])
     request = (time.time(), path, became, "\n".join(validated.secrets), body)
     with _lock:
         if _waiting_bytes > WAITING_BYTES:

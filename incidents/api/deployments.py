@@ -13,9 +13,9 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from alerts import payload
 from alerts.api.alerts import AlertsAPI
 from alerts.sources.bigpanda import as_moment
-from alerts.wire import payload
 from incidents import announce
 from incidents.models import Deployment
 from incidents.models.deployment import key_of

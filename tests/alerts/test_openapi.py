@@ -35,8 +35,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from alerts.api.openapi import ALIAS, EXAMPLES, PATH, Example, document
+from alerts.payload import LIMIT
 from alerts.sources import bigpanda
-from alerts.wire.payload import LIMIT
 from bigpanda_site.wsgi import application
 from people.models import User
 

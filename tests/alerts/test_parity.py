@@ -34,7 +34,7 @@ from uvicorn.server import ServerState
 from alerts.fast_path.fast_path import ASGI, BODY_LIMIT, FastPath
 from alerts.health import ingest_stats
 from alerts.models import Alert, Event, IdempotentReply, Repair, Traffic
-from alerts.wire.payload import LIMIT
+from alerts.payload import LIMIT
 from appkeys.models import AppKey, OrgToken
 from bigpanda_site import asgi
 from bigpanda_site.http_protocol import Protocol
