@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -92,12 +91,6 @@ def next_page(view: IncidentFilter, key: str) -> str:
 def with_status(view: IncidentFilter, status: Status) -> str:
     """The query string of the feed with a status taken in or out."""
     return view.toggled(status.name.lower())
-
-
-@register.filter
-def as_json(value: object) -> str:
-    """For a data attribute, which escapes it."""
-    return json.dumps(value)
 
 
 @register.filter

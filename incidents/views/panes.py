@@ -7,13 +7,14 @@ from django.views.decorators.http import require_POST
 
 from people.access import SignedInRequest
 
-PANES = ("rail", "incident")
+# The name of each pane on the page and in `User.pane_widths`. The stored names are those of the first release.
+PANES = {"sidebar": "rail", "incident": "incident"}
 
 
 @require_POST
 def remember(request: SignedInRequest) -> HttpResponse:
     """Pixels by pane; what is no number is left as it was."""
-    given = {name: request.POST.get(name, "") for name in PANES}
+    given = {stored: request.POST.get(pane, "") for pane, stored in PANES.items()}
     request.user.pane_widths |= {
         name: int(width) for name, width in given.items() if width.isdecimal() and len(width) < 5
     }

@@ -186,14 +186,14 @@ def test_the_width_of_a_pane_is_remembered(page: Any) -> None:
     from playwright.sync_api import expect
 
     separator = page.get_by_role("separator", name="Width of the environments")
-    before = page.locator("#rail").bounding_box()["width"]
+    before = page.locator("#sidebar").bounding_box()["width"]
     separator.focus()
     with page.expect_response("**/panes"):
         for _ in range(3):
             page.keyboard.press("ArrowRight")
     page.reload()
-    expect(page.locator("#rail")).to_be_visible()
-    assert page.locator("#rail").bounding_box()["width"] == before + 48
+    expect(page.locator("#sidebar")).to_be_visible()
+    assert page.locator("#sidebar").bounding_box()["width"] == before + 48
 
 
 def test_a_query_is_written_with_suggestions_by_the_keyboard(page: Any, say: Say) -> None:

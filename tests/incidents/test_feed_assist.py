@@ -80,6 +80,6 @@ def test_a_query_that_cannot_be_read_finds_nothing_and_says_where(acting: Client
 
 
 def test_panes_keep_the_width_they_are_given(acting: Client, responder: User) -> None:
-    assert acting.post("/panes", {"rail": "300", "incident": "x"}).status_code == 204
+    assert acting.post("/panes", {"sidebar": "300", "incident": "x"}).status_code == 204
     responder.refresh_from_db()
     assert responder.pane_widths == {"rail": 300}

@@ -1,54 +1,66 @@
-/* Copying: a button says by `data-copy` whose text it copies; each list of tags gets one for every value, since copying needs a script anyway. */
-"use strict";
-(() => {
-  async function copy(text, element) {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // Without https there is no clipboard to write to: copy what is selected.
-      const range = document.createRange();
-      range.selectNodeContents(element);
-      getSelection().removeAllRanges();
-      getSelection().addRange(range);
-      document.execCommand("copy");
-    }
-  }
+/**
+ * Buttons that copy. `data-copy` names the element whose text is copied. Each value of a list of tags gets a button
+ * here, because copying needs a script.
+ */
+import { AFTER_SETTLE } from "../events.js";
+import { all, announce, byId, closest, element, required } from "../lib/dom.js";
 
-  function said(button) {
-    const word = button.querySelector("span");
-    if (word) {
-      word.textContent = "Copied";
-      setTimeout(() => { word.textContent = "Copy"; }, 2000);
-    }
-    button.classList.add("copied");
-    setTimeout(() => button.classList.remove("copied"), 2000);
-    const announcer = document.getElementById("announcer");
-    announcer.textContent = "";
-    requestAnimationFrame(() => { announcer.textContent = "Copied"; });
-  }
+const SHOWN = 2000; // milliseconds that a button says "Copied"
 
-  document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy], .copy-value");
-    if (!button) return;
-    const element = button.dataset.copy ? document.getElementById(button.dataset.copy) : button.parentElement;
-    const values = [...element.querySelectorAll(":scope > .value, :scope > .link-button")].map((each) => each.href ?? each.textContent);
-    await copy(button.dataset.copy ? element.textContent.trim() : values.join("\n"), element);
-    said(button);
-  });
-
-  /* Only for lists that are open: an incident of a thousand alerts has ten thousand values. */
-  function offer() {
-    for (const value of document.querySelectorAll(".tag-list dd:not(:has(.copy-value))")) {
-      if (value.closest("details:not([open])") || !value.firstElementChild) continue;
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "quiet copy-value";
-      button.setAttribute("aria-label", `Copy ${value.previousElementSibling.textContent}`);
-      button.append(document.getElementById("copy-icon").content.cloneNode(true));
-      value.append(button);
-    }
+/**
+ * @param {string} text
+ * @param {Element} source
+ */
+async function copy(text, source) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Browsers give no clipboard to pages without https. The selection can be copied nevertheless.
+    getSelection()?.selectAllChildren(source);
+    document.execCommand("copy");
   }
-  document.addEventListener("toggle", offer, true);
-  document.addEventListener("htmx:afterSettle", offer);
-  offer();
-})();
+}
+
+/** @param {Element} button */
+function confirm(button) {
+  const word = button.querySelector("span");
+  if (word) {
+    word.textContent = "Copied";
+    setTimeout(() => {
+      word.textContent = "Copy";
+    }, SHOWN);
+  }
+  button.classList.add("copied");
+  setTimeout(() => button.classList.remove("copied"), SHOWN);
+  announce("");
+  requestAnimationFrame(() => announce("Copied")); // a screen reader reads a text again only if it has changed
+}
+
+/** @param {HTMLElement} value */
+const valuesIn = (value) =>
+  all(":scope > .value, :scope > .link-button", value)
+    .map((each) => (each instanceof HTMLAnchorElement ? each.href : each.textContent))
+    .join("\n");
+
+document.addEventListener("click", async ({ target }) => {
+  const button = closest(target, "[data-copy], .copy-value");
+  const source = button?.dataset.copy ? byId(button.dataset.copy) : button?.parentElement;
+  if (!button || !source) return;
+  await copy(button.dataset.copy ? (source.textContent || "").trim() : valuesIn(source), source);
+  confirm(button);
+});
+
+/** Add buttons to the values of open lists only: an incident of a thousand alerts has ten thousand values. */
+function addButtons() {
+  for (const value of all(".tag-list dd:not(:has(.copy-value))")) {
+    if (value.closest("details:not([open])") || !value.firstElementChild) continue;
+    const button = element("button", { type: "button", className: "quiet copy-value" });
+    button.setAttribute("aria-label", `Copy ${value.previousElementSibling?.textContent}`);
+    button.append(required("copy-icon", HTMLTemplateElement).content.cloneNode(true));
+    value.append(button);
+  }
+}
+
+document.addEventListener("toggle", addButtons, true);
+document.addEventListener(AFTER_SETTLE, addButtons);
+addButtons();

@@ -1,6 +1,11 @@
-/* The live tail waits while somebody reads one of its requests, or looks elsewhere. */
-"use strict";
-document.addEventListener("htmx:beforeRequest", (event) => {
-  const tail = event.target.closest("#tail-lines");
-  if (tail && (document.hidden || tail.querySelector("details[open]"))) event.preventDefault();
+/**
+ * The list of an integration's latest requests. It is not refreshed while a person reads one of them, or looks at
+ * another tab.
+ */
+import { BEFORE_REQUEST } from "../events.js";
+import { closest } from "../lib/dom.js";
+
+document.addEventListener(BEFORE_REQUEST, (event) => {
+  const lines = closest(event.target, "#tail-lines");
+  if (lines && (document.hidden || lines.querySelector("details[open]"))) event.preventDefault();
 });

@@ -1,6 +1,5 @@
-/* Pages with secrets leave no address behind that would send the form again. */
-"use strict";
-(() => {
-  const place = document.querySelector("[data-url]");
-  if (place) history.replaceState(null, "", place.dataset.url);
-})();
+/** Pages that show a secret once. Their address is replaced by one that does not send the form again. */
+import { first } from "../lib/dom.js";
+
+const place = first("[data-url]");
+if (place) history.replaceState(null, "", place.dataset.url);
