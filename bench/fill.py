@@ -56,9 +56,9 @@ def main() -> None:
         _send_big(keys[0], big)
     for number in range(ENVIRONMENTS):
         query = f"team = team-{number}" if number % 2 else f"region = region-{number % REGIONS}"
-        placement.begin_placing(Environment.objects.create(name=f"Bench {number}", query=query, group="Bench"))
+        placement.mark_unplaced(Environment.objects.create(name=f"Bench {number}", query=query, group="Bench"))
     with told("placed"):
-        placement.place_all()
+        placement.place_unplaced()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

@@ -127,7 +127,7 @@ def perform_on(action: Action, pks: Iterable[int], *, by: Actor, bulk: BulkActio
         sets.save(changed, action.columns)
     sets.create(outcome.activities)
     action.carry_out({activity.incident_id: activity for activity in outcome.activities}, at)
-    placement.follow_deed([incident.pk for incident in changed])
+    placement.place_after_action([incident.pk for incident in changed])
     return outcome
 
 
@@ -156,7 +156,7 @@ def undo_on(action: type[Action], activities: Iterable[int], *, by: User, bulk: 
     outcome.activities = [tell_undone(activity, by=by, at=at, bulk=bulk) for activity in undone.values()]
     sets.create(outcome.activities)
     action.carry_back(undone, {pk: incidents[pk] for pk in undone}, at)
-    placement.follow_deed(list(undone))
+    placement.place_after_action(list(undone))
     return outcome
 
 

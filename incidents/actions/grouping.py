@@ -259,7 +259,7 @@ class _Change:
         bulk.save(alerts, ["counted_status"], model=Alert)
         save(rollups)
         bulk.save(list(self.incidents.values()), ["merged_into"])
-        placement.follow(list(self.incidents))
+        placement.place(list(self.incidents))
         correlation_log.record_manual_change(self.incidents, self.at)
 
 

@@ -196,5 +196,5 @@ def wake_those_due() -> int:
             Activity.objects.bulk_create(
                 Activity(incident=each, kind=Activity.Kind.UNSNOOZED, at=at, details={"why": "time"}) for each in awake
             )
-            placement.follow_deed(pks)
+            placement.place_after_action(pks)
         total += len(awake)

@@ -264,12 +264,13 @@ class _Group:
         self._write_alerts(correlation_log.record_correlated(looks, plans, self.patterns, self.now))
         index.keep([alert.pk for alert in self.alerts])
         index.keep_of([each.incident.pk for each in known if each.reopened])
-        seen: dict[int, placement.Came] = defaultdict(placement.Came)
+        changes: dict[int, placement.AlertChanges] = defaultdict(placement.AlertChanges)
         for alert in self.alerts:
             if alert.incident_id:
-                came = seen[alert.incident_id]
-                (came.joined if alert.pk in self.places else came.changed).append(self.candidates.subjects[alert.pk])
-        placement.follow_alerts(seen)
+                of_incident = changes[alert.incident_id]
+                alerts = of_incident.joined if alert.pk in self.places else of_incident.changed
+                alerts.append(self.candidates.subjects[alert.pk])
+        placement.place_after_alerts(changes)
 
     def _write_alerts(self, turn: CorrelationBatch) -> None:
         for alert in self.alerts:
@@ -301,5 +302,5 @@ def end_flapping() -> int:
         calmed = [rollup for rollup in rollups if rollup.end_flapping(now)]
         bulk.save([rollup.incident for rollup in calmed], ["flapping", "flapping_until", "flapping_changes"])
         bulk.create([activity for rollup in calmed for activity in rollup.activities])
-        placement.follow([rollup.incident.pk for rollup in calmed])
+        placement.place([rollup.incident.pk for rollup in calmed])
     return len(calmed)

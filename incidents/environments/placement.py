@@ -1,15 +1,15 @@
-"""Which incidents are in which environments: kept with each incident in the transaction that changes it, so that counting costs one scan.
+"""Placement of incidents in environments.
 
-What holds after every change: an incident is in an environment exactly when the environment's query finds it.
+After every change an incident is in an environment exactly when the query of the environment finds the incident. The environments of an
+incident are stored with the incident, in the transaction that changes the incident, so that counting by environment takes one scan.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from types import MappingProxyType
 
 from django.db import transaction
 from django.db.models import Max, Q
@@ -21,110 +21,147 @@ from incidents.models import Environment, Incident, Membership
 from incidents.models.incident import IncidentQuerySet
 from incidents.search import conditions
 
-CHUNK = 5000  # keys of incidents in one transaction of placing them all
+CHUNK = 5000  # range of incident keys that `place_unplaced` covers in one transaction
 
 
 def found_by(query: str) -> Q:
-    """A query as a condition on incidents, as the integrations and tags stand now; the empty one finds all. Raises BpqlError."""
+    """Return a query as a condition on incidents. An empty query finds every incident. Raise BpqlError.
+
+    The condition names the integrations and incident tags of this moment. Do not keep the condition for later.
+    """
     return conditions.for_incidents(bpql.parse(query))
 
 
 @dataclass(slots=True)
-class Came:
-    """Alerts of an incident that joined it, and those that changed in it; all others of it are as they were."""
+class AlertChanges:
+    """Alerts of one incident that joined the incident or changed in it. All other alerts of the incident are as before."""
 
     joined: list[bpql.QuerySubject] = field(default_factory=list)
     changed: list[bpql.QuerySubject] = field(default_factory=list)
 
+    def are_found_by(self, query: bpql.Query) -> bool:
+        """Return whether a query about one alert matches one of these alerts."""
+        return any(map(query.matches, chain(self.joined, self.changed)))
 
-Seen = Mapping[int, Came]  # by incident
+
+# --- after a change: call one of these in the transaction of the change, with the correlation lock held
 
 
-def place(incidents: IncidentQuerySet, seen: Seen = MappingProxyType({})) -> None:
-    """Put incidents into the environments whose queries find them now. To be called with the domain held."""
-    environments = list(Environment.objects.kept())
+def place(incidents: Collection[int]) -> None:
+    """Put incidents into the environments whose queries find them, and announce the incidents after the commit."""
+    _place(incidents, {})
+    _announce_on_commit(incidents)
+
+
+def place_after_alerts(changes: Mapping[int, AlertChanges]) -> None:
+    """Place incidents as `place` does, after alerts joined or changed. `changes` has an entry for each incident.
+
+    The other alerts of an incident, which may be thousands, are read only where the changed alerts do not decide.
+    """
+    _place(changes, changes)
+    _announce_on_commit(changes)
+
+
+def place_after_action(incidents: Collection[int]) -> None:
+    """Place incidents as `place` does, for an action that moved no alert. Re-check only queries about actions."""
+    for environment in Environment.objects.kept() if incidents else ():
+        if bpql.parse(environment.query).asks_about_actions:
+            _place_in(environment, Incident.objects.filter(pk__in=incidents))
+    _announce_on_commit(incidents)
+
+
+def _announce_on_commit(incidents: Collection[int]) -> None:
+    transaction.on_commit(lambda: announce.announce(incidents))
+
+
+def _place(incidents: Collection[int], changes: Mapping[int, AlertChanges]) -> None:
+    environments = list(Environment.objects.kept()) if incidents else []
     if not environments:
         return
-    rows = {incident.pk: incident for incident in incidents.select_related("membership").only("membership")}
-    were_in = {pk: set(row.membership.environments if row.membership else ()) for pk, row in rows.items()}
-    homes: dict[int, list[int]] = {pk: [] for pk in rows}
+    rows = Incident.objects.filter(pk__in=incidents).select_related("membership").only("membership")
+    known = {incident.pk: incident for incident in rows}
+    placed_in: dict[int, list[int]] = {pk: [] for pk in known}
     for environment in environments:
-        answers = {pk: _answer(pk, came, environment, environment.pk in were_in[pk]) for pk, came in seen.items()}
-        found = {pk for pk, is_found in answers.items() if is_found}
-        asked = [pk for pk in rows if answers.get(pk) is None]
-        # Asked one by one: in one statement for all of them PostgreSQL reads every alert there is for each, instead of those of these incidents.
-        if asked:
-            finding = incidents.filter(found_by(environment.query), pk__in=asked)
-            found |= set(finding.values_list("pk", flat=True))
-        for pk in found:
-            homes[pk].append(environment.pk)
-    keys = {pk: Membership.key_of(found) for pk, found in homes.items()}
+        for pk in _found(environment, known, changes):
+            placed_in[pk].append(environment.pk)
+    keys = {pk: Membership.key_of(found) for pk, found in placed_in.items()}
     memberships = _memberships(set(keys.values()))
-    moved = [incident for pk, incident in rows.items() if incident.membership_id != memberships[keys[pk]]]
+    moved = [incident for pk, incident in known.items() if incident.membership_id != memberships[keys[pk]]]
     for incident in moved:
         incident.membership_id = memberships[keys[incident.pk]]
     bulk.save(moved, ["membership"])
 
 
-def _answer(incident: int, came: Came, environment: Environment, was_in: bool) -> bool | None:
-    """Whether the query finds an incident, as far as the alerts that came tell: its others, which may be thousands, need not be read again.
-
-    None where they have to be: what changed may have been all that the query found.
-    """
+def _found(
+    environment: Environment, incidents: Mapping[int, Incident], changes: Mapping[int, AlertChanges]
+) -> Iterator[int]:
+    """Yield the keys of the incidents that the query of an environment finds."""
     query = bpql.parse(environment.query)
+    undecided = []
+    for pk, incident in incidents.items():
+        decision = _decide(environment, query, incident, changes[pk]) if pk in changes else None
+        if decision is None:
+            undecided.append(pk)
+        elif decision:
+            yield pk
+    if undecided:
+        # One statement for each environment: for one statement about all of them PostgreSQL reads every stored alert.
+        finding = Incident.objects.filter(found_by(environment.query), pk__in=undecided)
+        yield from finding.values_list("pk", flat=True)
+
+
+def _decide(environment: Environment, query: bpql.Query, incident: Incident, changes: AlertChanges) -> bool | None:
+    """Return whether a query finds an incident, as far as the changed alerts tell. Return None where they do not tell.
+
+    1. A query about more than one alert has to read the incident.
+    2. A joined or changed alert that matches is enough.
+    3. A stored placement by an earlier query says nothing about this query.
+    4. An incident that the query did not find before is still not found.
+    5. An alert that changed may have been the only match. Without such an alert the incident is still found.
+    """
     if not query.is_about_one_alert:
         return None
-    if any(map(query.matches, chain(came.joined, came.changed))):
+    if changes.are_found_by(query):
         return True
-    was_placed = environment.unplaced_below is None or incident >= environment.unplaced_below
-    return was_in if was_placed and not (was_in and came.changed) else None
-
-
-def follow(incidents: Collection[int]) -> None:
-    """Let environments and open pages follow a change of these incidents. To be called in the transaction that makes it, with the domain held."""
-    if incidents:
-        place(Incident.objects.filter(pk__in=incidents))
-    transaction.on_commit(lambda: announce.announce(incidents))
-
-
-def follow_alerts(seen: Seen) -> None:
-    """As `follow`, of alerts that came or changed."""
-    if seen:
-        place(Incident.objects.filter(pk__in=seen), seen)
-    transaction.on_commit(lambda: announce.announce(list(seen)))
-
-
-def follow_deed(incidents: Collection[int]) -> None:
-    """As `follow`, of what people did and the incidents kept their alerts: only queries about that are asked again."""
-    for environment in Environment.objects.kept() if incidents else ():
-        if bpql.parse(environment.query).asks_about_actions:
-            _place_in(environment, Incident.objects.filter(pk__in=incidents))
-    transaction.on_commit(lambda: announce.announce(incidents))
+    if environment.unplaced_below is not None and incident.pk < environment.unplaced_below:
+        return None
+    if incident.membership is None or environment.pk not in incident.membership.environments:
+        return False
+    return None if changes.changed else True
 
 
 def _memberships(keys: set[str]) -> dict[str, int]:
-    """The combinations with these keys; one that is new is written down. Whoever is here holds the domain, so nobody else does it too."""
+    """Return the key of the row of each combination of environments. Create missing rows.
+
+    The correlation lock prevents that two processes create the same row.
+    """
     known = dict(Membership.objects.filter(key__in=keys).values_list("key", "pk"))
     for key in keys - known.keys():
         known[key] = Membership.objects.create(key=key).pk
     return known
 
 
-def begin_placing(environment: Environment) -> None:
-    """Note that the environment's query is new: every incident has to be asked again."""
+# --- after a change of a query: in the background, the newest incidents first
+
+
+def mark_unplaced(environment: Environment) -> None:
+    """Mark every incident as not yet placed by the query of an environment, because the query is new."""
     environment.unplaced_below = (Incident.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
     environment.save(update_fields=["unplaced_below"])
 
 
-def place_all() -> None:
-    """Place every incident that a new query has not seen, the newest first. It can stop anywhere and go on later; several at it share the work."""
+def place_unplaced() -> None:
+    """Place every incident that a new query has not placed yet.
+
+    An interrupted call loses at most one chunk. Calls at the same time share the work.
+    """
     while _place_chunk():
         announce.announce()
 
 
 @transaction.atomic
 def _place_chunk() -> bool:
-    """Place the next CHUNK of incidents and note it; False when there are none left."""
+    """Place the next CHUNK of incidents. Return False when no incident is left."""
     correlation_lock.hold()
     unplaced = Environment.objects.kept().filter(unplaced_below__isnull=False).order_by("-unplaced_below")
     below = unplaced.values_list("unplaced_below", flat=True).first()
@@ -138,14 +175,14 @@ def _place_chunk() -> bool:
 
 
 def _place_in(environment: Environment, incidents: IncidentQuerySet) -> None:
-    """Let one environment hold those of the incidents that its query finds, and no others. What else they are in stays."""
-    homes = {each.pk: each.environments for each in Membership.objects.all()}
-    finds, is_held = found_by(environment.query), Q(membership__in=Membership.of(environment))
+    """Put incidents into or out of one environment. Their placement in other environments stays."""
+    environments = {each.pk: each.environments for each in Membership.objects.all()}
+    is_found, is_placed = found_by(environment.query), Q(membership__in=Membership.of(environment))
     moves: dict[str, list[int]] = defaultdict(list)
-    for pk, membership in incidents.filter(finds).exclude(is_held).values_list("pk", "membership"):
-        moves[Membership.key_of([*homes.get(membership or 0, ()), environment.pk])].append(pk)
-    for pk, membership in incidents.filter(is_held).exclude(finds).values_list("pk", "membership"):
-        others = [other for other in homes[membership or 0] if other != environment.pk]
+    for pk, membership in incidents.filter(is_found).exclude(is_placed).values_list("pk", "membership"):
+        moves[Membership.key_of([*environments.get(membership or 0, ()), environment.pk])].append(pk)
+    for pk, membership in incidents.filter(is_placed).exclude(is_found).values_list("pk", "membership"):
+        others = [other for other in environments[membership or 0] if other != environment.pk]
         moves[Membership.key_of(others)].append(pk)
     memberships = _memberships(set(moves))
     for key, pks in moves.items():

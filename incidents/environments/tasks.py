@@ -10,4 +10,4 @@ from incidents.environments import placement
 @shared_task(name="incidents.tasks.place_incidents")
 def place_incidents() -> None:
     """Place every incident into the environments whose query is new. A periodic run replaces lost messages."""
-    placement.place_all()
+    placement.place_unplaced()

@@ -71,7 +71,7 @@ def restore(request: SignedInRequest, pk: int) -> HttpResponse:
     with transaction.atomic():
         environment.deleted_at = None
         environment.save(update_fields=["deleted_at"])
-        placement.begin_placing(environment)
+        placement.mark_unplaced(environment)
         audit.record(request.user, environment, audit.Change.RESTORED, new=audit.properties(environment, *AUDITED))
         transaction.on_commit(place_incidents.delay)
     messages.success(request, f"{environment.name} is back.")
@@ -118,7 +118,7 @@ def _saved(form: EnvironmentForm, by: User, change: audit.Change, *, old: audit.
         environment = form.save()
         audit.record(by, environment, change, old=old, new=audit.properties(environment, *AUDITED))
         if "query" in form.changed_data or not old:
-            placement.begin_placing(environment)
+            placement.mark_unplaced(environment)
             transaction.on_commit(place_incidents.delay)
     return redirect(environment)
 
