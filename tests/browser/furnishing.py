@@ -13,23 +13,25 @@ from alerts.ingest.ingest import ingest
 from alerts.models import Mapping
 from alerts.sources import bigpanda
 from appkeys.models import AppKey
-from incidents import environments, lifecycle, shadow
+from incidents import actions
 from incidents.actions import bulk
 from incidents.actions.handling import Acknowledge
+from incidents.environments import placement
 from incidents.models import Environment, Incident, IncidentTag, MaintenancePlan, ReplayRun, Wallboard
+from incidents.replay import shadow
 from incidents.replay.tasks import replay
 from people.models import Role, User
 
 admin = User.objects.get(username="admin")
 in_frankfurt = {"query": "host = *fra*", "description": "All that runs in Frankfurt", "group": "Sites"}
-environments.begin_placing(Environment.objects.create(name="Frankfurt", **in_frankfurt))
-environments.place_all()
+placement.mark_unplaced(Environment.objects.create(name="Frankfurt", **in_frankfurt))
+placement.place_unplaced()
 impact = IncidentTag.objects.create(name="Impact", kind="ClosedListValuesSingle", choices=["none", "some", "all"])
 Role.objects.create(name="Night shift")
 for incident in Incident.objects.active().order_by("-status", "-changed_at", "-pk")[:3]:
-    lifecycle.comment(incident, by=admin, text="Called the **provider**, they look into it.")
-    lifecycle.share(incident, by=admin, people=[admin])
-    lifecycle.set_tag(incident, impact, ["some"], by=admin)
+    actions.comment(incident, by=admin, text="Called the **provider**, they look into it.")
+    actions.share(incident, by=admin, people=[admin])
+    actions.set_tag(incident, impact, ["some"], by=admin)
 now = timezone.now()
 run = ReplayRun.objects.create(since=now - timedelta(days=1), until=now, by=admin, note="As it was")
 replay(run.pk)
