@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.core.management import call_command
 from django.test import Client
 
 from appkeys.models import AppKey, OrgToken
@@ -56,6 +57,15 @@ def pytest_configure() -> None:
     """Many people sign in here; a slow hash of their passwords proves nothing. And one person asks much in a second."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.PATTERN_REQUESTS_PER_SECOND = settings.BATCH_RESOLVES_PER_SECOND = settings.V1_REQUESTS_PER_MINUTE = 0
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_keepdb: bool, django_db_blocker: Any) -> None:
+    """Empty a database that `--reuse-db` kept, and fill in what the migrations of a new console fill in."""
+    if django_db_keepdb:
+        with django_db_blocker.unblock():
+            call_command("flush", interactive=False, verbosity=0)
+            import_module("incidents.migrations.0002_patterns_and_autovacuum").install(apps, None)
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +160,6 @@ def own_database() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def starting_patterns(transactional_db: None) -> None:
-    """The patterns of the first migration, which tests that empty the whole database take away with the rest."""
+    """Create the patterns of a new console, which a test that empties the whole database has deleted."""
     CorrelationPattern.objects.all().delete()
-    for migration in ("0002_starting_patterns", "0014_more_starting_patterns"):
-        import_module(f"incidents.migrations.{migration}").install(apps, None)
+    import_module("incidents.migrations.0002_patterns_and_autovacuum").install(apps, None)
