@@ -112,7 +112,7 @@ def work_off() -> int:
     from incidents.correlation import worker as correlator
 
     total = 0
-    while count := correlator._correlate_group():
+    while count := correlator.correlate_batch():
         total += count
     return total
 

@@ -1,4 +1,7 @@
-"""Tell open pages that something changed. A nudge carries no data: each page fetches what it may see."""
+"""Announcements to open pages that incidents changed (docs/how-it-works.md §9).
+
+An announcement carries no data. Each page fetches what its user may see.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,16 @@ NAMED_AT_MOST = 500
 
 
 def announce(incidents: Collection[int] = ()) -> None:
-    """Say that these incidents changed, or without any that something did; with no broker pages find out by polling. A lost nudge costs one poll."""
+    """Announce that these incidents changed, or without incidents that something changed.
+
+    Without a broker, pages poll. A lost announcement delays a page until its next poll.
+    """
     if not settings.REDIS_URL:
         return
     try:
         _connection().publish(CHANNEL, ",".join(map(str, incidents)) if len(incidents) <= NAMED_AT_MOST else "")
     except redis.RedisError as error:
-        logger.warning("live: the nudge was lost, pages poll: %s", error)
+        logger.warning("announce: the announcement was lost, pages poll: %s", error)
 
 
 @cache

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from db import bulk
 from incidents.correlation.matchers import matchers_of
-from incidents.correlation.rollup import HANDLING_FIELDS, ROLLUP_FIELDS, IncidentRollup, write_matchers
+from incidents.correlation.rollup import IncidentRollup, save_rollups
 from incidents.models import Incident
 from incidents.search import index
 
@@ -19,8 +18,5 @@ def rollups_of(incidents: Iterable[Incident]) -> dict[int, IncidentRollup]:
 
 
 def save(rollups: Mapping[int, IncidentRollup]) -> None:
-    bulk.save([each.incident for each in rollups.values()], ROLLUP_FIELDS)
-    bulk.save([each.incident for each in rollups.values() if each.handling_changed], HANDLING_FIELDS)
-    write_matchers(rollups.values())
-    bulk.create([activity for each in rollups.values() for activity in each.activities])
+    save_rollups(rollups.values())
     index.keep_of([each.incident.pk for each in rollups.values() if each.incident.is_open])

@@ -294,7 +294,7 @@ def _follow(rollups: Mapping[int, IncidentRollup], alerts: Mapping[int, _Held], 
     app_keys = AppKey.objects.only("source_system", "name").in_bulk({life.app_key_pk for life in lives})
     for life in lives:
         held = alerts[life.pk]
-        seen = AlertSnapshot.of_life(
+        seen = AlertSnapshot.of_state(
             life, app_keys[life.app_key_pk], counted_status=held.counted_status, plan=held.plan
         )
         rollups[held.incident].update(seen)

@@ -1,6 +1,6 @@
-"""Recording turns: who changes which alert an incident has, or how its alerts stand, says so in the same transaction, while they hold the domain.
+"""The correlation log: who changes which alert an incident has, or how its alerts count, records it here (docs/how-it-works.md §4.4).
 
-Replays follow what is recorded here (incidents.replay.engine).
+Each change is recorded in the transaction that makes it, while the correlation lock is held. `incidents.replay.engine` follows the log.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from alerts.models import Alert
-from incidents.correlation import rules
 from incidents.correlation.decide import Pattern
 from incidents.models import CorrelationBatch, Incident
-from incidents.models.correlation_batch import Left
+from incidents.models.correlation_batch import IncidentState, PatternsInForce
 
 
 def record_correlated(
@@ -21,17 +20,26 @@ def record_correlated(
     patterns: Sequence[Pattern],
     at: datetime,
 ) -> CorrelationBatch:
-    """Alerts were taken in this order: [alert, revision it was counted in before or 0, revision]; some of them in maintenance: [alert, plan]."""
-    taken, plans = [list(each) for each in seen], [list(each) for each in maintenance]
-    return CorrelationBatch.objects.create(at=at, seen=taken, maintenance=plans, patterns=rules.named(patterns))
+    """Record the alerts that one round of correlation processed, in their order.
+
+    The arguments have the shapes of the fields `seen` and `maintenance` of `CorrelationBatch`.
+    """
+    rows, plans = [list(each) for each in seen], [list(each) for each in maintenance]
+    return CorrelationBatch.objects.create(at=at, seen=rows, maintenance=plans, patterns=_in_force(patterns))
+
+
+def _in_force(patterns: Iterable[Pattern]) -> PatternsInForce:
+    return [
+        [pattern.pk, pattern.version] if pattern.active else [pattern.pk, pattern.version, 0] for pattern in patterns
+    ]
 
 
 def record_manual_change(incidents: Iterable[int], at: datetime) -> None:
-    """A person ended alerts of these incidents, brought them back, or put them elsewhere; all of it is written already."""
+    """Record incidents of which a person ended, brought back or moved alerts. The caller has written the change before."""
     rows = Incident.objects.filter(pk__in=list(incidents)).order_by("pk")
     columns = rows.values_list("pk", "first_alert", "resolved_at", "resolved_by", "changed_at")
-    left = {
-        pk: Left(
+    states = {
+        pk: IncidentState(
             incident=pk,
             first_alert=first_alert,
             seen=[],
@@ -41,7 +49,7 @@ def record_manual_change(incidents: Iterable[int], at: datetime) -> None:
         )
         for pk, first_alert, resolved_at, resolved_by, changed_at in columns
     }
-    alerts = Alert.objects.filter(incident__in=list(left)).order_by("pk")
+    alerts = Alert.objects.filter(incident__in=list(states)).order_by("pk")
     for pk, incident, counted, revision in alerts.values_list("pk", "incident", "correlated_revision", "revision"):
-        left[incident or 0]["seen"].append([pk, max(1, counted), revision])
-    CorrelationBatch.objects.create(at=at, by_hand=list(left.values()))
+        states[incident or 0]["seen"].append([pk, max(1, counted), revision])
+    CorrelationBatch.objects.create(at=at, by_hand=list(states.values()))

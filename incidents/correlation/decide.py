@@ -1,7 +1,8 @@
-"""Which incident an alert belongs to, and why (docs/how-it-works.md §4.2; docs/wire-contract.md §4.2).
+"""The decision to which incident an alert belongs, and the reasons (docs/how-it-works.md §4.2, docs/wire-contract.md §4.2).
 
-Pure: live correlation and the replay over the past call the same `Matches` and `decide`. What did not match is only judged
-when somebody asks why (incidents.explain.considered): from the log and the rules of then it comes out the same.
+This module is pure: live correlation and replays of the past call the same `Matches` and `decide`. Correlation does not evaluate
+patterns that do not match. `incidents.explain.considered` evaluates these patterns when a person asks, from the log and the
+pattern versions of that time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from alerts.events import Status, Tags, fingerprint, shown
 from bpql.terms import fold_tags
@@ -18,16 +19,16 @@ from bpql.terms import fold_tags
 
 @dataclass(frozen=True)
 class CorrelationSubject:
-    """What correlation looks at of an alert."""
+    """The part of an alert that correlation looks at. It meets `bpql.Subject`, so filters can be asked about it."""
 
-    source: str  # the source system of its App Key
+    source: str  # source system of the alert's App Key
     tags: Tags
     started_at: datetime
     status: int = 4
 
     @cached_property
     def folded(self) -> dict[str, list[str]]:
-        """Its tags as filters compare them."""
+        """The tags in the form in which filters compare them."""
         return fold_tags(self.tags)
 
     @property
@@ -44,29 +45,28 @@ class Pattern:
     tags: tuple[str, ...]
     time_window: timedelta
     cross_source: bool = True
-    filter: Callable[[CorrelationSubject], bool] | None = (
-        None  # its BPQL condition, sources included; None: every alert
-    )
+    # The pattern's BPQL condition, with its condition on sources. None accepts every alert.
+    filter: Callable[[CorrelationSubject], bool] | None = None
     active: bool = True
 
 
 class Match(NamedTuple):
-    """A pattern that an alert matches, with the values of its tags, and the key they make."""
+    """A pattern that an alert matches, with the values of the pattern's tags and the key that stands for both."""
 
     pattern: Pattern
     values: tuple[str, ...]
     key: str
-    any_source_key: str | None = None  # where sources may not mix: what the key would be if they did
+    any_source_key: str | None = None  # the key that the pattern would give if it crossed sources; None if it does
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An incident that one of an alert's matches leads to, by a match that all its alerts share."""
+    """An incident that an alert may join through one of its matches."""
 
-    incident: int  # whatever tells incidents apart for the caller
+    incident: int  # any number that identifies the incident for the caller of `decide`
     anchor_at: datetime  # start of the incident's first alert
     is_full: bool = False
-    is_resolved: bool = False  # by the time the alert started
+    is_resolved: bool = False  # whether the incident was over when the alert started
 
 
 Candidates = Callable[[str], Sequence[Candidate]]
@@ -77,20 +77,20 @@ VERDICTS = ("joined", "outranked", "full", "incident_resolved", "outside_window"
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """What one pattern said of the alert, with the facts.
+    """The verdict of one pattern on an alert, with the facts.
 
-    | verdict             | means                                                                         |
-    |---------------------|-------------------------------------------------------------------------------|
-    | `joined`            | the alert came into `incident` by it                                          |
-    | `outranked`         | it matches too, but a pattern before it had found the incident                |
-    | `full`              | `incident` matches, but has no room for another alert                         |
-    | `incident_resolved` | `incident` matches, but was resolved when the alert started                   |
-    | `outside_window`    | `incident` matches, but the alert started outside the window around its start |
-    | `other_source`      | `incident` matches but for its source, and this pattern keeps sources apart   |
-    | `alone`             | no incident has these values                                                  |
-    | `missing_tag`       | the alert lacks the tag `missing`                                             |
-    | `filtered_out`      | the alert is not among those that the pattern's filter names                  |
-    | `inactive`          | it would match, but the pattern is switched off                               |
+    | verdict             | meaning                                                                               |
+    |---------------------|---------------------------------------------------------------------------------------|
+    | `joined`            | the alert joined `incident` through the pattern                                       |
+    | `outranked`         | the pattern matches, but an earlier pattern had found the incident                    |
+    | `full`              | `incident` has the same values, but no room for another alert                         |
+    | `incident_resolved` | `incident` has the same values, but was resolved when the alert started               |
+    | `outside_window`    | `incident` has the same values, but the alert started outside the window              |
+    | `other_source`      | `incident` has the same values from another source, and the pattern separates sources |
+    | `alone`             | no incident has these values                                                          |
+    | `missing_tag`       | the alert lacks the tag `missing`                                                     |
+    | `filtered_out`      | the pattern's filter is not true for the alert                                        |
+    | `inactive`          | the pattern would match, but is switched off                                          |
     """
 
     pattern: int
@@ -104,7 +104,7 @@ class Considered:
 
 
 class Met(NamedTuple):
-    """What came of the incident that one of an alert's matches led to; a verdict as in Considered."""
+    """An incident that one of an alert's matches found, with the verdict of the pattern as in `Considered`."""
 
     pattern: int
     verdict: str
@@ -113,17 +113,21 @@ class Met(NamedTuple):
 
 
 class Matches:
-    """The patterns that match an alert, in their order, asked only as far as somebody looks: most often the first has found the incident."""
+    """The active patterns that match an alert, in the patterns' order.
+
+    Patterns are evaluated only as far as a caller iterates, because the first pattern finds the incident most often. A second
+    iteration reuses the matches of the first.
+    """
 
     def __init__(self, subject: CorrelationSubject, patterns: Iterable[Pattern]) -> None:
         self._found: list[Match] = []
         self._further = _matching(subject, patterns)
 
     def __iter__(self) -> Iterator[Match]:
-        place = 0
-        while place < len(self._found) or self._find():
-            yield self._found[place]
-            place += 1
+        index = 0
+        while index < len(self._found) or self._find():
+            yield self._found[index]
+            index += 1
 
     def _find(self) -> bool:
         match = next(self._further, None)
@@ -134,50 +138,51 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Join `incident`, or open a new one where it is None. `matches` are the alert's own; `met` are the incidents they led to, up to that one."""
+    """The incident for an alert: join `incident`, or open a new incident if `incident` is None."""
 
     incident: int | None
-    winner: Match | None
-    matches: Iterable[Match]
-    met: tuple[Met, ...]
-    follows: int | None = None  # the full incident that a new one takes over from
+    winner: Match | None  # the match through which the alert joins
+    matches: Iterable[Match]  # all matches of the alert
+    met: tuple[Met, ...]  # the incidents that the matches found, up to the winner's
+    follows: int | None = None  # the full incident that a new incident follows
 
 
-Judged = tuple[Match | Considered, ...]
+Evaluated = tuple[Match | Considered, ...]
 
 
-def judge(subject: CorrelationSubject, patterns: Iterable[Pattern]) -> Judged:
-    """What each pattern makes of the alert by itself: a match, or why it is none. In the patterns' order.
+def evaluate(subject: CorrelationSubject, patterns: Iterable[Pattern]) -> Evaluated:
+    """Return for each pattern, in order, the match or the reason why the pattern does not match.
 
-    A pattern that is off is only mentioned where it would have matched.
+    A pattern that is switched off appears only if it would match.
     """
-    judged: list[Match | Considered] = []
+    evaluated: list[Match | Considered] = []
     for pattern in patterns:
         name = pattern.pk, pattern.version
         values = _values(subject.tags, pattern.tags)
         if values and (pattern.filter is None or pattern.filter(subject)):
             off = Considered(*name, "inactive", dict(zip(pattern.tags, values, strict=True)))
-            judged.append(_match(subject, pattern, values) if pattern.active else off)
+            evaluated.append(_match(subject, pattern, values) if pattern.active else off)
         elif pattern.active:
             missing = next((tag for tag in pattern.tags if not subject.tags.get(tag)), "")
-            judged.append(Considered(*name, "missing_tag" if missing else "filtered_out", missing=missing))
-    return tuple(judged)
+            evaluated.append(Considered(*name, "missing_tag" if missing else "filtered_out", missing=missing))
+    return tuple(evaluated)
 
 
 def decide(subject: CorrelationSubject, matches: Iterable[Match], candidates: Candidates) -> Decision:
     """Find the incident for an alert that has none.
 
-    `candidates` gives the incidents under a key of the alert's matches, the latest opened last; those that were resolved or are of
-    other sources only serve to say why not.
+    `candidates` returns the incidents for a key, the latest opened last. Candidates that are resolved or of another source cannot
+    be joined; they give the reasons.
 
-    1. Take the patterns in order (explicit, else the longest window first); one that does not match is out.
-    2. The first that leads to an incident with room, in whose window the alert starts, wins: the alert joins it.
-    3. Where none does, a new incident opens with every pattern that matched; where the only one in reach was full, it follows that one.
+    1. Take the matches in the patterns' order: the explicit order, else the longest window first.
+    2. The first match wins that finds an incident with room in whose window the alert starts. The alert joins this incident.
+    3. Without such a match, the alert opens a new incident with all of its matches. If the incident in reach was full, the new
+       incident follows the full one.
     """
     met: list[Met] = []
     follows: int | None = None
     for match in matches:
-        candidate, verdict = _reachable(subject, match, candidates)
+        candidate, verdict = _best_candidate(subject, match, candidates)
         if candidate is None:
             continue
         met.append(Met(match.pattern.pk, verdict, candidate.incident, candidate.anchor_at))
@@ -188,24 +193,24 @@ def decide(subject: CorrelationSubject, matches: Iterable[Match], candidates: Ca
     return Decision(None, None, matches, tuple(met), follows)
 
 
-def considered(judged: Judged, met: Iterable[Met]) -> list[Considered]:
-    """What each pattern said of the alert, in their order, when its matches led to these incidents."""
+def considered(evaluated: Evaluated, met: Iterable[Met]) -> list[Considered]:
+    """Return the verdict of each pattern, in order, given the incidents that the matches found."""
     by_pattern = {each.pattern: each for each in met}
     has_joined = False
-    told: list[Considered] = []
-    for each in judged:
+    verdicts: list[Considered] = []
+    for each in evaluated:
         if isinstance(each, Considered):
-            told.append(each)
+            verdicts.append(each)
             continue
         pattern, values = each.pattern, dict(zip(each.pattern.tags, each.values, strict=True))
         if found := by_pattern.get(pattern.pk):
             window = found.anchor_at - pattern.time_window, found.anchor_at + pattern.time_window
-            said = Considered(pattern.pk, pattern.version, found.verdict, values, "", found.incident, *window)
+            verdict = Considered(pattern.pk, pattern.version, found.verdict, values, "", found.incident, *window)
         else:
-            said = Considered(pattern.pk, pattern.version, "outranked" if has_joined else "alone", values)
-        has_joined = has_joined or said.verdict == "joined"
-        told.append(said)
-    return told
+            verdict = Considered(pattern.pk, pattern.version, "outranked" if has_joined else "alone", values)
+        has_joined = has_joined or verdict.verdict == "joined"
+        verdicts.append(verdict)
+    return verdicts
 
 
 def _matching(subject: CorrelationSubject, patterns: Iterable[Pattern]) -> Iterator[Match]:
@@ -221,7 +226,7 @@ def _matching(subject: CorrelationSubject, patterns: Iterable[Pattern]) -> Itera
 
 
 def _values(tags: Tags, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The values of these tags; none at all where one of them is missing."""
+    """Return the values of the named tags, or an empty tuple if one of the tags is missing."""
     found = tuple([shown(value) for value in map(tags.get, names) if value])
     return found if len(found) == len(names) else ()
 
@@ -233,12 +238,15 @@ def _match(subject: CorrelationSubject, pattern: Pattern, values: tuple[str, ...
 
 
 def _key(pattern: Pattern, source: str, values: tuple[str, ...]) -> str:
-    """What stands for the alerts that belong together by one version of a pattern; `source` is empty where sources may mix."""
+    """Return the key of a match. `source` is empty for a pattern that crosses sources."""
     return fingerprint("\0".join((str(pattern.pk), str(pattern.version), source, *values)))
 
 
-def _reachable(subject: CorrelationSubject, match: Match, candidates: Candidates) -> tuple[Candidate | None, str]:
-    """The latest opened incident that the alert can join by this match; else the one that came nearest to it, and what is against it."""
+def _best_candidate(subject: CorrelationSubject, match: Match, candidates: Candidates) -> tuple[Candidate | None, str]:
+    """Return the latest opened incident that the alert can join through a match, with the verdict `joined`.
+
+    Without such an incident, return the one that comes nearest and the verdict against it, or None and `alone`.
+    """
     against: dict[str, Candidate] = {}
     for candidate in reversed(candidates(match.key)):
         if abs(subject.started_at - candidate.anchor_at) > match.pattern.time_window:
@@ -260,13 +268,22 @@ def _reachable(subject: CorrelationSubject, match: Match, candidates: Candidates
     return None, "alone"
 
 
-def as_data(decision: Decision, key_of: Callable[[int], int], *, turn: int, revision: int) -> dict[str, Any]:
-    """For the alert's row. `key_of` gives the database's key of an incident; the alert was seen in that revision."""
+class DecisionData(TypedDict):
+    """The decision as stored in `Alert.decision` (docs/how-it-works.md §7)."""
+
+    pattern: int | None  # the winner
+    met: list[tuple[int, str, int, str]]  # each `Met` as [pattern, verdict, incident, anchor as ISO 8601]
+    turn: int  # the correlation batch
+    revision: int  # the alert's revision that the batch saw
+
+
+def as_data(decision: Decision, key_of: Callable[[int], int], *, batch: int, revision: int) -> DecisionData:
+    """Return a decision as the alert's row stores it. `key_of` returns the primary key of a candidate's incident."""
     return {
         "pattern": decision.winner.pattern.pk if decision.winner else None,
         "met": [
-            [each.pattern, each.verdict, key_of(each.incident), each.anchor_at.isoformat()] for each in decision.met
+            (each.pattern, each.verdict, key_of(each.incident), each.anchor_at.isoformat()) for each in decision.met
         ],
-        "turn": turn,
+        "turn": batch,
         "revision": revision,
     }

@@ -1,7 +1,7 @@
-"""Which alerts are in maintenance, by which plan: judged in the turn of correlation that sees an update, and noted with it, so that replays know.
+"""Which alerts are in maintenance, and by which plan (docs/how-it-works.md §4.5, docs/wire-contract.md §6.2).
 
-An alert that matches a plan and was received or updated while that runs is in maintenance; afterwards it stays there until a new update says that
-it is active (docs/wire-contract.md §6.2). What the incident makes of it is the rollup's matter (incidents.correlation.rollup).
+The round of correlation that sees an update decides, and the correlation batch records the plans, so that replays need not ask the
+plans again. `incidents.correlation.rollup` derives the maintenance of the incident.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from incidents.correlation.decide import CorrelationSubject
 from incidents.correlation.rollup import AlertSnapshot
 from incidents.models import Incident, MaintenancePlan
 
-BEHIND_AT_MOST = timedelta(days=1)  # of an update that correlation sees while its plan is still asked
+LARGEST_DELAY = timedelta(days=1)  # of correlation behind an update, while the plan of that time is still asked
 
 
 def mark(
     alerts: Sequence[AlertSnapshot], subjects: Mapping[int, CorrelationSubject], now: datetime
 ) -> list[AlertSnapshot]:
-    """Put alerts into maintenance, and take them out; returns those of which that changed. Where no plan runs it looks at none but those in one.
+    """Put alerts into maintenance and take them out. Return the alerts that changed.
 
-    1. Take the plans that may have run when the newest update of an alert came; of those that match, the one that ends last.
-    2. What came while it ran puts the alert into maintenance.
-    3. An active update that no plan expects takes it out. An end, or what people do, leaves it as it is.
+    Without a plan that may have run, only alerts in maintenance are looked at.
+
+    1. Take the plans that may have run when the newest update of an alert was received. Of the plans that match, the plan that ends
+       last counts.
+    2. An update received while the plan ran puts the alert into maintenance.
+    3. An active update that no plan expects takes the alert out. An `ok` event or an action leaves the alert as it is.
     """
     plans = list(
-        MaintenancePlan.objects.filter(deleted_at=None, starts_at__lte=now, ends_at__gt=now - BEHIND_AT_MOST).order_by(
+        MaintenancePlan.objects.filter(deleted_at=None, starts_at__lte=now, ends_at__gt=now - LARGEST_DELAY).order_by(
             "-ends_at", "-pk"
         )
     )
@@ -50,7 +53,7 @@ def mark(
 
 
 def plans_of(incident: Incident) -> Sequence[MaintenancePlan]:
-    """Those by which its active alerts are in maintenance, with `count` of them."""
+    """Return the plans by which active alerts of an incident are in maintenance, each with the number of alerts as `count`."""
     if not (incident.is_open and incident.maintenance):
         return ()
     of_active = {"alerts__incident": incident, "alerts__status__gt": Status.OK}
@@ -59,8 +62,9 @@ def plans_of(incident: Incident) -> Sequence[MaintenancePlan]:
 
 
 def _received(alerts: Sequence[AlertSnapshot]) -> dict[int, datetime]:
-    """When the newest update came that correlation has not seen, by alert."""
-    # Asked of each alert by itself, which is an index scan whatever the tables hold: a join may be planned for a small table while it grows.
+    """Return by alert when the newest update was received that correlation has not seen."""
+    # A subquery per alert is an index scan whatever the size of the tables. The database may plan a join for a small table and keep
+    # the plan while the table grows.
     unseen = Event.objects.filter(
         alert=OuterRef("pk"), kind=Event.Kind.SENT, revision__gt=OuterRef("correlated_revision")
     )

@@ -1,8 +1,8 @@
-"""Correlation patterns as values: those in force, former versions, and drafts."""
+"""Correlation patterns as values of `decide`: the present patterns, the versions of a past time, and the rules of a draft."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
@@ -10,30 +10,23 @@ from functools import lru_cache
 import bpql
 from incidents.correlation.decide import CorrelationSubject, Pattern
 from incidents.models import CorrelationPattern, PatternVersion
-from incidents.models.correlation_batch import InForce
+from incidents.models.correlation_batch import PatternsInForce
 from incidents.models.replay import Rule
 
 
 def in_force() -> list[Pattern]:
-    """The patterns as they are now, in their order; those that are off too, since they are part of why not."""
+    """Return the present patterns in their order. Patterns that are switched off are included, because explanations name them."""
     return [_pattern(row) for row in CorrelationPattern.objects.present()]
 
 
-def named(patterns: Iterable[Pattern]) -> InForce:
-    """For the record."""
-    return [
-        [pattern.pk, pattern.version] if pattern.active else [pattern.pk, pattern.version, 0] for pattern in patterns
-    ]
-
-
 class Versions:
-    """The patterns as they were in force in a turn."""
+    """Reader of the patterns as they were in force in a correlation batch. What was read is kept for further calls."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], Pattern] = {}
         self._lists: dict[str, list[Pattern]] = {}
 
-    def __call__(self, in_force: InForce) -> Sequence[Pattern]:
+    def __call__(self, in_force: PatternsInForce) -> Sequence[Pattern]:
         name = str(in_force)
         if name not in self._lists:
             self._read({(pk, version) for pk, version, *_ in in_force} - self._known.keys())
@@ -46,16 +39,16 @@ class Versions:
 
     def _read(self, wanted: set[tuple[int, int]]) -> None:
         patterns = {pk for pk, _ in wanted}
-        now = CorrelationPattern.objects.in_bulk(patterns)
-        self._known |= {(pk, version): _value(pk, now[pk]) for pk, version in wanted if pk in now}
-        # A version has a row for each change that left its rule as it was, such as switching it off.
+        present = CorrelationPattern.objects.in_bulk(patterns)
+        self._known |= {(pk, version): _value(pk, present[pk]) for pk, version in wanted if pk in present}
+        # A version has several rows if a change left the rule as it was, such as switching the pattern off.
         for row in PatternVersion.objects.filter(pattern__in=patterns):
             if (row.pattern_id, row.version) in wanted:
                 self._known[row.pattern_id, row.version] = _value(row.pattern_id, row)
 
 
 def current() -> list[Rule]:
-    """The patterns that are on, as rules of a replay."""
+    """Return the active patterns as rules of a replay."""
     return [
         Rule(
             pattern=row.pk,
@@ -70,10 +63,10 @@ def current() -> list[Rule]:
 
 
 def drafts(rules: Sequence[Rule]) -> list[Pattern]:
-    """Rules as a replay or a shadow names them, in their order. Raises BpqlError where a filter cannot be read."""
+    """Return the rules of a replay or a shadow as patterns, in their order. Raises BpqlError for a filter with an error."""
     return [
         Pattern(
-            rule.get("pattern") or -place,  # whatever tells it from others
+            rule.get("pattern") or -number,  # a number that no other rule has
             rule.get("version") or 0,
             tuple(rule["tags"]),
             timedelta(minutes=rule["time_window"]),
@@ -81,7 +74,7 @@ def drafts(rules: Sequence[Rule]) -> list[Pattern]:
             filter=_filter(rule.get("filter", "")),
             active=rule.get("active", True),
         )
-        for place, rule in enumerate(rules, start=1)
+        for number, rule in enumerate(rules, start=1)
     ]
 
 

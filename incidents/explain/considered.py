@@ -1,5 +1,7 @@
-"""What each pattern said of an alert when it came: judged again by the rules and the log of then, which leave nothing to remember of those that
-did not match. What came of the incidents that the others led to stands on the alert's row.
+"""What each pattern said about an alert when the alert was correlated (docs/how-it-works.md §7).
+
+The alert's row has the incidents that the matches found. The other verdicts are not stored: the alert as of that revision and the
+pattern versions of that batch give the same verdicts again.
 """
 
 from __future__ import annotations
@@ -12,26 +14,25 @@ from typing import Any
 from alerts.ingest.log import RevisionSpan, read_spans
 from alerts.ingest.projection import project
 from alerts.models import Alert
-from incidents.correlation.decide import Considered, CorrelationSubject, Met, considered, judge
+from incidents.correlation.decide import Considered, CorrelationSubject, Met, considered, evaluate
 from incidents.correlation.rules import Versions
 from incidents.models import CorrelationBatch
 
 
 def reasons(alerts: Sequence[Alert]) -> dict[int, list[Considered]]:
-    """By alert, in the patterns' order; of one that has no incident or was put there by hand, nothing."""
+    """Return the verdicts by alert, in the patterns' order. An alert that correlation did not decide about has none."""
     decisions: dict[int, Any] = {alert.pk: alert.decision for alert in alerts if alert.decision}
-    turns = CorrelationBatch.objects.filter(pk__in={each["turn"] for each in decisions.values()})
-    rules, versions = dict(turns.values_list("pk", "patterns")), Versions()
+    batches = CorrelationBatch.objects.filter(pk__in={each["turn"] for each in decisions.values()})
+    in_force, versions = dict(batches.values_list("pk", "patterns")), Versions()
     logs = read_spans([RevisionSpan(pk, 0, each["revision"]) for pk, each in decisions.items()])
     found: dict[int, list[Considered]] = {alert.pk: [] for alert in alerts}
     for alert in alerts:
         if alert.pk in decisions:
             decision, then = decisions[alert.pk], project(line for _, line in logs[alert.pk])
-            subject = CorrelationSubject(
-                alert.app_key.source_system, json.loads(then.tags), then.started_at, then.status
-            )
-            judged = judge(subject, versions(rules[decision["turn"]]))
-            found[alert.pk] = considered(judged, map(_met, decision["met"]))
+            tags = json.loads(then.tags)
+            subject = CorrelationSubject(alert.app_key.source_system, tags, then.started_at, then.status)
+            evaluated = evaluate(subject, versions(in_force[decision["turn"]]))
+            found[alert.pk] = considered(evaluated, map(_met, decision["met"]))
     return found
 
 

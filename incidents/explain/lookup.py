@@ -1,4 +1,4 @@
-"""Finding the alert or the incident that a person names by a number, a link or a search."""
+"""The alert or incident that a person names by a number, a link or a search."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from incidents.search import conditions
 from people.models import User
 
 CHOICES = 10
-LONGEST_INCIDENT_NUMBER = 12  # digits; an alert's number has more
+LONGEST_INCIDENT_NUMBER = 12  # digits; the number of an alert has more
 _LINK = re.compile(r"/(incidents|alerts)/(\d{1,19})\b")
 _NUMBER = re.compile(r"#?(\d{1,19})")
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """What a text in one of the two fields stands for."""
+    """The alert or incident that a text stands for, or the choices if there are several."""
 
     text: str
     found: Alert | Incident | None = None
-    choices: tuple[tuple[str, Alert | Incident], ...] = ()  # where there are several: what to ask for each
+    choices: tuple[tuple[str, Alert | Incident], ...] = ()  # each with the text that picks it
     problem: str = ""
 
 
 def answer_for(alert: str, other: str, user: User) -> dict[str, Any]:
-    """The answer as data. Raises Http404, which says what was not found."""
+    """Return the answer why two are not together, as data. Raises Http404 with the reason if one of them is not found."""
     picked, against = pick(alert, user, only_alerts=True), pick(other, user)
     for name, each in (("alert", picked), ("other", against)):
         if each.found is None:
             raise Http404(f"{name}: {each.problem or 'name one, by its number'}")
-    assert isinstance(picked.found, Alert) and against.found  # noqa: S101, PT018 - for the type checker; settled just above
+    assert isinstance(picked.found, Alert) and against.found  # noqa: S101, PT018 - for the type checker, which does not follow the loop
     answer = why_not.ask(picked.found, against.found)
     if answer is None:
         raise Http404("One of the two is in no incident yet.")
@@ -45,7 +45,7 @@ def answer_for(alert: str, other: str, user: User) -> dict[str, Any]:
 
 
 def pick(text: str, user: User, *, only_alerts: bool = False) -> Picked:
-    """An alert or an incident by number or link, or those that a search finds."""
+    """Return the alert or incident with a number or link, or those that a search finds."""
     text = text.strip()
     if not text:
         return Picked(text)
@@ -69,31 +69,23 @@ def _by_number(text: str, pk: int, user: User, *, is_incident: bool, only_alerts
     if not only_alerts:
         return Picked(text, incident)
     alerts = list(visible_alerts(user).filter(incident=incident).order_by("pk")[:CHOICES])
-    return (
-        Picked(text, alerts[0])
-        if len(alerts) == 1
-        else Picked(text, choices=tuple((str(each.pk), each) for each in alerts))
-    )
+    if len(alerts) == 1:
+        return Picked(text, alerts[0])
+    return Picked(text, choices=tuple((str(each.pk), each) for each in alerts))
 
 
 def _by_search(text: str, user: User, *, only_alerts: bool) -> Picked:
+    found: list[Alert | Incident]
     try:
         query = bpql.parse(text)
-        alerts = (
-            list(visible_alerts(user).filter(conditions.for_alerts(query)).order_by("-pk")[:CHOICES])
-            if only_alerts
-            else []
-        )
-        incidents = (
-            []
-            if only_alerts
-            else list(
-                Incident.objects.visible_to(user).filter(conditions.for_incidents(query)).order_by("-pk")[:CHOICES]
-            )
-        )
+        if only_alerts:
+            alerts = visible_alerts(user).filter(conditions.for_alerts(query))
+            found = list(alerts.order_by("-pk")[:CHOICES])
+        else:
+            incidents = Incident.objects.visible_to(user).filter(conditions.for_incidents(query))
+            found = list(incidents.order_by("-pk")[:CHOICES])
     except bpql.BpqlError as error:
         return Picked(text, problem=str(error))
-    found: list[Alert | Incident] = [*alerts, *incidents]
     if len(found) == 1:
         return Picked(text, found[0])
     if not found:
@@ -102,5 +94,6 @@ def _by_search(text: str, user: User, *, only_alerts: bool) -> Picked:
 
 
 def visible_alerts(user: User) -> Any:
+    """Return a queryset of the alerts in incidents that a user may see."""
     incidents = Incident.objects.visible_to(user)
     return Alert.objects.select_related("app_key", "incident").filter(incident__in=incidents)

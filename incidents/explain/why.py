@@ -1,4 +1,4 @@
-"""Why an alert is in its incident: the decision of correlation, in sentences."""
+"""Why an alert is in its incident: the decision of correlation in sentences (docs/how-it-works.md §7)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from incidents.models import CorrelationPattern, Incident, PatternVersion
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What one pattern said of an alert."""
+    """The verdict of one pattern on an alert, in words."""
 
-    pattern: str  # its rule, in the version that was asked
+    pattern: str  # the rule in words, in the version that was asked
     version: int
-    url: str  # of that version
+    url: str  # of that version; empty if the pattern does not exist any more
     verdict: str
     sentence: str
     incident: int | None = None
@@ -48,6 +48,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
+    """Why an alert is in its incident: a headline, and the reason of each pattern."""
+
     alert: Alert
     headline: str
     reasons: tuple[Reason, ...]
@@ -63,30 +65,32 @@ class Explanation:
 
 
 def explain(alerts: Iterable[Alert]) -> list[Explanation]:
-    """One explanation for each alert that has an incident, in their order."""
+    """Return an explanation for each alert that has an incident, in the order of the alerts."""
     alerts = list(alerts)
-    told = reasons(alerts)
-    asked = Rules.of(chain(*told.values()))
+    verdicts = reasons(alerts)
+    asked = AskedPatterns.of(chain(*verdicts.values()))
     homes = Incident.objects.only("first_alert").in_bulk({alert.incident_id for alert in alerts if alert.incident_id})
     return [
-        _explanation(alert, told[alert.pk], asked, homes[alert.incident_id]) for alert in alerts if alert.incident_id
+        _explanation(alert, verdicts[alert.pk], asked, homes[alert.incident_id])
+        for alert in alerts
+        if alert.incident_id
     ]
 
 
-def is_by_hand(alert: Alert, told: Iterable[Considered], home: Incident) -> bool:
-    """Whether a person put the alert where it is: its patterns had led it to another incident, or let it open one of its own."""
-    joined = next((each.incident for each in told if each.verdict == "joined"), None)
+def is_by_hand(alert: Alert, verdicts: Iterable[Considered], home: Incident) -> bool:
+    """Return whether a person put the alert into its incident, because the patterns led to another one or the alert opened one."""
+    joined = next((each.incident for each in verdicts if each.verdict == "joined"), None)
     return joined != home.pk if joined else home.first_alert != alert.pk
 
 
-class Rules:
-    """Patterns in the versions in which they were asked, as they read."""
+class AskedPatterns:
+    """The patterns of verdicts, in the versions that were asked, with their names, filters and pages."""
 
     def __init__(self, rows: dict[tuple[int, int], PatternVersion], now: dict[int, CorrelationPattern]) -> None:
         self._rows, self._now = rows, now
 
     @classmethod
-    def of(cls, considered: Iterable[Considered]) -> Rules:
+    def of(cls, considered: Iterable[Considered]) -> AskedPatterns:
         asked = {(each.pattern, each.version) for each in considered}
         wanted = Q(pk__in=[])
         for pattern, version in asked:
@@ -110,6 +114,7 @@ class Rules:
         return f"{reverse('patterns:detail', args=[pattern])}#version-{version}" if pattern in self._now else ""
 
     def reason(self, considered: Considered, sentence: str = "") -> Reason:
+        """Return a verdict in words. `sentence` replaces the usual sentence of the verdict."""
         return Reason(
             pattern=self.named(considered.pattern, considered.version),
             version=considered.version,
@@ -122,13 +127,13 @@ class Rules:
         )
 
 
-def _explanation(alert: Alert, considered: Sequence[Considered], asked: Rules, home: Incident) -> Explanation:
-    said = tuple(map(asked.reason, considered))
-    return Explanation(alert, _headline(alert, considered, said, home), said)
+def _explanation(alert: Alert, considered: Sequence[Considered], asked: AskedPatterns, home: Incident) -> Explanation:
+    worded = tuple(map(asked.reason, considered))
+    return Explanation(alert, _headline(alert, considered, worded, home), worded)
 
 
-def _headline(alert: Alert, considered: Sequence[Considered], said: Sequence[Reason], home: Incident) -> str:
-    winner = next((reason for reason in said if reason.won), None)
+def _headline(alert: Alert, considered: Sequence[Considered], worded: Sequence[Reason], home: Incident) -> str:
+    winner = next((reason for reason in worded if reason.won), None)
     if is_by_hand(alert, considered, home):
         had = f"joined #{winner.incident}" if winner else "opened an incident of its own"
         return f"A person put it here. By its patterns it had {had}."
@@ -136,7 +141,7 @@ def _headline(alert: Alert, considered: Sequence[Considered], said: Sequence[Rea
         return f"It joined by the pattern “{winner.pattern}”."
     if any(each.verdict == "full" for each in considered):
         return "It opened this incident, because the one it belongs to was full."
-    if said:
+    if worded:
         return "It opened this incident: no pattern led to one that was open."
     return "It opened this incident: no pattern was active."
 

@@ -1,7 +1,8 @@
-"""Why an alert is not in an incident, or not with another alert: what each pattern says of the two, by the production's own rules.
+"""Why an alert is not in an incident, or not together with another alert (docs/how-it-works.md §7).
 
-The patterns are those that the alert was asked, in their versions of then, and those that have been made since. `judge` and `decide`
-(incidents.correlation.decide) give the verdicts on the one incident in question. Where no pattern leads to it, the tags are compared.
+The patterns are those that the alert was checked against when it came, in the versions of that time, and those made since. `evaluate`
+and `decide` of live correlation give the verdict of each pattern, with the incident in question as the only candidate. If a pattern
+does not find the incident, the answer compares the tags.
 """
 
 from __future__ import annotations
@@ -18,27 +19,27 @@ from django.db.models import QuerySet
 from alerts.events import shown
 from alerts.models import Alert
 from incidents.correlation import rules
-from incidents.correlation.decide import Candidate, Considered, Match, Pattern, considered, decide, judge
+from incidents.correlation.decide import Candidate, Considered, Match, Pattern, considered, decide, evaluate
 from incidents.correlation.matchers import MatcherRow, matchers_of
 from incidents.correlation.rollup import AlertSnapshot, IncidentRollup
 from incidents.explain.considered import reasons
-from incidents.explain.why import Reason, Rules, in_words, is_by_hand
+from incidents.explain.why import AskedPatterns, Reason, in_words, is_by_hand
 from incidents.models import Incident
 
-NEAREST = 5  # incidents that are answered for where none is named
+NEAREST = 5  # incidents to answer for if the person names none
 # fmt: off
 NEAREST_FIRST = ("outside_window", "full", "incident_resolved", "other_source", "inactive", "filtered_out", "joined", "outranked")
 # fmt: on
-AROUND = 100  # opened before it, and as many after, among which they are looked for
+AROUND = 100  # incidents opened before, and as many opened after, among which the nearest are looked for
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One tag of a pattern: its value on the alert, and in the incident; None where it is not there, or where its alerts differ."""
+    """One tag of a pattern, with the values of the alert and of the incident."""
 
     name: str
-    here: str | None
-    there: str | None
+    here: str | None  # on the alert; None if the alert lacks the tag
+    there: str | None  # in the incident; None if its alerts lack the tag or differ in it
 
     @property
     def is_same(self) -> bool:
@@ -47,7 +48,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one pattern says of the two."""
+    """The verdict of one pattern on an alert and an incident."""
 
     reason: Reason
     tags: tuple[Compared, ...]
@@ -55,7 +56,7 @@ class Verdict:
 
     @property
     def same(self) -> int:
-        """How many tags are."""
+        """The number of tags with the same value."""
         return sum(tag.is_same for tag in self.tags)
 
     def as_data(self) -> dict[str, Any]:
@@ -65,15 +66,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Why `alert` did not come into `incident`: where it is, and in short what kept it."""
+    """The answer why `alert` did not join `incident`."""
 
     alert: Alert
     incident: Incident
-    where: str
-    in_short: str = ""
+    where: str  # a sentence that says in which incident the alert is
+    in_short: str = ""  # the main reason, in one or two sentences
     verdicts: tuple[Verdict, ...] = ()
     is_together: bool = False
-    is_turned: bool = False  # it was asked the other way round, since this incident was opened first
+    is_turned: bool = False  # whether alert and incident were exchanged, because only a later alert can join
 
     @property
     def headline(self) -> str:
@@ -93,7 +94,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """An incident around what was asked about, with the answer for the two, and who is to be asked for all of it."""
+    """A nearby incident with its answer, and the alert and incident to ask about for the full answer."""
 
     incident: Incident
     alert: Alert
@@ -102,9 +103,10 @@ class Near:
 
 
 def ask(alert: Alert, other: Alert | Incident) -> Answer | None:
-    """Why the two are not together; None where one of them has no incident.
+    """Return why the two are not together, or None if one of them has no incident.
 
-    Who came later could have joined, so where the incident in question was opened after the alert's own, it is its first alert that is asked.
+    Only a later alert can join. If the other incident was opened after the alert's own incident, the answer is about the first alert
+    of the other incident.
     """
     incident = other if isinstance(other, Incident) else other.incident
     own = alert.incident
@@ -118,12 +120,12 @@ def ask(alert: Alert, other: Alert | Incident) -> Answer | None:
 
 
 def _shared(tags: Mapping[str, Any], others: Mapping[str, Any]) -> int:
-    """How many tags are the same."""
+    """Return the number of tags with the same value."""
     return sum(name in others and others[name] == value for name, value in tags.items())
 
 
 def nearest(to: Alert | Incident, among: QuerySet[Incident]) -> list[Near]:
-    """Answers for the incidents around an alert, or around another incident: those that share the most with it, then those opened next to it."""
+    """Return answers for incidents near an alert or an incident: first those that share most tags, then those opened next to it."""
     home = to if isinstance(to, Incident) else to.incident
     if home is None:
         return []
@@ -149,34 +151,34 @@ def _first(incident: Incident, other: Alert | Incident) -> Alert | None:
 
 def _answer(alert: Alert, incident: Incident, *, is_turned: bool) -> Answer:
     rollup = IncidentRollup(incident, matchers_of([incident.pk])[incident.pk])
-    told = {each.pattern: each for each in reasons([alert])[alert.pk]}
-    asked = {pattern.pk: pattern for pattern in _patterns(told.values())}
+    then = {each.pattern: each for each in reasons([alert])[alert.pk]}
+    asked = {pattern.pk: pattern for pattern in _patterns(then.values())}
     subject = AlertSnapshot.of(alert).subject
-    judged = judge(subject, asked.values())
-    matches = tuple(each for each in judged if isinstance(each, Match))
+    evaluated = evaluate(subject, asked.values())
+    matches = tuple(each for each in evaluated if isinstance(each, Match))
     decision = decide(subject, matches, lambda key: _candidates(rollup, key, alert))
-    said = considered(judged, decision.met)
-    pair = _Pair(alert, rollup, told, Rules.of(said))
-    verdicts = tuple(pair.verdict(each, asked[each.pattern]) for each in said)
+    now = considered(evaluated, decision.met)
+    pair = _Pair(alert, rollup, then, AskedPatterns.of(now))
+    verdicts = tuple(pair.verdict(each, asked[each.pattern]) for each in now)
     where = f"The alert is in #{alert.incident_id}, and not in #{incident.pk}."
     if is_turned:
         where = f"#{alert.incident_id} was opened after #{incident.pk}, so it is its alert “{alert.identifier}” that could have joined."
     return Answer(alert, incident, where, _in_short(verdicts, incident), verdicts, is_turned=is_turned)
 
 
-def _patterns(told: Iterable[Considered]) -> Sequence[Pattern]:
-    """Those that the alert was asked, as they were then; then those that there are besides, switched on or not."""
-    then = rules.Versions()([[each.pattern, each.version] for each in told if each.verdict != "inactive"])
-    known = {pattern.pk for pattern in then}
-    return [*then, *(pattern for pattern in rules.in_force() if pattern.pk not in known)]
+def _patterns(then: Iterable[Considered]) -> Sequence[Pattern]:
+    """Return the patterns that were active when the alert came, in their versions of that time, and then all other patterns."""
+    active = rules.Versions()([[each.pattern, each.version] for each in then if each.verdict != "inactive"])
+    known = {pattern.pk for pattern in active}
+    return [*active, *(pattern for pattern in rules.in_force() if pattern.pk not in known)]
 
 
 def _candidates(rollup: IncidentRollup, key: str, alert: Alert) -> list[Candidate]:
-    leading = rollup.leading(key)
-    if leading is None:
+    matcher = rollup.matcher_for(key)
+    if matcher is None:
         return []
     is_full = rollup.incident.alerts_count >= settings.ALERTS_PER_INCIDENT
-    return [Candidate(rollup.incident.pk, leading.anchor_at, is_full, not rollup.was_open(alert.started_at))]
+    return [Candidate(rollup.incident.pk, matcher.anchor_at, is_full, not rollup.was_open(alert.started_at))]
 
 
 def _in_short(verdicts: Sequence[Verdict], incident: Incident) -> str:
@@ -188,11 +190,11 @@ def _in_short(verdicts: Sequence[Verdict], incident: Incident) -> str:
 
 
 def _nearest(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The pattern that came closest: it found the same values, or else at least some of them."""
+    """Return the verdict of the pattern that came closest: one with the same values, else one with some equal values."""
 
     def closeness(verdict: Verdict) -> tuple[bool, int, int]:
-        said = verdict.reason.verdict
-        rank = NEAREST_FIRST.index(said) if said in NEAREST_FIRST else len(NEAREST_FIRST)
+        name = verdict.reason.verdict
+        rank = NEAREST_FIRST.index(name) if name in NEAREST_FIRST else len(NEAREST_FIRST)
         return verdict.same == len(verdict.tags), -rank, verdict.same
 
     return max((each for each in verdicts if each.same), key=closeness, default=None)
@@ -200,23 +202,23 @@ def _nearest(verdicts: Sequence[Verdict]) -> Verdict | None:
 
 @dataclass(frozen=True)
 class _Pair:
-    """An alert and an incident that it is not in, and what patterns said of the alert when it came."""
+    """An alert, an incident that the alert is not in, and the verdicts of the time when the alert came."""
 
     alert: Alert
     rollup: IncidentRollup
-    told: Mapping[int, Considered]  # by pattern
-    named: Rules
+    then: Mapping[int, Considered]  # by pattern
+    named: AskedPatterns
 
     @property
     def incident(self) -> Incident:
         return self.rollup.incident
 
     def verdict(self, considered: Considered, pattern: Pattern) -> Verdict:
-        """What was said of this very incident when the alert came stands; else what is said of the two now."""
-        told, tags = self.told.get(pattern.pk), self._compared(pattern)
-        was_off = told is not None and told.verdict == "inactive" and all(tag.is_same for tag in tags)
-        if told and (told.incident == self.incident.pk or was_off):
-            considered = told
+        """Return the verdict of the time when the alert came if it is about this incident, else the present verdict."""
+        then, tags = self.then.get(pattern.pk), self._compared(pattern)
+        was_off = then is not None and then.verdict == "inactive" and all(tag.is_same for tag in tags)
+        if then and (then.incident == self.incident.pk or was_off):
+            considered = then
         outside = _minutes_outside(considered, self.alert)
         sentence = self._sentence(considered, pattern, tags, outside)
         return Verdict(self.named.reason(considered, sentence), tags, outside)
@@ -247,30 +249,30 @@ class _Pair:
             case "missing_tag":
                 return f"The alert has no tag “{considered.missing}”."
             case "inactive":
-                off = "was switched off when the alert came" if pattern.pk in self.told else "is switched off"
+                off = "was switched off when the alert came" if pattern.pk in self.then else "is switched off"
                 if all(tag.is_same for tag in tags):
                     return f"The values are the same, but it {off}."
                 return f"It {off}. {self._nothing_shared(considered, tags, self._matcher(pattern))}"
             case "joined" | "outranked":
-                return self._led_elsewhere(self.told.get(pattern.pk))
+                return self._led_elsewhere(self.then.get(pattern.pk))
         return self._nothing_shared(considered, tags, self._matcher(pattern))
 
     def _filter(self, considered: Considered) -> str:
         return self.named.filter(considered.pattern, considered.version)
 
-    def _led_elsewhere(self, told: Considered | None) -> str:
-        """It matches both, and yet they are apart."""
+    def _led_elsewhere(self, then: Considered | None) -> str:
+        """Word why the two are apart although the pattern matches both."""
         number, own = f"#{self.incident.pk}", self.alert.incident
-        if told and told.verdict == "joined" and told.incident == self.incident.pk:
+        if then and then.verdict == "joined" and then.incident == self.incident.pk:
             return f"It led the alert to {number}, and a person put it into #{self.alert.incident_id}."
-        if own and is_by_hand(self.alert, self.told.values(), own):
+        if own and is_by_hand(self.alert, self.then.values(), own):
             return f"It matches both, but a person put the alert into #{own.pk}."
-        if told is None:
+        if then is None:
             return "It matches both, but was not there when the alert came."
-        if told.verdict == "outranked":
+        if then.verdict == "outranked":
             return f"It matches both, but a pattern before it led the alert to #{self.alert.incident_id}."
-        if told.verdict == "joined":
-            return f"It matches both, but led to #{told.incident}, which was opened later than {number}."
+        if then.verdict == "joined":
+            return f"It matches both, but led to #{then.incident}, which was opened later than {number}."
         return f"It matches both now; when the alert came, {number} was not yet as it is."
 
     def _nothing_shared(self, considered: Considered, tags: Sequence[Compared], matcher: MatcherRow | None) -> str:
@@ -291,21 +293,21 @@ class _Pair:
         return f"Nothing leads to {number} by it."
 
     def _opened_without(self, considered: Considered) -> str:
-        """Why the incident has no matcher of the pattern, although its alerts share the values."""
+        """Word why the incident has no matcher of the pattern, although its alerts share the values."""
         number = f"#{self.incident.pk}"
-        first, told = self._first
+        first, verdicts = self._first
         if first is None:
             return f"{number} was made by hand: no pattern leads alerts there."
-        said = told.get(considered.pattern)
-        if said and said.verdict == "filtered_out":
-            return f"its filter, {self._filter(said)}, says no to “{first.identifier}”, the first alert of {number}."
-        if said and said.verdict == "missing_tag":
-            return f"“{first.identifier}”, the first alert of {number}, had no tag “{said.missing}” when it came."
+        verdict = verdicts.get(considered.pattern)
+        if verdict and verdict.verdict == "filtered_out":
+            return f"its filter, {self._filter(verdict)}, says no to “{first.identifier}”, the first alert of {number}."
+        if verdict and verdict.verdict == "missing_tag":
+            return f"“{first.identifier}”, the first alert of {number}, had no tag “{verdict.missing}” when it came."
         return f"this pattern was not on when {number} was opened."
 
     @cached_property
     def _first(self) -> tuple[Alert | None, Mapping[int, Considered]]:
-        """The alert that opened the incident, and what patterns said of it when it came."""
+        """The alert that opened the incident, and the verdicts of the time when that alert came."""
         first = Alert.objects.select_related("app_key").filter(pk=self.incident.first_alert or 0).first()
         return first, {each.pattern: each for each in reasons([first])[first.pk]} if first else {}
 

@@ -1,4 +1,4 @@
-"""The sequence in which changes were correlated, which a replay follows."""
+"""The correlation log (docs/how-it-works.md §4.4)."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from typing import ClassVar, TypedDict
 
 from django.db import models
 
-# [pattern, version], of each pattern there is, in their order, and of one that is off a 0 behind that; as JSON.
-InForce = list[list[int]]
-# [alert, revision it was counted in before, revision it was seen in now], in the order they were taken; as JSON. The former is 0 while the alert
-# has no incident: then all that its log says up to now decides where it comes to.
-Seen = list[list[int]]
+# A list of [pattern, version], in the patterns' order. A pattern that was switched off has a third element, 0.
+PatternsInForce = list[list[int]]
+# A list of [alert, revision that was counted before, revision that was seen], in the order of processing. The revision that was
+# counted before is 0 while the alert has no incident: the whole log of the alert up to the revision seen then decides its incident.
+SeenRevisions = list[list[int]]
 
 
-class Left(TypedDict):
-    """An incident as a person left it; as JSON."""
+class IncidentState(TypedDict):
+    """An incident as a manual change left it, as JSON in `CorrelationBatch.by_hand`."""
 
     incident: int
     first_alert: int | None
-    seen: Seen  # its alerts
-    resolved_at: str | None
-    by_hand: bool  # whether that was the person's doing
-    changed_at: str
+    seen: SeenRevisions  # all alerts of the incident
+    resolved_at: str | None  # ISO 8601
+    by_hand: bool  # whether a person resolved the incident
+    changed_at: str  # ISO 8601
 
 
 class CorrelationBatch(models.Model):
-    """One turn at incidents: a group of alerts that correlation took, or what a person did to some.
+    """An entry of the correlation log: the alerts that one round of correlation processed, or one manual change.
 
-    Who takes a turn holds the domain, so keys grow in the order of turns. With the log of events and the versions of patterns it says all
-    that incidents came from: an alert was seen as its events up to that revision fold to.
+    The writer holds the correlation lock, so primary keys grow in the order of the changes. Incidents follow from this log, the
+    events and the pattern versions: an alert was seen as the projection of its events up to the revision in `seen`.
     """
 
     at = models.DateTimeField(db_index=True)
-    seen: models.JSONField[Seen, Seen] = models.JSONField(default=list)
-    maintenance: models.JSONField[list[list[int]], list[list[int]]] = models.JSONField(
-        default=list
-    )  # [alert, plan] of those that are in maintenance
-    patterns: models.JSONField[InForce, InForce] = models.JSONField(default=list)
-    by_hand: models.JSONField[list[Left], list[Left]] = models.JSONField(default=list)
+    seen: models.JSONField[SeenRevisions, SeenRevisions] = models.JSONField(default=list)
+    # A list of [alert, plan] for the alerts that are in maintenance.
+    maintenance: models.JSONField[list[list[int]], list[list[int]]] = models.JSONField(default=list)
+    patterns: models.JSONField[PatternsInForce, PatternsInForce] = models.JSONField(default=list)
+    by_hand: models.JSONField[list[IncidentState], list[IncidentState]] = models.JSONField(default=list)
 
     class Meta:
-        db_table = "incidents_turn"  # the name it was made with: older consoles write to it during an upgrade
+        # The first name of the table, because a console of an earlier version writes to the table during an upgrade.
+        db_table = "incidents_turn"
         ordering: ClassVar = ["pk"]
 
     def __str__(self) -> str:

@@ -1,8 +1,8 @@
-"""Correlation over the past: the turns that were taken, taken again in memory, by the rules of then or by others (docs/how-it-works.md §6.1).
+"""Correlation over the past, in memory (docs/how-it-works.md §6.1).
 
-It follows the correlation log (incidents.models.CorrelationBatch), folds each alert as far as it had come, and asks the same `Matches` and
-`decide`, so under the same rules it comes to the same incidents. It streams: what is past every window is told (incidents.replay.report) and
-forgotten.
+A replay follows the correlation log (`incidents.models.CorrelationBatch`). It computes each alert up to the revision that a batch saw,
+and calls the same `Matches`, `decide`, candidates and rollup as live correlation. With the patterns of that time it reaches the same
+incidents. Incidents past every window are passed on and forgotten, so memory does not grow with the range.
 """
 
 from __future__ import annotations
@@ -23,30 +23,29 @@ from incidents.correlation.candidates import CandidateIndex
 from incidents.correlation.decide import Matches, Pattern
 from incidents.correlation.rollup import AlertSnapshot
 from incidents.models import CorrelationBatch
-from incidents.models.correlation_batch import InForce
+from incidents.models.correlation_batch import PatternsInForce
 from incidents.replay.manual_changes import ManualChanges, ReplayedAlert, ReplayedIncident
 
-SEEN_AT_ONCE = 10_000  # alerts seen, of which the log is read together
-LATENESS = timedelta(
-    hours=1
-)  # an alert that comes later than this after its window has passed finds no incident any more
+ALERTS_AT_ONCE = 10_000  # alerts seen by the batches whose logs are read together
+# How late an alert may come after its window has passed and still find its incident.
+LATENESS = timedelta(hours=1)
 
 
-Outcome = tuple[ReplayedIncident, list[ReplayedAlert]]
+ReplayOutcome = tuple[ReplayedIncident, list[ReplayedAlert]]
 
 
 class Replay:
-    """The incidents that turns come to, one turn after another.
+    """The incidents that the correlation log leads to, batch after batch.
 
-    `patterns` says which rules hold in a turn. `on_forget` is told of incidents that are past every window, with their alerts, before they are
-    forgotten; without it, nothing is.
+    `patterns` returns the patterns of a batch, given the patterns that were in force. `on_forget` is called with the incidents that
+    are past every window and their alerts, before they are forgotten. Without `on_forget` nothing is forgotten.
     """
 
     def __init__(
         self,
-        patterns: Callable[[InForce], Sequence[Pattern]],
+        patterns: Callable[[PatternsInForce], Sequence[Pattern]],
         *,
-        on_forget: Callable[[list[Outcome]], None] | None = None,
+        on_forget: Callable[[list[ReplayOutcome]], None] | None = None,
     ) -> None:
         self.patterns, self.on_forget = patterns, on_forget
         self.candidates: CandidateIndex[ReplayedIncident] = CandidateIndex(
@@ -57,70 +56,70 @@ class Replay:
         self.events = 0
         self.reach = timedelta()
 
-    def follow(self, turns: Sequence[CorrelationBatch]) -> None:
-        """Take these turns again; they come after all that were followed."""
-        log = _Log(turns, self.alerts)
+    def advance(self, batches: Sequence[CorrelationBatch]) -> None:
+        """Repeat these batches, which come after all batches so far."""
+        log = _Log(batches, self.alerts)
         self.events += log.size
-        for turn in turns:
-            patterns = self.patterns(turn.patterns)
+        for batch in batches:
+            patterns = self.patterns(batch.patterns)
             self.reach = max((self.reach, *(pattern.time_window for pattern in patterns if pattern.active)))
-            plans = dict[int, int](turn.maintenance)  # type: ignore[arg-type]
-            for alert_pk, counted, revision in turn.seen:
-                known = self.alerts.get(alert_pk)
-                if known is None and counted:
-                    continue  # it came before the range, or is forgotten
-                if known := log.look(alert_pk, known, revision):
-                    known.seen.maintenance_plan_id = plans.get(alert_pk)
-                    self._take(known, patterns, turn.at)
-            if turn.by_hand:
-                self.manual_changes.take(turn, log.look)
-        if turns and self.on_forget:
-            self._forget(turns[-1].at - self.reach - LATENESS)
+            plans = dict[int, int](batch.maintenance)  # type: ignore[arg-type]
+            for pk, counted, revision in batch.seen:
+                alert = self.alerts.get(pk)
+                if alert is None and counted:
+                    continue  # the alert began before the range, or is forgotten
+                if alert := log.read(pk, alert, revision):
+                    alert.snapshot.maintenance_plan_id = plans.get(pk)
+                    self._correlate(alert, patterns, batch.at)
+            if batch.by_hand:
+                self.manual_changes.repeat(batch, log.read)
+        if batches and self.on_forget:
+            self._forget(batches[-1].at - self.reach - LATENESS)
 
-    def _take(self, known: ReplayedAlert, patterns: Sequence[Pattern], at: datetime) -> None:
-        seen = known.seen
-        if known.place >= 0:
-            self.candidates.follow(known.place, seen, at)
-        elif seen.needs_incident:
-            subject = seen.subject
-            known.place, _ = self.candidates.place(seen, subject, Matches(subject, patterns), at)
-            self.candidates.rollups[known.place].members.append(seen.pk)
-            self.alerts[seen.pk] = known
-
-    def _forget(self, horizon: datetime) -> None:
-        past = [
-            place
-            for place, rollup in self.candidates.rollups.items()
-            if all(matcher.anchor_at < horizon for matcher in rollup.matchers) and rollup.incident.started_at < horizon
-        ]
-        self._tell(past)
-
-    def outcomes(self) -> list[Outcome]:
-        """The incidents that are not forgotten yet, with their alerts."""
+    def outcomes(self) -> list[ReplayOutcome]:
+        """Return the incidents that are not forgotten, with their alerts."""
         return [(each, [self.alerts[pk] for pk in each.members]) for each in self.candidates.rollups.values()]
 
     def end(self) -> None:
-        """Tell of all that is left."""
-        self._tell(list(self.candidates.rollups))
+        """Forget all incidents that are left."""
+        self._pass_on(list(self.candidates.rollups))
 
-    def _tell(self, places: list[int]) -> None:
-        rollups = [self.candidates.remove(place) for place in places]
+    def _correlate(self, alert: ReplayedAlert, patterns: Sequence[Pattern], at: datetime) -> None:
+        snapshot = alert.snapshot
+        if alert.has_incident:
+            self.candidates.update(alert.slot, snapshot, at)
+        elif snapshot.needs_incident:
+            subject = snapshot.subject
+            alert.slot, _ = self.candidates.join_or_open(snapshot, subject, Matches(subject, patterns), at)
+            self.candidates.rollups[alert.slot].members.append(snapshot.pk)
+            self.alerts[snapshot.pk] = alert
+
+    def _forget(self, horizon: datetime) -> None:
+        past = [
+            slot
+            for slot, rollup in self.candidates.rollups.items()
+            if all(matcher.anchor_at < horizon for matcher in rollup.matchers) and rollup.incident.started_at < horizon
+        ]
+        self._pass_on(past)
+
+    def _pass_on(self, slots: list[int]) -> None:
+        rollups = [self.candidates.remove(slot) for slot in slots]
         outcomes = [(each, [self.alerts.pop(pk) for pk in each.members]) for each in rollups]
         if self.on_forget and outcomes:
             self.on_forget(outcomes)
 
 
 class _Log:
-    """What some turns saw of their alerts, read at once."""
+    """The part of the alerts' logs that some batches saw, read together."""
 
-    def __init__(self, turns: Sequence[CorrelationBatch], known: dict[int, ReplayedAlert]) -> None:
+    def __init__(self, batches: Sequence[CorrelationBatch], known: dict[int, ReplayedAlert]) -> None:
         spans: dict[int, RevisionSpan] = {}
-        by_hand = (each for turn in turns for left in turn.by_hand for each in left["seen"])
-        for pk, counted, revision in chain((each for turn in turns for each in turn.seen), by_hand):
+        of_manual_changes = (each for batch in batches for state in batch.by_hand for each in state["seen"])
+        for pk, counted, revision in chain((each for batch in batches for each in batch.seen), of_manual_changes):
             if pk in spans:
                 spans[pk] = RevisionSpan(pk, spans[pk].after, max(revision, spans[pk].until))
             elif pk in known:
-                spans[pk] = RevisionSpan(pk, known[pk].seen.revision, revision)
+                spans[pk] = RevisionSpan(pk, known[pk].snapshot.revision, revision)
             elif not counted:
                 spans[pk] = RevisionSpan(pk, 0, revision)
         self.lines = read_spans([span for span in spans.values() if span.until > span.after])
@@ -128,35 +127,38 @@ class _Log:
         late = [pk for pk, lines in self.lines.items() if _goes_back(lines, known.get(pk))]
         self.whole = read_spans([RevisionSpan(pk, 0, spans[pk].until) for pk in late])
         self.new = _unread([pk for pk in spans if pk not in known])
-        self.followed: dict[int, int] = defaultdict(int)  # how many of an alert's lines
+        self.applied: dict[int, int] = defaultdict(int)  # number of lines, by alert
 
-    def look(self, pk: int, known: ReplayedAlert | None, revision: int) -> ReplayedAlert | None:
-        """The alert as it was seen at that revision; None where the log no longer has it."""
-        known = known or self.new.get(pk)
-        lines, start = self.lines.get(pk, []), self.followed[pk]
+    def read(self, pk: int, alert: ReplayedAlert | None, revision: int) -> ReplayedAlert | None:
+        """Return the alert as of a revision, or None if the log does not have the alert any more.
+
+        `alert` is the alert of the replay, and None if the replay does not know the alert.
+        """
+        alert = alert or self.new.get(pk)
+        lines, start = self.lines.get(pk, []), self.applied[pk]
         end = start
         while end < len(lines) and lines[end].revision <= revision:
             end += 1
-        self.followed[pk] = end
-        if known is None:
+        self.applied[pk] = end
+        if alert is None:
             return None
         if pk in self.whole:
-            known.projection = project(each.line for each in self.whole[pk] if each.revision <= revision)
+            alert.projection = project(each.line for each in self.whole[pk] if each.revision <= revision)
         else:
             for each in lines[start:end]:
-                if known.projection is None:
-                    known.projection = begin(each.line)
+                if alert.projection is None:
+                    alert.projection = begin(each.line)
                 else:
-                    known.projection.apply(each.line)
-        if known.projection is None:
+                    alert.projection.apply(each.line)
+        if alert.projection is None:
             return None
-        known.look(known.projection, revision)
-        return known
+        alert.show(alert.projection, revision)
+        return alert
 
 
-def _goes_back(lines: Iterable[LoggedLine], known: ReplayedAlert | None) -> bool:
-    """Whether a line came late, or takes one back: then the state is folded anew from the whole log."""
-    newest = known.projection.last_event_at if known and known.projection else None
+def _goes_back(lines: Iterable[LoggedLine], alert: ReplayedAlert | None) -> bool:
+    """Return whether a line is late or undoes another line. The projection then begins again with the whole log."""
+    newest = alert.projection.last_event_at if alert and alert.projection else None
     for _, line in lines:
         if line.kind == Event.Kind.UNDO or (newest and line.occurred_at < newest):
             return True
@@ -165,22 +167,26 @@ def _goes_back(lines: Iterable[LoggedLine], known: ReplayedAlert | None) -> bool
 
 
 def _unread(pks: Sequence[int]) -> dict[int, ReplayedAlert]:
-    """Alerts of which nothing was followed yet."""
+    """Return alerts before the first line of their logs."""
     columns = ("pk", "identifier", "app_key_id", "primary_property", "secondary_property")
     rows: list[Any] = list(Alert.objects.filter(pk__in=pks).values_list(*columns))
     app_keys = AppKey.objects.only("source_system", "name").in_bulk({row[2] for row in rows})
     found = {}
     for pk, identifier, app_key, primary, secondary in rows:
-        found[pk] = ReplayedAlert(AlertSnapshot.unread(pk, identifier, app_keys[app_key]), (primary, secondary))
+        snapshot = AlertSnapshot.unread(pk, identifier, app_keys[app_key])
+        found[pk] = ReplayedAlert(snapshot, (primary, secondary))
     return found
 
 
-def turns(since: datetime, until: datetime, *, after: int = 0) -> Iterator[list[CorrelationBatch]]:
-    """The turns taken in that time, in their order; some at once, so many that they saw about SEEN_AT_ONCE alerts."""
+def read_batches(since: datetime, until: datetime, *, after: int = 0) -> Iterator[list[CorrelationBatch]]:
+    """Yield the correlation batches of a range of time in order, in lists that saw about ALERTS_AT_ONCE alerts each.
+
+    `after` is the primary key of the last batch that the caller has.
+    """
     size = 20
     while page := list(
         CorrelationBatch.objects.filter(pk__gt=after, at__gte=since, at__lte=until).order_by("pk")[:size]
     ):
         yield page
         after = page[-1].pk
-        size = max(20, min(2000, SEEN_AT_ONCE * len(page) // (1 + sum(len(turn.seen) for turn in page))))
+        size = max(20, min(2000, ALERTS_AT_ONCE * len(page) // (1 + sum(len(batch.seen) for batch in page))))

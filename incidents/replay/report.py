@@ -1,31 +1,74 @@
-"""Replay report: the incidents of a replay compared with the stored incidents, collected while the replay runs (docs/how-it-works.md §6.1)."""
+"""Reports of replays: how the incidents of a replay differ from the stored incidents (docs/how-it-works.md §6.1).
+
+A report grows while the replay passes on the incidents that it forgets.
+"""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 from django.conf import settings
 
 from alerts.models import Alert, key_at
-from incidents.replay.engine import Outcome
+from incidents.replay.engine import ReplayOutcome
 from incidents.replay.manual_changes import ReplayedAlert, ReplayedIncident
 
-SHOWN = 50  # of each kind of difference; the count goes on
+SHOWN = 50  # examples of each kind of difference; the count has no limit
 BIGGEST = 10
-# A group this wide is more likely a rule that says too little than one trouble.
+LISTED = 20  # stored incidents that a group names
+# A group this wide rather comes from a pattern that says too little than from one outage.
 WIDE_OBJECTS = 30
 WIDE_SOURCES = 5
 WIDE_SPAN = timedelta(hours=12)
 
 
-Incidents = dict[int, tuple[int, int]]  # of alerts: the incident each is in, and how many alerts that one has
+class Group(TypedDict):
+    """An incident of a replay."""
+
+    title: str
+    subtitle: str
+    tags: list[dict[str, str]]  # name and value of the shared tags
+    alerts: int  # that began in the range
+    objects: int  # different primary values
+    sources: int  # integrations
+    minutes: int  # between the first and the last start of the alerts
+    full: bool
+    incidents: list[int]  # stored incidents of the alerts, up to LISTED
+
+
+class Differences(TypedDict):
+    """A kind of difference: the number, and up to SHOWN examples."""
+
+    count: int
+    shown: list[dict[str, Any]]
+
+
+class ReplayResult(TypedDict):
+    """A finished report, as stored in `ReplayRun.result` and `Shadow.result`, and as the API returns it."""
+
+    alerts: int
+    events: int
+    incidents_before: int
+    incidents_after: int
+    compression_before: float  # share of the alerts that are not an incident of their own, 0 to 1
+    compression_after: float
+    flapping: int  # incidents of the replay that flapped
+    joined: int  # alerts that are not in the biggest stored incident of their group
+    groups: list[Group]  # the BIGGEST incidents of the replay
+    merged: Differences  # alerts of several stored incidents in one: title, incidents, alerts
+    split: Differences  # alerts of one stored incident in several: incident, into
+    alone: Differences  # alerts alone that are not alone in their stored incident: alert, identifier, incident
+    warnings: Differences  # groups that are too wide: title, tags, alerts, incidents, why
+
+
+Incidents = dict[int, tuple[int, int]]  # by alert: its stored incident, and the number of alerts of this incident
 
 
 class ReplayReport:
-    """Told of one incident of a replay after the other; alerts that began before the range only serve to place the others."""
+    """A report that grows by the incidents of a replay. Alerts that began before `since` are not counted."""
 
     def __init__(self, since: datetime, kept: dict[str, Any] | None = None) -> None:
         self.first_key = key_at(since)
@@ -33,46 +76,48 @@ class ReplayReport:
         self.shown: dict[str, list[dict[str, Any]]] = {
             kind: list((kept or {}).get(kind, ())) for kind in ("merged", "split", "alone", "warnings")
         }
-        self.biggest: list[tuple[int, int, dict[str, Any]]] = [tuple(each) for each in (kept or {}).get("biggest", ())]
-        # Incidents there are, of which alerts came to incidents of the replay: how many alerts are to come yet, and in how many incidents they are.
+        # A heap of size, number of the incident, and group.
+        self.biggest: list[tuple[int, int, Group]] = [tuple(each) for each in (kept or {}).get("biggest", ())]
+        # By stored incident of which alerts were added: the number of alerts that are still missing, and the number of incidents of
+        # the replay that have its alerts.
         self.parts: dict[int, list[int]] = {int(pk): part for pk, part in (kept or {}).get("parts", {}).items()}
 
-    def add(self, outcomes: list[Outcome]) -> None:
-        """Incidents as they came out, with their alerts."""
+    def add(self, outcomes: list[ReplayOutcome]) -> None:
+        """Add incidents of a replay with their alerts."""
         reported = [
             (rollup, own)
             for rollup, alerts in outcomes
-            if (own := [alert for alert in alerts if alert.seen.pk >= self.first_key])
+            if (own := [alert for alert in alerts if alert.snapshot.pk >= self.first_key])
         ]
-        incidents = _incidents([alert.seen.pk for _, alerts in reported for alert in alerts])
+        incidents = _incidents([alert.snapshot.pk for _, alerts in reported for alert in alerts])
         for rollup, alerts in reported:
-            self._take(rollup, alerts, incidents)
+            self._add(rollup, alerts, incidents)
 
-    def _take(self, rollup: ReplayedIncident, alerts: list[ReplayedAlert], incidents: Incidents) -> None:
+    def _add(self, rollup: ReplayedIncident, alerts: list[ReplayedAlert], incidents: Incidents) -> None:
         self.counts["alerts"] += len(alerts)
         self.counts["incidents"] += 1
         self.counts["flapping"] += bool(rollup.flapped)
-        found = [incidents[alert.seen.pk] for alert in alerts if alert.seen.pk in incidents]
+        found = [incidents[alert.snapshot.pk] for alert in alerts if alert.snapshot.pk in incidents]
         sizes = Counter(pk for pk, _ in found)
         for pk, size in found:
             self.parts.setdefault(pk, [size, 0])
         group = _group(rollup, alerts, list(sizes))
-        self._note_merged(group, sizes)
-        self._note_split(sizes)
+        self._check_merged(group, sizes)
+        self._check_split(sizes)
         if len(rollup.members) == 1 and found:
-            self._note_alone(alerts[0], *found[0])
-        self._note_wide(group)
+            self._check_alone(alerts[0], *found[0])
+        self._check_wide(group)
         heapq.heappush(self.biggest, (len(alerts), self.counts["incidents"], group))
         if len(self.biggest) > BIGGEST:
             heapq.heappop(self.biggest)
 
-    def _note_merged(self, group: dict[str, Any], sizes: Counter[int]) -> None:
+    def _check_merged(self, group: Group, sizes: Counter[int]) -> None:
         if len(sizes) > 1:
-            self._note("merged", {"title": group["title"], "incidents": sorted(sizes)[:20], "alerts": group["alerts"]})
+            row = {"title": group["title"], "incidents": sorted(sizes)[:LISTED], "alerts": group["alerts"]}
+            self._count("merged", row)
             self.counts["joined"] += sum(sizes.values()) - max(sizes.values())
 
-    def _note_split(self, sizes: Counter[int]) -> None:
-        """Told when the last of an incident's alerts has come out."""
+    def _check_split(self, sizes: Counter[int]) -> None:
         for pk, size in sizes.items():
             part = self.parts[pk]
             part[0] -= size
@@ -81,17 +126,18 @@ class ReplayReport:
                 self._end_part(pk)
 
     def _end_part(self, pk: int) -> None:
-        _, places = self.parts.pop(pk)
+        """Count a stored incident, of which the last alert was added."""
+        _, incidents = self.parts.pop(pk)
         self.counts["incidents_before"] += 1
-        if places > 1:
-            self._note("split", {"incident": pk, "into": places})
+        if incidents > 1:
+            self._count("split", {"incident": pk, "into": incidents})
 
-    def _note_alone(self, alert: ReplayedAlert, incident: int, size: int) -> None:
+    def _check_alone(self, alert: ReplayedAlert, incident: int, size: int) -> None:
         if size > 1:
-            row = {"alert": alert.seen.pk, "identifier": alert.seen.identifier, "incident": incident}
-            self._note("alone", row)
+            snapshot = alert.snapshot
+            self._count("alone", {"alert": snapshot.pk, "identifier": snapshot.identifier, "incident": incident})
 
-    def _note_wide(self, group: dict[str, Any]) -> None:
+    def _check_wide(self, group: Group) -> None:
         why = []
         if group["objects"] > WIDE_OBJECTS:
             why.append(f"It gathers {group['objects']:,} different objects.")
@@ -103,23 +149,24 @@ class ReplayReport:
             why.append(f"It reached the limit of {settings.ALERTS_PER_INCIDENT:,} alerts, so others had to follow it.")
         if why:
             named = {name: group[name] for name in ("title", "tags", "alerts", "incidents")}
-            self._note("warnings", {**named, "why": why})
+            self._count("warnings", {**named, "why": why})
 
-    def _note(self, kind: str, row: dict[str, Any]) -> None:
+    def _count(self, kind: str, row: dict[str, Any]) -> None:
         self.counts[kind] += 1
         if len(self.shown[kind]) < SHOWN:
             self.shown[kind].append(row)
 
     def kept(self) -> dict[str, Any]:
-        """All of it, to go on from later."""
+        """Return the state of the report as JSON, as stored in `Shadow.kept`. A report made with the state continues it."""
         return {"counts": self.counts, "biggest": self.biggest, "parts": self.parts, **self.shown}
 
-    def result(self) -> dict[str, Any]:
-        """As JSON for pages and API; compression is the share of alerts that no longer are an incident of their own."""
-        for pk in list(self.parts):  # of the rest, alerts lie outside of the range
+    def result(self) -> ReplayResult:
+        """Finish the report."""
+        for pk in list(self.parts):  # stored incidents with alerts outside of the range
             self._end_part(pk)
         counts = self.counts
         before, after = counts["incidents_before"], counts["incidents"]
+        differences = {kind: Differences(count=counts[kind], shown=rows) for kind, rows in self.shown.items()}
         return {
             "alerts": counts["alerts"],
             "events": counts["events"],
@@ -130,7 +177,10 @@ class ReplayReport:
             "flapping": counts["flapping"],
             "joined": counts["joined"],
             "groups": [group for *_, group in sorted(self.biggest, key=lambda each: (-each[0], each[1]))],
-            **{kind: {"count": counts[kind], "shown": rows} for kind, rows in self.shown.items()},
+            "merged": differences["merged"],
+            "split": differences["split"],
+            "alone": differences["alone"],
+            "warnings": differences["warnings"],
         }
 
 
@@ -145,18 +195,18 @@ def _compression(incidents: int, alerts: int) -> float:
     return round(1 - incidents / alerts, 4) if alerts else 0.0
 
 
-def _group(rollup: ReplayedIncident, alerts: list[ReplayedAlert], incidents: list[int]) -> dict[str, Any]:
+def _group(rollup: ReplayedIncident, alerts: list[ReplayedAlert], incidents: list[int]) -> Group:
     incident = rollup.incident
     shared = next((matcher for matcher in rollup.matchers if matcher.valid), None)
-    starts = [alert.seen.started_at for alert in alerts]
+    starts = [alert.snapshot.started_at for alert in alerts]
     return {
         "title": incident.title,
         "subtitle": incident.subtitle,
         "tags": [{"name": name, "value": value} for name, value in shared.values] if shared else [],
         "alerts": len(alerts),
-        "objects": len({alert.seen.primary_value for alert in alerts}),
+        "objects": len({alert.snapshot.primary_value for alert in alerts}),
         "sources": len(incident.sources),
         "minutes": int((max(starts) - min(starts)).total_seconds() // 60),
         "full": incident.alerts_count >= settings.ALERTS_PER_INCIDENT,
-        "incidents": sorted(incidents)[:20],
+        "incidents": sorted(incidents)[:LISTED],
     }

@@ -1,9 +1,13 @@
-"""Runs over the log: taken up by one worker at a time, with progress, until done, cancelled or failed. A run that is started twice is done once."""
+"""Runs over the log: replays and searches for suggestions (docs/how-it-works.md §6.1).
+
+One worker at a time carries a run out and reports progress, until the run is done, cancelled or failed. A run that is started twice is
+carried out once.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -15,20 +19,22 @@ from incidents.correlation import rules
 from incidents.models import CorrelationBatch, LogRun, ReplayRun, SuggestionRun
 from incidents.replay import engine, suggestions
 from incidents.replay.engine import LATENESS, Replay
-from incidents.replay.report import ReplayReport
+from incidents.replay.report import ReplayReport, ReplayResult
+from incidents.replay.suggestions import SuggestionResult
 
-SILENCE = timedelta(seconds=60)  # a worker that has said nothing for so long is dead
+SILENCE = timedelta(seconds=60)  # after which a worker that reports no progress counts as dead
 logger = logging.getLogger(__name__)
 Run = TypeVar("Run", bound=LogRun)
-Progress = Callable[[int], None]  # to say how far it is; raises Stopped where it is to go no further
+Progress = Callable[[int], None]  # takes the amount of work done, and raises Stopped if the run is to end
 
 
 class Stopped(Exception):
-    """Somebody cancelled the run, or another worker has taken it up after a long silence."""
+    """A person cancelled the run, or another worker took it up after a long silence."""
 
 
 def replay_run(pk: int) -> None:
-    _run(
+    """Carry out a ReplayRun."""
+    _carry_out(
         ReplayRun,
         pk,
         _replay,
@@ -37,22 +43,32 @@ def replay_run(pk: int) -> None:
 
 
 def suggestion_run(pk: int) -> None:
-    def search(run: SuggestionRun, progress: Progress) -> dict[str, Any]:
+    """Carry out a SuggestionRun."""
+
+    def search(run: SuggestionRun, progress: Progress) -> SuggestionResult:
         return suggestions.suggest(run.since, run.until, progress)
 
-    _run(SuggestionRun, pk, search, total=lambda run: suggestions.alerts_between(run.since, run.until))
+    _carry_out(SuggestionRun, pk, search, total=lambda run: suggestions.alerts_between(run.since, run.until))
 
 
 def waiting(model: type[Run]) -> QuerySet[Run]:
-    """Those that no worker is at: not yet, or not any more."""
+    """Return the runs that no worker carries out: not started, or left by a worker that is dead."""
     silent = Q(state=LogRun.State.RUNNING, alive_at__lt=timezone.now() - SILENCE)
     return model._default_manager.filter(Q(state=LogRun.State.WAITING) | silent)
 
 
-def _run(
-    model: type[Run], pk: int, work: Callable[[Run, Progress], dict[str, Any]], *, total: Callable[[Run], int]
+def _carry_out(
+    model: type[Run],
+    pk: int,
+    work: Callable[[Run, Progress], Mapping[str, Any]],
+    *,
+    total: Callable[[Run], int],
 ) -> None:
-    """Take a run up, unless it has ended or another worker is at it. Where one was killed at it, the next one begins anew."""
+    """Carry out a run from its beginning, unless the run has ended or another worker carries it out.
+
+    A run that a killed worker left begins anew. The attempt guards against a worker that was only slow: a worker whose attempt is not
+    the latest writes nothing.
+    """
     now = timezone.now()
     free = waiting(model).filter(pk=pk)
     if not free.update(state=LogRun.State.RUNNING, attempt=F("attempt") + 1, started_at=now, alive_at=now, done=0):
@@ -80,17 +96,20 @@ def _run(
         own.update(state=LogRun.State.DONE, result=result, finished_at=timezone.now())
 
 
-def _replay(run: ReplayRun, progress: Progress) -> dict[str, Any]:
-    """What began before the range is followed from one window before it, so that the range's first alerts find what was open then."""
-    tried = None if run.rules is None else rules.drafts(run.rules)
-    reach = max((each.time_window for each in (rules.in_force() if tried is None else tried)), default=LATENESS)
+def _replay(run: ReplayRun, progress: Progress) -> ReplayResult:
+    """Replay the range of a run, and return the report.
+
+    The replay begins one window before the range, so that the first alerts of the range find the incidents that were open then.
+    """
+    drafts = None if run.rules is None else rules.drafts(run.rules)
+    reach = max((each.time_window for each in (rules.in_force() if drafts is None else drafts)), default=LATENESS)
     report = ReplayReport(run.since)
-    past = Replay(rules.Versions() if tried is None else lambda _: tried, on_forget=report.add)
+    replay = Replay(rules.Versions() if drafts is None else lambda _: drafts, on_forget=report.add)
     done = 0
-    for turns in engine.turns(run.since - reach - LATENESS, run.until):
-        past.follow(turns)
-        done += sum(turn.at >= run.since for turn in turns)
+    for batches in engine.read_batches(run.since - reach - LATENESS, run.until):
+        replay.advance(batches)
+        done += sum(batch.at >= run.since for batch in batches)
         progress(done)
-    past.end()
-    report.counts["events"] = past.events
+    replay.end()
+    report.counts["events"] = replay.events
     return report.result()

@@ -1,4 +1,7 @@
-"""Draft rules beside the live ones: a replay that goes on as the log grows. The live path knows nothing of it (docs/how-it-works.md §6.2)."""
+"""Shadows: replays of draft rules that continue as the correlation log grows (docs/how-it-works.md §6.2).
+
+Live correlation knows nothing of shadows.
+"""
 
 from __future__ import annotations
 
@@ -14,75 +17,84 @@ from incidents.correlation import rules
 from incidents.models import CorrelationBatch, Shadow
 from incidents.models.replay import Rule
 from incidents.replay import engine
-from incidents.replay.engine import LATENESS, Outcome, Replay
+from incidents.replay.engine import LATENESS, Replay, ReplayOutcome
 from incidents.replay.report import ReplayReport
 from people.models import User
 
 
 @dataclass(slots=True)
-class _Mind:
-    """What a worker remembers of a shadow between two looks; one that remembers nothing follows the last windows again."""
+class _Memory:
+    """A worker's replay of a shadow, kept from one advance to the next, and the last batch of the replay."""
 
-    past: Replay
-    turn: int = 0
-
-
-_minds: dict[
-    tuple[int, datetime], _Mind
-] = {}  # by key and beginning: a database that was brought back gives keys a second time
-_at_it = threading.Lock()
+    replay: Replay
+    batch: int = 0
 
 
-def switch_on(tried: Sequence[Rule], *, by: User, note: str = "") -> Shadow:
-    """Run these rules beside the live ones from now on. Raises BpqlError where a filter cannot be read."""
-    rules.drafts(tried)
+# By primary key and start of the shadow, because a database restored from a backup gives primary keys a second time.
+_memories: dict[tuple[int, datetime], _Memory] = {}
+_running = threading.Lock()
+
+
+def switch_on(draft: Sequence[Rule], *, by: User, note: str = "") -> Shadow:
+    """Run these rules beside the live patterns from now on. Raises BpqlError for a filter with an error."""
+    rules.drafts(draft)
     last = CorrelationBatch.objects.last()
-    return Shadow.objects.create(rules=list(tried), by=by, note=note, turn=last.pk if last else 0)
+    return Shadow.objects.create(rules=list(draft), by=by, note=note, turn=last.pk if last else 0)
 
 
 def switch_off(shadow: Shadow) -> None:
-    """What it found stays."""
+    """End a shadow. Its result stays."""
     Shadow.objects.filter(pk=shadow.pk, ended_at=None).update(ended_at=timezone.now())
     shadow.refresh_from_db()
 
 
 def advance_all() -> None:
-    """Let each shadow that is on follow the turns that were taken since. One thread of a process at a time; safe beside other processes."""
-    with _at_it:
+    """Advance each shadow that is on to the end of the correlation log.
+
+    One thread per process advances shadows at a time. Several processes may do so at once.
+    """
+    with _running:
         shadows = list(Shadow.objects.filter(ended_at=None))
-        for known in _minds.keys() - {(shadow.pk, shadow.since) for shadow in shadows}:
-            del _minds[known]
+        for known in _memories.keys() - {(shadow.pk, shadow.since) for shadow in shadows}:
+            del _memories[known]
         for shadow in shadows:
-            _follow(shadow)
+            _advance(shadow)
 
 
-def _follow(shadow: Shadow) -> None:
-    """What was told before is told no more: incidents that are forgotten while an unremembered past is followed again were settled then."""
+def _advance(shadow: Shadow) -> None:
+    """Advance one shadow, and write its result.
+
+    1. Repeat the batches that the memory lacks. A worker without a memory begins one window before the shadow's last batch.
+    2. Report the incidents that are forgotten in batches after the shadow's last batch. Incidents that are forgotten before were
+       reported the first time.
+    3. Write the result with the incidents that are not forgotten yet, unless another worker has advanced the shadow meanwhile.
+    """
     patterns = rules.drafts(shadow.rules)
-    mind = _minds.setdefault((shadow.pk, shadow.since), _Mind(Replay(lambda _: patterns)))
+    memory = _memories.setdefault((shadow.pk, shadow.since), _Memory(Replay(lambda _: patterns)))
+    replay = memory.replay
     reach = max((pattern.time_window for pattern in patterns), default=LATENESS)
     report = ReplayReport(shadow.since, deepcopy(shadow.kept))
     last = CorrelationBatch.objects.filter(pk__lte=shadow.turn).last()
     since = (last.at if last else shadow.since) - reach - LATENESS
-    for turns in engine.turns(since, timezone.now(), after=mind.turn):
-        again = [turn for turn in turns if turn.pk <= shadow.turn]
-        mind.past.on_forget = _settled_before
-        mind.past.follow(again)
-        known = mind.past.events
-        mind.past.on_forget = report.add
-        mind.past.follow(turns[len(again) :])
-        report.counts["events"] += mind.past.events - known
-        mind.turn = turns[-1].pk
-    if mind.turn <= shadow.turn:
+    for batches in engine.read_batches(since, timezone.now(), after=memory.batch):
+        again = [batch for batch in batches if batch.pk <= shadow.turn]
+        replay.on_forget = _reported_before
+        replay.advance(again)
+        events_before = replay.events
+        replay.on_forget = report.add
+        replay.advance(batches[len(again) :])
+        report.counts["events"] += replay.events - events_before
+        memory.batch = batches[-1].pk
+    if memory.batch <= shadow.turn:
         return
     kept = report.kept()
     so_far = ReplayReport(shadow.since, deepcopy(kept))
-    so_far.add(mind.past.outcomes())
-    # Another worker may have followed it too; the first to say so has counted.
-    followed = Shadow.objects.filter(pk=shadow.pk, turn=shadow.turn)
-    if not followed.update(turn=mind.turn, kept=kept, result=so_far.result(), changed_at=timezone.now()):
-        del _minds[shadow.pk, shadow.since]
+    so_far.add(replay.outcomes())
+    # Two workers may advance a shadow at once. The condition lets the first one write.
+    unadvanced = Shadow.objects.filter(pk=shadow.pk, turn=shadow.turn)
+    if not unadvanced.update(turn=memory.batch, kept=kept, result=so_far.result(), changed_at=timezone.now()):
+        del _memories[shadow.pk, shadow.since]
 
 
-def _settled_before(outcomes: list[Outcome]) -> None:
-    """They were told when they were forgotten the first time."""
+def _reported_before(outcomes: list[ReplayOutcome]) -> None:
+    """Ignore incidents that were reported when they were forgotten the first time."""

@@ -1,4 +1,4 @@
-"""Patterns that the past suggests: tags whose values come in groups, without groups so big that they say nothing (docs/how-it-works.md §6.3)."""
+"""Suggestions: patterns whose tags would have formed useful groups of past alerts (docs/how-it-works.md §6.3)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import combinations
-from typing import Any
+from typing import Any, TypedDict
 
 from django.conf import settings
 
@@ -15,33 +15,55 @@ from alerts.events import Status, Tags, shown
 from alerts.models import Alert, key_at
 from incidents.models import CorrelationPattern
 
-ALERTS = 100_000  # the latest of the range that are looked at
+ALERTS = 100_000  # the latest alerts of the range that count
 PAGE = 5_000
-TAGS = 9  # that are combined: those that most alerts have
+TAGS = 9  # the most frequent tags, which are combined
 WINDOWS = (15, 60, 240)  # minutes
-LEAST_SHARE = 0.1  # of alerts that must have a tag
+LEAST_SHARE = 0.1  # of the alerts, which must have a tag
 LEAST_COMPRESSION = 0.05
-BIG_GROUP = 100  # alerts; what lies in bigger ones counts against a suggestion
+BIG_GROUP = 100  # alerts; the alerts of bigger groups count against a suggestion
 SHOWN = 8
-GAIN = 0.02  # compression that a further tag, or another window, must bring
-FEW_VALUES = 5  # of a tag in the whole range: by itself, that says where something is rather than what it is
+GAIN = 0.02  # compression that a further tag or another window must bring
+FEW_VALUES = 5  # a tag with so few values in the whole range says where a problem is rather than what it is
+
+
+class Suggestion(TypedDict):
+    """A suggested pattern, with the groups that it would have formed."""
+
+    tags: list[str]
+    time_window: int  # minutes
+    score: float  # the compression, less the share of the alerts in big groups
+    compression: float  # share of the alerts that would not be an incident of their own, 0 to 1
+    share: float  # of the alerts, which have all the tags
+    groups: int
+    biggest: int  # alerts of the biggest group
+    reason: str  # in words
+
+
+class SuggestionResult(TypedDict):
+    """The result of a search, as stored in `SuggestionRun.result` and as the API returns it."""
+
+    alerts: int
+    incidents: int  # the incidents that the alerts are in
+    compression: float
+    suggestions: list[Suggestion]  # the best first
 
 
 @dataclass(slots=True)
-class Trial:
-    """One combination of tags in one window, while alerts are put into groups by it."""
+class Combination:
+    """Tags and a window, while alerts are grouped by their values."""
 
     tags: tuple[str, ...]
     time_window: int  # minutes
-    open: dict[tuple[str, ...], list[float]] = field(
-        default_factory=dict
-    )  # values -> start and size of the present group
+    # By values: start in seconds since 1970, and number of alerts, of the present group.
+    open: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
     matching: int = 0
     groups: int = 0
     biggest: int = 0
     in_big_groups: int = 0
 
-    def take(self, values: dict[str, str], start: float) -> None:
+    def add(self, values: dict[str, str], start: float) -> None:
+        """Add an alert, given the values of its tags and its start in seconds since 1970."""
         try:
             key = tuple([values[tag] for tag in self.tags])
         except KeyError:
@@ -56,6 +78,7 @@ class Trial:
             self.open[key] = [start, 1]
 
     def end(self) -> None:
+        """Close all groups."""
         for _, size in self.open.values():
             self._close(int(size))
         self.open = {}
@@ -67,25 +90,31 @@ class Trial:
             self.in_big_groups += size
 
     def compression(self, alerts: int) -> float:
-        """The share of all alerts that would not be an incident of their own."""
+        """Return the share of all alerts that would not be an incident of their own, 0 to 1."""
         return (self.matching - self.groups) / alerts
 
     def score(self, alerts: int) -> float:
+        """Return the compression, less the share of the alerts in big groups."""
         return self.compression(alerts) - self.in_big_groups / alerts
 
 
-def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -> dict[str, Any]:
-    """Patterns for the alerts that began in that time, the best first.
+def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -> SuggestionResult:
+    """Return patterns for the alerts that began in a range of time, the best first.
 
-    1. Find the tags that many alerts have, with values that are neither all the same nor all different.
-    2. Put the alerts into groups by each combination of one to three of them, in each window, as a pattern would.
-    3. Leave out what hardly gathers anything, what gathers too much, and what a simpler combination does as well.
+    1. Find the tags that many alerts have, with values that are neither all equal nor all different.
+    2. Group the alerts by each combination of one to three of these tags, in each window, as a pattern would.
+    3. Leave out combinations that hardly group alerts, that group too many alerts, and that a simpler combination equals.
+
+    `progress` is called with the number of alerts that were grouped.
     """
     first = _first_key(since, until)
     until_key = key_at(until)
     names, vague = _telling_tags(first, until_key, progress)
-    trials = [
-        Trial(tags, window) for size in (1, 2, 3) for tags in combinations(sorted(names), size) for window in WINDOWS
+    combined = [
+        Combination(tags, window)
+        for size in (1, 2, 3)
+        for tags in combinations(sorted(names), size)
+        for window in WINDOWS
     ]
     alerts = 0
     incidents: set[int] = set()
@@ -94,21 +123,21 @@ def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -
             alerts += 1
             incidents.add(incident or 0)
             values = {name: shown(tags[name]) for name in names if tags.get(name)}
-            for trial in trials:
-                trial.take(values, start.timestamp())
+            for each in combined:
+                each.add(values, start.timestamp())
         progress(alerts)
-    for trial in trials:
-        trial.end()
+    for each in combined:
+        each.end()
     return {
         "alerts": alerts,
         "incidents": len(incidents),
         "compression": round(1 - len(incidents) / alerts, 4) if alerts else 0.0,
-        "suggestions": [_as_data(trial, alerts) for trial in _best(trials, alerts, vague)] if alerts else [],
+        "suggestions": [_suggestion(each, alerts) for each in _best(combined, alerts, vague)] if alerts else [],
     }
 
 
 def _telling_tags(first: int, until: int, progress: Callable[[int], None]) -> tuple[list[str], set[str]]:
-    """The tags to combine, and which of them say little by themselves: links, and those of very few values."""
+    """Return the tags to combine, and those of them that say little alone: links, and tags of very few values."""
     having: Counter[str] = Counter()
     links: Counter[str] = Counter()
     values: dict[str, set[int]] = defaultdict(set)
@@ -131,54 +160,53 @@ def _telling_tags(first: int, until: int, progress: Callable[[int], None]) -> tu
     return names, {name for name in names if len(values[name]) <= FEW_VALUES or links[name] > having[name] / 2}
 
 
-def _best(trials: list[Trial], alerts: int, vague: set[str]) -> list[Trial]:
-    """Simpler ones first, so that a further tag or a longer window must be worth it; of those that are, what says little stands last."""
+def _best(combined: list[Combination], alerts: int, vague: set[str]) -> list[Combination]:
+    """Return the combinations to suggest, the best first, and combinations of vague tags last.
+
+    Simple combinations are compared first, so that a further tag or a longer window must bring GAIN.
+    """
     present = {
         frozenset(tags)
         for tags in CorrelationPattern.objects.present().filter(active=True).values_list("tags", flat=True)
     }
 
-    def is_vague(trial: Trial) -> bool:
-        return vague.issuperset(trial.tags)
+    def is_vague(each: Combination) -> bool:
+        return vague.issuperset(each.tags)
 
-    good: list[Trial] = []
-    for trial in sorted(trials, key=lambda each: (len(each.tags), each.time_window)):
-        is_useful = trial.compression(alerts) >= LEAST_COMPRESSION and trial.biggest <= settings.ALERTS_PER_INCIDENT
-        beside = [
-            each for each in good if set(each.tags) <= set(trial.tags) and (is_vague(trial) or not is_vague(each))
-        ]
+    good: list[Combination] = []
+    for one in sorted(combined, key=lambda each: (len(each.tags), each.time_window)):
+        is_useful = one.compression(alerts) >= LEAST_COMPRESSION and one.biggest <= settings.ALERTS_PER_INCIDENT
+        beside = [each for each in good if set(each.tags) <= set(one.tags) and (is_vague(one) or not is_vague(each))]
         simpler = [each.score(alerts) for each in beside]
-        if (
-            is_useful
-            and trial.score(alerts) > max(simpler, default=0.0) + GAIN
-            and frozenset(trial.tags) not in present
-        ):
-            good = [each for each in good if each.tags != trial.tags]
-            good.append(trial)
+        is_better = one.score(alerts) > max(simpler, default=0.0) + GAIN
+        if is_useful and is_better and frozenset(one.tags) not in present:
+            good = [each for each in good if each.tags != one.tags]
+            good.append(one)
     return sorted(good, key=lambda each: (is_vague(each), -each.score(alerts)))[:SHOWN]
 
 
-def _as_data(trial: Trial, alerts: int) -> dict[str, Any]:
-    tags = " and ".join(trial.tags)
-    share = trial.matching / alerts
+def _suggestion(combination: Combination, alerts: int) -> Suggestion:
+    tags = " and ".join(combination.tags)
+    share = combination.matching / alerts
+    size = combination.matching / combination.groups
     reason = (
-        f"{share:.0%} of the alerts have {tags}. Those with the same values that start within {trial.time_window} minutes"
-        f" make {trial.groups:,} groups of {trial.matching / trial.groups:.1f} alerts on average; the biggest has {trial.biggest:,}."
+        f"{share:.0%} of the alerts have {tags}. Those with the same values that start within {combination.time_window} minutes"
+        f" make {combination.groups:,} groups of {size:.1f} alerts on average; the biggest has {combination.biggest:,}."
     )
     return {
-        "tags": list(trial.tags),
-        "time_window": trial.time_window,
-        "score": round(trial.score(alerts), 4),
-        "compression": round(trial.compression(alerts), 4),
+        "tags": list(combination.tags),
+        "time_window": combination.time_window,
+        "score": round(combination.score(alerts), 4),
+        "compression": round(combination.compression(alerts), 4),
         "share": round(share, 4),
-        "groups": trial.groups,
-        "biggest": trial.biggest,
+        "groups": combination.groups,
+        "biggest": combination.biggest,
         "reason": reason,
     }
 
 
 def alerts_between(since: datetime, until: datetime) -> int:
-    """How many alerts a search of that time looks at."""
+    """Return the number of alerts that a search of this range looks at."""
     return min(ALERTS, int(_alerts(key_at(since), key_at(until)).count()))
 
 
@@ -186,7 +214,7 @@ Row = tuple[int, Tags, datetime, int | None]
 
 
 def _first_key(since: datetime, until: datetime) -> int:
-    """Of the range, or of its latest ALERTS."""
+    """Return the first key of the range, or of the latest ALERTS alerts in the range."""
     keys = _alerts(key_at(since), key_at(until)).order_by("-pk").values_list("pk", flat=True)
     return next(iter(keys[ALERTS - 1 : ALERTS]), key_at(since))
 
@@ -196,7 +224,6 @@ def _alerts(first: int, until: int) -> Any:
 
 
 def _pages(first: int, until: int) -> Iterator[list[Row]]:
-    """In the order in which they came."""
     while rows := list(_alerts(first, until).order_by("pk").values_list("pk", "tags", "started_at", "incident")[:PAGE]):
         yield rows
         first = rows[-1][0] + 1

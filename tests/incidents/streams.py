@@ -163,9 +163,9 @@ def live() -> Shape:
 
 def replayed() -> Shape:
     """The incidents that the recorded turns come to under the patterns that were in force."""
-    past = Replay(Versions())
-    past.follow(list(CorrelationBatch.objects.order_by("pk")))
-    return {frozenset(each.members): _shape(each) for each in past.candidates.rollups.values() if each.members}
+    replay = Replay(Versions())
+    replay.advance(list(CorrelationBatch.objects.order_by("pk")))
+    return {frozenset(each.members): _shape(each) for each in replay.candidates.rollups.values() if each.members}
 
 
 def _shape(each: ReplayedIncident) -> dict[str, Any]:

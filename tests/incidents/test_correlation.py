@@ -24,7 +24,7 @@ from incidents.correlation.decide import (
     Pattern,
     considered,
     decide,
-    judge,
+    evaluate,
 )
 from incidents.correlation.tasks import correlate_behind
 from incidents.explain.considered import reasons
@@ -262,15 +262,15 @@ def test_a_thousand_alerts_behind_come_out_as_they_would_one_by_one(
         }
         for number in range(1000)
     ]
-    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0)
-    monkeypatch.setattr(worker, "GROUP", 1000)
+    monkeypatch.setattr(worker, "LONGEST_PAUSE", 0)
+    monkeypatch.setattr(worker, "BATCH_SIZE", 1000)
     post_batch(*items)
     at_once = _shape()
     for model in (Matcher, Activity):
         model.objects.all().delete()
     Alert.objects.update(incident=None, decision=None, counted_status=None, correlated_revision=0)
     Incident.objects.all().delete()
-    monkeypatch.setattr(worker, "GROUP", 1)
+    monkeypatch.setattr(worker, "BATCH_SIZE", 1)
     assert correlate_behind() > 100
     assert _shape() == at_once
 
@@ -355,7 +355,7 @@ def _subject(source: str = "api.a", **tags: str) -> CorrelationSubject:
 
 def _decided(subject: CorrelationSubject, candidates: dict[str, list[Candidate]]) -> tuple[Decision, list[Considered]]:
     decision = decide(subject, Matches(subject, [HOST, CHECK]), lambda key: candidates.get(key, []))
-    return decision, considered(judge(subject, [HOST, CHECK]), decision.met)
+    return decision, considered(evaluate(subject, [HOST, CHECK]), decision.met)
 
 
 def test_decide_tells_why_each_pattern_won_or_lost() -> None:
@@ -393,15 +393,15 @@ def test_a_pattern_only_takes_what_its_filter_names_and_nothing_while_it_is_off(
     only_shops = replace(HOST, filter=lambda subject: subject.tags.get("cluster") == "shop")
     off = replace(only_shops, active=False)
     shop, other = _subject(host="h", cluster="shop"), _subject(host="h")
-    assert tuple(Matches(shop, [only_shops])) == judge(shop, [only_shops])
+    assert tuple(Matches(shop, [only_shops])) == evaluate(shop, [only_shops])
     assert [*Matches(other, [only_shops]), *Matches(shop, [off])] == []
-    (said,) = judge(other, [only_shops])
+    (said,) = evaluate(other, [only_shops])
     assert isinstance(said, Considered)
     assert said.verdict == "filtered_out"
-    (said,) = judge(shop, [off])
+    (said,) = evaluate(shop, [off])
     assert isinstance(said, Considered)
     assert (said.verdict, said.values) == ("inactive", {"host": "h"})
-    assert judge(other, [off]) == ()
+    assert evaluate(other, [off]) == ()
 
 
 def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
@@ -413,13 +413,13 @@ def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
 
 def test_a_storm_goes_before_correlation_for_half_a_minute_and_another_one_anew() -> None:
     storm = worker.StormPacing()
-    assert [storm.goes_first(float(second), is_seen=True) for second in range(60)] == [True] * 30 + [False] * 30
-    assert not storm.goes_first(60.0, is_seen=False)
-    assert not storm.goes_first(61.0, is_seen=True), "a breath is no end of it"
-    assert not storm.goes_first(63.5, is_seen=False)
-    assert storm.goes_first(64.0, is_seen=True)
+    assert [storm.gives_way(float(second), is_storm=True) for second in range(60)] == [True] * 30 + [False] * 30
+    assert not storm.gives_way(60.0, is_storm=False)
+    assert not storm.gives_way(61.0, is_storm=True), "a breath is no end of it"
+    assert not storm.gives_way(63.5, is_storm=False)
+    assert storm.gives_way(64.0, is_storm=True)
 
 
 def test_a_storm_that_is_looked_at_seldom_is_given_way_no_longer() -> None:
     storm = worker.StormPacing()
-    assert [storm.goes_first(10.0 * look, is_seen=True) for look in range(5)] == [True] * 3 + [False] * 2
+    assert [storm.gives_way(10.0 * look, is_storm=True) for look in range(5)] == [True] * 3 + [False] * 2

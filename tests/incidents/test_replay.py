@@ -1,4 +1,4 @@
-"""A replay of the log comes to the incidents that live correlation made, and tells what other rules would have made (docs/how-it-works.md §6.1)."""
+"""Tests of replays: the same incidents as live correlation, and reports about other rules (docs/how-it-works.md §6.1)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from alerts.models import Alert
 from appkeys.models import AppKey
+from incidents import actions
 from incidents.correlation import worker as correlator
 from incidents.models import CorrelationBatch, Incident, ReplayRun
 from incidents.replay import tasks
@@ -30,15 +31,15 @@ def app_keys(db: None) -> list[AppKey]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_replay_comes_to_the_same_incidents_as_one_worker(
+def test_a_replay_reaches_the_same_incidents_as_one_worker(
     seed: int, app_keys: list[AppKey], responder: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(correlator, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(correlator, "LONGEST_PAUSE", 0)
     install_patterns()
     draw = random.Random(seed)
     for place, batch in enumerate(Stream(seed)):
         store(app_keys, batch, place)
-        if draw.random() < 0.6:  # else it falls behind
+        if draw.random() < 0.6:  # else correlation falls behind
             correlator.correlate_behind()
         if draw.random() < 0.05:
             meddle(draw, responder)
@@ -47,7 +48,7 @@ def test_a_replay_comes_to_the_same_incidents_as_one_worker(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_replay_comes_to_the_same_incidents_as_four_workers_one_of_which_is_killed(
+def test_a_replay_reaches_the_same_incidents_as_four_workers_of_which_one_is_killed(
     app_keys: list[AppKey], responder: User
 ) -> None:
     install_patterns()
@@ -68,35 +69,35 @@ def test_a_replay_comes_to_the_same_incidents_as_four_workers_one_of_which_is_ki
 
 
 @pytest.mark.django_db
-def test_a_worker_that_was_killed_and_told_twice_leaves_what_one_in_order_would(
+def test_a_killed_worker_and_repeated_messages_leave_the_same_incidents(
     app_keys: list[AppKey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Several hundred alerts behind; groups break off and are rolled back, as a kill does."""
+    """Roll back batches of several sizes, as a kill does, while several hundred alerts are behind."""
     install_patterns()
-    monkeypatch.setattr(correlator, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(correlator, "LONGEST_PAUSE", 0)
     for place, batch in enumerate(Stream(5)):
         store(app_keys, batch, place)
     with transaction.atomic():
         correlator.correlate_behind()
         in_order = live()
         transaction.set_rollback(True)
-    for group in (7, 31, 100):
-        monkeypatch.setattr(correlator, "GROUP", group)
+    for size in (7, 31, 100):
+        monkeypatch.setattr(correlator, "BATCH_SIZE", size)
         with transaction.atomic():
-            correlator._correlate_group()  # it was killed before its commit
+            correlator.correlate_batch()  # killed before the commit
             transaction.set_rollback(True)
-        correlator._correlate_group()
-        correlator._correlate_group()
+        correlator.correlate_batch()
+        correlator.correlate_batch()
     correlator.correlate_behind()
     correlator.correlate_behind()
     assert differences(live(), in_order) == []
 
 
-# --- trying rules on the past
+# --- reports about other rules
 
 
 def run(**fields: Any) -> ReplayRun:
-    """A replay of the last hour, carried out."""
+    """Carry out a replay of the last hour."""
     now = timezone.now()
     made = ReplayRun.objects.create(since=now - timedelta(hours=1), until=now, **fields)
     tasks.replay(made.pk)
@@ -105,7 +106,7 @@ def run(**fields: Any) -> ReplayRun:
 
 
 def shop(post_batch: PostBatch) -> None:
-    """Two hosts of one cluster fail in two ways each: by host, that is two incidents of two alerts."""
+    """Send two alerts for each of two hosts in one cluster. The patterns of the tests group them by host."""
     post_batch(
         *(
             {"status": "critical", "host": host, "cluster": "shop", "check": check}
@@ -146,6 +147,18 @@ def test_a_wider_draft_would_have_merged_two_incidents(post_batch: PostBatch) ->
 
 
 @pytest.mark.django_db
+def test_a_merge_of_incidents_that_a_draft_has_merged_already_changes_nothing(
+    post_batch: PostBatch, responder: User
+) -> None:
+    shop(post_batch)
+    first, second = Incident.objects.order_by("pk")
+    actions.merge(first, [second], by=responder)
+    result = run(rules=[CLUSTER]).result
+    assert result
+    assert (result["incidents_before"], result["incidents_after"]) == (1, 1)
+
+
+@pytest.mark.django_db
 def test_a_narrower_draft_would_have_split_them_and_left_alerts_alone(post_batch: PostBatch) -> None:
     shop(post_batch)
     result = run(rules=[{"tags": ["host", "check"], "time_window": 60}]).result
@@ -156,7 +169,7 @@ def test_a_narrower_draft_would_have_split_them_and_left_alerts_alone(post_batch
 
 
 @pytest.mark.django_db
-def test_a_group_that_looks_too_wide_is_named_with_the_reason(post_batch: PostBatch) -> None:
+def test_a_group_that_is_too_wide_is_reported_with_the_reason(post_batch: PostBatch) -> None:
     post_batch(*({"status": "critical", "host": f"web-{number}", "cluster": "shop"} for number in range(40)))
     result = run(rules=[CLUSTER]).result
     assert result
@@ -164,7 +177,7 @@ def test_a_group_that_looks_too_wide_is_named_with_the_reason(post_batch: PostBa
 
 
 @pytest.mark.django_db
-def test_the_order_of_the_rules_decides_and_one_that_is_off_does_not_count(post_batch: PostBatch) -> None:
+def test_the_order_of_the_rules_decides_and_a_rule_that_is_off_does_not_count(post_batch: PostBatch) -> None:
     shop(post_batch)
     by_host, by_cluster = run(rules=[{**CLUSTER, "active": False}, HOST]), run(rules=[CLUSTER, HOST])
     assert by_host.result
@@ -173,7 +186,7 @@ def test_the_order_of_the_rules_decides_and_one_that_is_off_does_not_count(post_
 
 
 @pytest.mark.django_db
-def test_a_filter_limits_what_a_draft_gathers_and_one_that_cannot_be_read_is_named(post_batch: PostBatch) -> None:
+def test_a_filter_limits_a_draft_and_a_filter_with_an_error_fails_the_run(post_batch: PostBatch) -> None:
     shop(post_batch)
     done = run(rules=[{**CLUSTER, "filter": "check = cpu"}])
     assert done.result
@@ -199,7 +212,7 @@ def test_a_replay_that_was_cancelled_or_done_is_not_done_again(post_batch: PostB
 
 
 @pytest.mark.django_db
-def test_what_began_before_the_range_serves_to_place_the_rest_and_is_not_counted(post_batch: PostBatch) -> None:
+def test_alerts_from_before_the_range_place_the_others_and_are_not_counted(post_batch: PostBatch) -> None:
     post_batch({"status": "critical", "host": "web-1", "check": "cpu"})
     middle = timezone.now()
     post_batch({"status": "critical", "host": "web-1", "check": "disk"}, {"status": "critical", "host": "web-2"})

@@ -53,7 +53,7 @@ def test_a_worker_that_remembers_nothing_of_a_shadow_goes_on_where_it_was(post_e
     on = shadow.switch_on([CLUSTER], by=admin)
     post_event(host="web-1", cluster="shop")
     found(on)
-    shadow._minds.clear()
+    shadow._memories.clear()
     post_event(host="web-2", cluster="shop")
     result = found(on)
     assert (result["alerts"], result["incidents_after"], result["events"]) == (2, 1, 2)
