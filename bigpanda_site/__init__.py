@@ -1,4 +1,4 @@
-"""The building: settings, URLs, the Celery and web entry points, and the supervisor."""
+"""Settings, URLs, and the entry points of the web process and of Celery."""
 
 from bigpanda_site.celery import app as celery_app
 

@@ -1,6 +1,6 @@
-"""The web process: live streams and the express lane as coroutines, everything else through Django's WSGI handler in a small pool of threads.
+"""The web process: live streams and the fast path run as coroutines, and all other requests run in Django's WSGI handler in a pool of threads.
 
-Django's own ASGI handler costs six to ten times its WSGI handler, and a stream would own a thread there (docs/how-it-works.md §3.2).
+Django's ASGI handler costs six to ten times as much as its WSGI handler, and a stream would occupy a thread there (docs/how-it-works.md §3.2).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from alerts.payload import LIMIT
 from bigpanda_site import live_stream
 
 THREADS = 8
-# Requests in flight are thousands of objects, and hardly any of them is part of a cycle: Python's 700 would have it look all the time.
+# Requests in flight are thousands of objects, and hardly any of them is part of a cycle. Python's default of 700 collects far too often.
 YOUNG_OBJECTS = 10_000
-TURN_SECONDS = 0.001  # of a thread beside the loop; Python's own 5 ms are what fifty requests take
+TURN_SECONDS = 0.001  # how long a thread may delay the event loop; Python's 5 ms are the time of fifty requests
 _pages = WSGIMiddleware(pages, workers=THREADS)  # type: ignore[arg-type]
 fast_path = FastPath(_pages)
 
@@ -36,7 +36,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def _with_length(scope: Any, receive: Any) -> tuple[Any, Any]:
-    """WSGI knows no body without a length: a chunked one is read here, to say how long it is."""
+    """Read a chunked body and add its length to the headers, because WSGI reads no body without a length."""
     if not any(name == b"transfer-encoding" for name, _ in scope["headers"]):
         return scope, receive
     body, more = b"", True
@@ -53,11 +53,11 @@ async def _with_length(scope: Any, receive: Any) -> tuple[Any, Any]:
 
 
 async def _live(receive: Any, send: Any) -> None:
-    """What runs beside the requests, from the server's start to its end."""
+    """Run the background work of the process from the server's start to its end."""
     await receive()
     live = [asyncio.create_task(live_stream.listen()), asyncio.create_task(live_stream.watchers.run())]
     gc.collect()
-    gc.freeze()  # the program itself is no garbage: looking through all of it now and then would hold up a hundred requests
+    gc.freeze()  # the loaded program is never garbage; examining it would delay a hundred requests
     gc.set_threshold(YOUNG_OBJECTS)
     sys.setswitchinterval(TURN_SECONDS)
     await send({"type": "lifespan.startup.complete"})

@@ -17,7 +17,7 @@ app.autodiscover_tasks([f"incidents.{name}" for name in ("actions", "correlation
 
 
 def catch_up(**_: Any) -> None:
-    """A worker that starts takes up what was left behind at once, and has loaded everything when the next alert comes."""
+    """Correlate what was left behind when a worker starts. The first alert then finds every module loaded."""
     app.send_task("incidents.tasks.correlate_behind")
 
 

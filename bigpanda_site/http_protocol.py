@@ -1,8 +1,8 @@
-"""HTTP as uvicorn speaks it, with a short way to the express lane (bench/ingest.py).
+"""Uvicorn's HTTP protocol with a direct way to the fast path (measured by `bench/ingest.py`).
 
-A POST of alerts is handed over as it was read, and answered in one write: the messages, events and task that ASGI makes of a request would cost as
-much as judging it. Where its head was read before, as that of a sender who goes on mostly was, not even that is read again. What the lane does not
-take, or leaves to door 1, goes uvicorn's own way.
+A POST of alerts goes to the fast path as it was read and is answered in one write. The messages, events and task that ASGI makes of a request
+would cost as much as validating it. A head with the same bytes as an earlier head is not parsed again; a sender's heads are mostly equal.
+Requests that the fast path does not take, or leaves to the standard path, go through uvicorn unchanged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from alerts.fast_path.fast_path import ASGI, RequestHead
 from bigpanda_site import asgi
 
-HEADS_KNOWN, HEAD_BYTES = 1_000, 2_000  # at most; then they are learned anew
+HEADS_KNOWN, HEAD_BYTES = 1_000, 2_000  # limits of the cache of heads, which starts again when it is full
 _BODY = b'{"response":{"status":"success"}}'
 _END = {
     True: b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(_BODY), _BODY),
@@ -26,8 +26,8 @@ _END = {
 
 
 class Protocol(HttpToolsProtocol):
-    is_between_requests = True  # nothing of the next one was read yet
-    piece = b"", b""  # what is being read, as head and body
+    is_between_requests = True  # no byte of the next request was read yet
+    piece = b"", b""  # head and body of the bytes that are being read
     answered_at = 0.0
 
     def data_received(self, data: bytes) -> None:
@@ -62,7 +62,7 @@ class Protocol(HttpToolsProtocol):
         return is_post and not self.expect_100_continue and not self.parser.should_upgrade()
 
     def _is_free(self) -> bool:
-        """Whether no other request of this connection waits."""
+        """Return whether no other request of this connection is waiting."""
         return not self._is_busy() and not self.flow.write_paused
 
     def _is_busy(self) -> bool:
@@ -72,14 +72,14 @@ class Protocol(HttpToolsProtocol):
         self.answered_at = self.loop.time()
         if self.timeout_keep_alive_task is None or self.pipeline:
             super().on_response_complete()
-        else:  # the timer that runs serves this answer too
+        else:  # the running timer serves this answer too
             self.server_state.total_requests += 1
 
     def timeout_keep_alive_handler(self) -> None:
         self.timeout_keep_alive_task = None
         left = self.answered_at + self.timeout_keep_alive - self.loop.time()
         if self._is_busy():
-            return  # the answer that is due starts another
+            return  # the pending answer starts another timer
         if left > 0:
             self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
         else:
@@ -87,23 +87,23 @@ class Protocol(HttpToolsProtocol):
 
 
 class FastPathCycle:
-    """A request on the short way; it stands where uvicorn has its own cycle of request and response, and under the same names."""
+    """A request on the fast path, in the place and with the names of uvicorn's own cycle of request and response."""
 
     def __init__(self, protocol: Protocol, head: RequestHead, *, keep_alive: bool) -> None:
         self.protocol, self.head, self.keep_alive = protocol, head, keep_alive
-        self.body = b""  # uvicorn adds what comes
+        self.body = b""  # uvicorn appends to it
         self.more_body = True
         self.disconnected = self.response_complete = False
-        self.raw_head = b""  # where it came in one piece with the body
+        self.raw_head = b""  # set where head and body arrived in one piece
 
     @property
     def message_event(self) -> Self:
-        """What uvicorn sets when something came in, or the sender went."""
+        """Return the object that uvicorn sets when data arrived or the sender disconnected."""
         return self
 
     def set(self) -> None:
         if self.more_body:
-            self.protocol.flow.resume_reading()  # all of it is wanted, and it is small
+            self.protocol.flow.resume_reading()  # the fast path needs the whole body, and bodies are small
         elif not self.disconnected and not self.response_complete:
             raw_head, body = self.protocol.piece
             if body == self.body:
@@ -111,7 +111,7 @@ class FastPathCycle:
             asgi.fast_path.take(self)
 
     def take(self, body: bytes) -> None:
-        """All of the request is here."""
+        """Hand the complete request to the fast path."""
         self.body, self.more_body = body, False
         asgi.fast_path.take(self)
 
@@ -129,14 +129,14 @@ class FastPathCycle:
             self._learn()
 
     def _learn(self) -> None:
-        """It was plain: whenever these bytes come again, they say the same."""
+        """Remember the head, because equal bytes have an equal meaning."""
         heads = asgi.fast_path.heads
         if len(heads) >= HEADS_KNOWN:
             heads.clear()
         if len(self.raw_head) <= HEAD_BYTES:
             heads[self.raw_head] = self.head
 
-    def leave_to(self, door: ASGI) -> None:
+    def leave_to(self, standard_path: ASGI) -> None:
         protocol, head = self.protocol, self.head
         scope: Any = {
             "type": "http",
@@ -168,10 +168,10 @@ class FastPathCycle:
         )
         cycle.body, cycle.more_body, cycle.disconnected = bytearray(self.body), False, self.disconnected
         cycle.message_event.set()
-        if protocol.cycle is self:  # type: ignore[comparison-overlap] # else one more waits behind it
+        if protocol.cycle is self:  # type: ignore[comparison-overlap] # otherwise another request waits behind it
             protocol.cycle = cycle
-        # As uvicorn has put it around the whole application: who asked, and whether over https, may be a proxy's to say.
-        protocol._start_asgi_task(cycle, ProxyHeadersMiddleware(door, protocol.config.forwarded_allow_ips))
+        # Uvicorn wraps the whole application like this: a proxy may state the client's address and the scheme.
+        protocol._start_asgi_task(cycle, ProxyHeadersMiddleware(standard_path, protocol.config.forwarded_allow_ips))
 
 
 @lru_cache(maxsize=8)

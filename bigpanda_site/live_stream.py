@@ -1,7 +1,7 @@
-"""Live updates: one subscription per web process, one open stream per browser, each view of the feed made once for all who watch it.
+"""Live updates: one subscription per web process, one open stream per browser, and each live view rendered once for all pages that watch it.
 
-Somebody who watches is told what has changed in the views they may see, in the order it changed; nobody has to ask. A stream needs no thread and no
-database of its own: views are made in one thread, for as long as somebody watches them.
+The server sends each page the changes of the views that its person may see, in order. A stream needs no thread and no database connection of
+its own: one thread renders the views, as long as a page watches them.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from people.models import User
 logger = logging.getLogger(__name__)
 PATH = "/live"
 PING_SECONDS = 15
-RECHECK_SECONDS = 60  # a person who was signed out or given another role is noticed this soon
+RECHECK_SECONDS = 60  # how soon a stream ends after its person was signed out or got another role
 LEAST_REST, MOST_REST = 0.25, 5.0  # seconds between two rounds
-REST = 4  # times as long as a round took: making views takes a fifth of one core
-LATELY = 5.0  # seconds; a page takes less from being made until its stream is open
-VIEWS_AT_MOST = 12  # of one stream
-BEHIND_AT_MOST = 100  # messages that a browser has not taken; it begins anew then
+REST = 4  # times the duration of a round, so that rendering takes a fifth of one core
+LATELY = 5.0  # seconds; a page needs less between its rendering and the start of its stream
+VIEWS_AT_MOST = 12  # per stream
+BEHIND_AT_MOST = 100  # messages that wait for a slow browser; beyond that the stream ends and the browser reconnects
 
 Key = tuple[str, ...]
 
 
 @dataclass(eq=False)
-class Page:
-    """An open stream: what it watches, and what it has still to be told."""
+class OpenPage:
+    """An open stream: the views and incidents that it watches, and the messages that wait for it."""
 
     views: set[Key]
     incidents: set[str]
-    wants_all: bool  # to be told that something changed, whatever it was
+    wants_all: bool  # also send a message at any change
     waiting: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(BEHIND_AT_MOST))
     is_lost: bool = False
 
@@ -58,26 +58,29 @@ class Page:
 
 
 class Watchers:
-    """All pages of this process, and the views they watch."""
+    """The open pages of this process, and the live views that they watch."""
 
     def __init__(self) -> None:
-        self.pages: set[Page] = set()
+        self.pages: set[OpenPage] = set()
         self.views: dict[Key, LiveView] = {}
         self.nudged = asyncio.Event()
-        self.changed: set[str] = set()  # keys of incidents since the last round; empty text for anything
-        self.lately: dict[str, float] = {}  # the same of the last rounds, and when
+        # Keys of the incidents that changed since the last round. An empty text means any change.
+        self.changed: set[str] = set()
+        self.lately: dict[str, float] = {}  # the keys of the last rounds, with the time of the round
         self.making = asyncio.Lock()
-        self.looked_at = monotonic()  # when every row of every view was last read
+        self.looked_at = monotonic()  # time at which every row of every view was last read
 
     def nudge(self, incidents: str) -> None:
         self.changed |= set(incidents.split(",")) if incidents else {""}
         self.nudged.set()
 
     async def run(self) -> None:
-        """Round by round, tell pages what has changed."""
+        """Send pages the changes, round by round."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.nudged.wait(), PING_SECONDS)  # time alone changes views too: snoozes end
+                await asyncio.wait_for(
+                    self.nudged.wait(), PING_SECONDS
+                )  # time alone changes views too, as when a snooze ends
             self.nudged.clear()
             began = monotonic()
             changed, self.changed = self.changed, set()
@@ -94,32 +97,32 @@ class Watchers:
             await asyncio.sleep(rest_after(monotonic() - began))
 
     def _round(self, changed: set[str]) -> Round:
-        """About the incidents that changed; from time to time about everything, since their owners' names, say, change too."""
+        """Return a round about the changed incidents, or from time to time about all, because names of owners change too."""
         if changed and "" not in changed and monotonic() - self.looked_at < PING_SECONDS:
             return Round(changed)
         self.looked_at = monotonic()
         return Round()
 
     async def _refresh(self, key: Key, this_round: Round) -> None:
-        """Make a view anew, and tell what has changed to those who watch it."""
+        """Render a view again, and send its changes to the pages that watch it."""
         view = self.views[key]
         message = await _made(view, lambda: view.refresh(this_round))
         if message is None:
-            self.changed.add("")  # what this round was to tell, the next one tells
+            self.changed.add("")  # the next round sends what this round could not
         elif message:
             for page in self.pages:
                 if key in page.views:
                     page.tell(message)
 
     @staticmethod
-    def _tell_incidents(page: Page, changed: set[str]) -> None:
+    def _tell_incidents(page: OpenPage, changed: set[str]) -> None:
         for incident in page.incidents & changed if "" not in changed else page.incidents:
             page.tell(f"event: incident\ndata: {incident}\n\n".encode())
         if changed and page.wants_all:
             page.tell(b"event: changed\ndata:\n\n")
 
-    async def join(self, page: Page, wanted: dict[Key, LiveView]) -> None:
-        """Let a page begin with all of its views, as they are now, and with the incidents that may have changed since it was made."""
+    async def join(self, page: OpenPage, wanted: dict[Key, LiveView]) -> None:
+        """Start a page with its views as they are now, and with the incidents that may have changed since the page was rendered."""
         async with self.making:
             for key, view in wanted.items():
                 if key not in self.views:
@@ -135,17 +138,17 @@ watchers = Watchers()
 
 
 def rest_after(took: float) -> float:
-    """Seconds until the next round. One that was held up, as where the machine slept or the database stood, keeps nobody waiting afterwards."""
+    """Return the seconds until the next round. A round that was delayed, as by a sleeping machine, does not delay the next one."""
     return min(max(LEAST_REST, REST * took), MOST_REST)
 
 
 async def _made(view: LiveView, tell: Callable[[], Told]) -> bytes | None:
-    """The message about a view; empty where nothing has changed, None where the database could not be asked."""
+    """Return the message about a view: empty if nothing changed, None if the database did not answer."""
 
     def make() -> bytes:
         try:
             told = tell()
-        except Http404:  # its environment was deleted, or is kept for others now
+        except Http404:  # its environment was deleted or became restricted
             return f"event: gone\ndata: {json.dumps(view.query)}\n\n".encode()
         finally:
             close_old_connections()
@@ -159,7 +162,7 @@ async def _made(view: LiveView, tell: Callable[[], Told]) -> bytes | None:
 
 
 async def listen() -> None:
-    """Pass on what the channel says; connect again when the broker was gone, and look at everything then too."""
+    """Pass on the messages of the channel. After the broker was away, connect again and refresh all views."""
     while settings.REDIS_URL:
         try:
             async with redis.asyncio.from_url(settings.REDIS_URL) as connection, connection.pubsub() as channel:
@@ -173,8 +176,10 @@ async def listen() -> None:
 
 
 async def stream(scope: Any, receive: Any, send: Any) -> None:
-    """Server-sent events for one signed-in browser: `feed` for each `view` it names, `incident` for each `incident`, and with `all`
-    `changed` at anything. Where there is no broker, 204 ends the browser's attempts.
+    """Send server-sent events to one signed-in browser.
+
+    The events are `feed` for each `view` that the query string names, `incident` for each `incident`, and with `all` also `changed` at any
+    change. Without a broker the answer is 204, which ends the browser's attempts.
     """
     user = await sync_to_async(_person)(scope)
     if user is None or not settings.REDIS_URL:
@@ -185,8 +190,8 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     asked = QueryDict(scope["query_string"])
     wanted = {shared_by(query, user): LiveView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
-    page = Page(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]), wants_all="all" in asked)
-    gone = asyncio.create_task(_gone(receive))
+    page = OpenPage(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]), wants_all="all" in asked)
+    gone = asyncio.create_task(_until_disconnected(receive))
     gone.add_done_callback(lambda _: page.tell(b""))
     try:
         await _write(send, b"retry: 1000\nevent: ping\ndata:\n\n")
@@ -197,7 +202,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
         gone.cancel()
 
 
-async def _tell(page: Page, gone: asyncio.Task[None], send: Any, scope: Any, user: User) -> None:
+async def _tell(page: OpenPage, gone: asyncio.Task[None], send: Any, scope: Any, user: User) -> None:
     checked = monotonic()
     while not gone.done() and not page.is_lost:
         message = await _next(page)
@@ -209,8 +214,8 @@ async def _tell(page: Page, gone: asyncio.Task[None], send: Any, scope: Any, use
                 return
 
 
-async def _next(page: Page) -> bytes:
-    """The next message, or nothing when there was none for a while or the browser has gone."""
+async def _next(page: OpenPage) -> bytes:
+    """Return the next message, or an empty one when there was none for a while or the browser disconnected."""
     try:
         async with asyncio.timeout(PING_SECONDS):
             return await page.waiting.get()
@@ -218,7 +223,7 @@ async def _next(page: Page) -> bytes:
         return b""
 
 
-async def _gone(receive: Any) -> None:
+async def _until_disconnected(receive: Any) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -228,7 +233,7 @@ async def _write(send: Any, chunk: bytes) -> None:
 
 
 def _person(scope: Any) -> User | None:
-    """Whom the stream's cookie belongs to. Its connection goes back at once: a stream lasts for hours."""
+    """Return the person of the stream's cookie. Give the database connection back at once, because a stream lasts for hours."""
     cookies = parse_cookie(dict(scope["headers"]).get(b"cookie", b"").decode("latin-1"))
     request = HttpRequest()
     request.session = SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))

@@ -1,4 +1,4 @@
-"""What a log line must not say."""
+"""Filters that keep secrets out of log lines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _KEY_IN_PATH = re.compile(r"(/configurations/alerts/oim/)[^\s\"'/?]+")
 
 
 class WithoutQueryStrings(logging.Filter):
-    """Cuts query strings out of addresses: senders that cannot set headers put their secrets there (docs/wire-contract.md §2.2).
+    """Filter that removes query strings and App Keys from addresses.
 
-    And the App Key out of the addresses of mappings, where BigPanda has it in the path (docs/wire-contract.md §9.2).
+    Senders that cannot set headers put their secrets in the query string (docs/wire-contract.md §2.2). The address of a mapping has the
+    App Key in its path (docs/wire-contract.md §9.2).
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -20,7 +20,7 @@
 | CONSOLE_BATCH_RESOLVES_PER_SECOND | … for /resources/…/batch-resolve/alerts | 1; 0: no limit                |
 | CONSOLE_V1_REQUESTS_PER_MINUTE | … of one org token for /resources/v1.0/incidents | 150; 0: no limit             |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
-| REDIS_URL              | redis://:password@host:port/0 — broker and live updates      | none: work runs where it arises  |
+| REDIS_URL              | redis://:password@host:port/0 for broker and live updates    | none: tasks run in the caller    |
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 
 def _secret_key() -> str:
-    """The key of this installation, made once and readable by its owner alone."""
+    """Return the key of this installation. It is made once, and only its owner can read the file."""
     path = DATA_DIR / "secret_key"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -59,7 +59,7 @@ SECRET_KEY = env.str("CONSOLE_SECRET_KEY", default="") or _secret_key()
 ALLOWED_HOSTS = env.list("CONSOLE_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 ROOT_URLCONF = "bigpanda_site.urls"
 WSGI_APPLICATION = "bigpanda_site.wsgi.application"
-APPEND_SLASH = False  # senders are answered where they call, never redirected
+APPEND_SLASH = False  # a sender cannot follow a redirect
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -112,7 +112,7 @@ TEMPLATES = [
     },
 ]
 
-# --- Database: SQLite in WAL mode with full durability, or PostgreSQL through a pool (ecosystem notes: one connection per thread runs PostgreSQL dry)
+# --- Database: SQLite in WAL mode with full durability, or PostgreSQL through a pool (one connection per thread would exhaust PostgreSQL)
 DATABASE_URL = env.str("DATABASE_URL", default="")
 DATABASES = {"default": env.db_url_config(DATABASE_URL or f"sqlite:///{DATA_DIR / 'console.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -125,13 +125,13 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
                 "PRAGMA journal_size_limit=67108864;PRAGMA cache_size=-20000;"
             ),
         },
-        # A file, so that several threads and processes of one test see the same database, as they do in service.
+        # A file, so that threads and processes of one test share the database, as in production.
         "TEST": {"NAME": str(DATA_DIR / "test.sqlite3")},
     }
 else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,  # what a restart of the database left in the pool is not handed out
+        "CONN_HEALTH_CHECKS": True,  # the pool never hands out a connection that a restart of the database ended
         "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}},
     }
 
@@ -146,12 +146,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-# Too many wrong passwords lock the name for the address they came from; nobody can lock others out from elsewhere.
+# Too many wrong passwords lock the name for one address, so nobody can lock others out from elsewhere.
 AXES_FAILURE_LIMIT = env.int("CONSOLE_LOCKOUT_FAILURES", default=5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("CONSOLE_LOCKOUT_MINUTES", default=15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a locked name comes free in time, whoever keeps trying
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # further attempts do not prolong the lock
 AXES_CLIENT_IP_CALLABLE = "people.sessions.client_address"
 AXES_LOCKOUT_CALLABLE = "people.lockout.answer"
 AXES_DISABLE_ACCESS_LOG = True
@@ -179,7 +179,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- Mail, which tells of shared incidents
+# --- Mail about shared incidents
 EMAIL_URL = env.str("CONSOLE_EMAIL_URL", default="")
 if EMAIL_URL:
     _mail = env.email_url_config(EMAIL_URL)
@@ -203,14 +203,14 @@ if REDIS_URL:
         }
     }
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://") or "filesystem://localhost/"
-# With no broker, work runs where it arises; correlation is level-triggered, so a worker started beside it does no harm.
+# Without a broker, tasks run in the process that sends them. Correlation is level-triggered, so a worker beside it does no harm.
 CELERY_TASK_ALWAYS_EAGER = not REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_TASK_PUBLISH_RETRY = False  # a lost message costs one sweep, a blocked sender costs more
+CELERY_TASK_PUBLISH_RETRY = False  # a lost message costs one sweep, and a blocked sender costs more
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
 if REDIS_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -229,7 +229,7 @@ else:
         "control_folder": str(DATA_DIR / "broker" / "control"),
         "polling_interval": 0.05,
     }
-# Queues by purpose. A task that can take longer than a second is never in the queue of correlation. Every worker that names no queue takes all.
+# Queues by purpose. No task that can take longer than a second shares a queue with correlation. A worker without --queues takes all of them.
 QUEUES = {
     "correlation": ("incidents.tasks.correlate_behind", "incidents.tasks.calm_down"),
     "actions": (
@@ -284,7 +284,7 @@ V1_REQUESTS_PER_MINUTE = env.int("CONSOLE_V1_REQUESTS_PER_MINUTE", default=150)
 ALERTS_PER_INCIDENT = env.int("CONSOLE_ALERTS_PER_INCIDENT", default=300)
 FLAPPING_CHANGES = env.int("CONSOLE_FLAPPING_CHANGES", default=4)
 FLAPPING_WINDOW = timedelta(minutes=env.float("CONSOLE_FLAPPING_MINUTES", default=60))
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 25_000  # as many alerts of one incident can be chosen at once
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 25_000  # the alerts of one incident that a form can select at once
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # docs/wire-contract.md §2.4: 6 MB per payload
 
 # --- API
@@ -297,7 +297,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "alerts.api.alerts.answer_error",
 }
 
-# --- Logs: to stderr, one line each; a request's query string, which can hold a token, is never among them
+# --- Logs: one line each, to stderr, without query strings, which can hold a token
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -308,7 +308,7 @@ LOGGING = {
     "loggers": {
         **{name: {"level": "INFO"} for name in ("people", "appkeys", "alerts", "incidents", "bigpanda_site", "celery")},
         **{name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy", "celery.beat")},
-        # runserver's own log, which Django would write past the filter above
+        # The log of runserver, which Django would write past the filter above.
         "django.server": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
     },
 }

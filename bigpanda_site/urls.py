@@ -1,4 +1,4 @@
-"""The map."""
+"""The URL map."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bigpanda_site.settings")
 _django = get_wsgi_application()
 
-from django.conf import settings  # noqa: E402 - after the set-up above
+from django.conf import settings  # noqa: E402 - Django is set up above
 
 from alerts.api.alerts import is_for_senders  # noqa: E402
 
@@ -20,9 +20,9 @@ CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Everything here is UTF-8; for senders, the name they know the console by makes no difference either.
+    """Answer a request, whatever charset it names, and for senders whatever host it names.
 
-    Django would fail on a charset that is none, and refuse a host it was not told of, before any view could answer.
+    Every text is UTF-8. Django would fail on an unknown charset, and it would reject an unknown host, before a view could answer.
     """
     environ["CONTENT_TYPE"] = CHARSET.sub("", environ.get("CONTENT_TYPE", ""))
     if is_for_senders(environ.get("PATH_INFO", "")):

@@ -1,7 +1,7 @@
-"""Before the web process starts: migrate if needed; with nobody there yet, make an administrator.
+"""Preparation of the database before the web process starts: migrate if needed, and create an administrator if there is no user.
 
-`python -m supervisor.first_start`, started by the supervisor as a process of its own so that the supervisor stays
-small: importing Django there would cost its memory for as long as the console runs.
+The supervisor runs `python -m supervisor.first_start` as a process of its own. Importing Django in the supervisor would cost its memory for as
+long as the console runs.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ def prepare() -> None:
     from django.db import connection
     from django.db.migrations.executor import MigrationExecutor
 
-    # One connection is enough here, and without the pool a server that is away is told at once and by name.
+    # One connection is enough here. Without the pool, the error of an unreachable server comes at once and names the server.
     settings.DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
     executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):  # asking first spares the signals after `migrate`
+    if executor.migration_plan(
+        executor.loader.graph.leaf_nodes()
+    ):  # `migrate` sends its signals even when there is nothing to do
         call_command("migrate", interactive=False, verbosity=0)
     if not get_user_model()._default_manager.exists():
         call_command("create_user", "admin", role="admin")
 
 
 def main() -> None:
-    """The last line on stderr is what the supervisor shows."""
+    """Prepare the database. The supervisor shows the last line of stderr."""
     try:
         prepare()
-    except Exception as error:  # noqa: BLE001 — whatever it is, a person reads it
+    except Exception as error:  # noqa: BLE001 — a person reads any error
         traceback.print_exc()
         sys.exit(" ".join(str(error).split()))
 

