@@ -19,7 +19,7 @@ from incidents.actions import InvalidTransition, tasks
 from incidents.actions.bulk import LARGE, start_grouping
 from incidents.actions.grouping import SPLIT_LIMIT
 from incidents.actions.grouping_forms import INCIDENTS_LIMIT, MergeChosenForm, MergeForm, SplitForm
-from incidents.detail.alert_filter import PREFIX, AlertFilter
+from incidents.detail.alert_filter import AlertFilter
 from incidents.models import Activity, Incident
 from incidents.views.actions import tell_done, there
 from people.access import SignedInRequest, responders_only
@@ -78,7 +78,7 @@ def split(request: SignedInRequest, pk: int) -> HttpResponse:
     sent = (request.POST if request.method == "POST" else request.GET).copy()
     is_searched = "find" in sent
     if is_searched:
-        sent[f"{PREFIX}-q"] = str(sent["find"])
+        sent[f"{AlertFilter.prefix}q"] = str(sent["find"])
     is_said = "how" in request.POST and not is_searched
     found = AlertFilter(sent, incident)
     tags = [] if is_searched and request.htmx else _tags_that_differ(incident)
