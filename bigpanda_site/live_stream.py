@@ -78,9 +78,8 @@ class Watchers:
         """Send pages the changes, round by round."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self.nudged.wait(), PING_SECONDS
-                )  # time alone changes views too, as when a snooze ends
+                # Time alone changes views too, as when a snooze ends.
+                await asyncio.wait_for(self.nudged.wait(), PING_SECONDS)
             self.nudged.clear()
             began = monotonic()
             changed, self.changed = self.changed, set()

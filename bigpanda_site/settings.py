@@ -131,7 +131,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,  # the pool never hands out a connection that a restart of the database ended
+        "CONN_HEALTH_CHECKS": True,  # a restart of the database ends connections of the pool
         "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}},
     }
 

@@ -12,6 +12,9 @@ import traceback
 
 import django
 from django.core.management import call_command
+from django.db.migrations.executor import MigrationExecutor
+
+from supervisor.preflight import SetupError
 
 
 def prepare() -> None:
@@ -20,17 +23,28 @@ def prepare() -> None:
     from django.conf import settings
     from django.contrib.auth import get_user_model
     from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
 
     # One connection is enough here. Without the pool, the error of an unreachable server comes at once and names the server.
     settings.DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
     executor = MigrationExecutor(connection)
-    if executor.migration_plan(
-        executor.loader.graph.leaf_nodes()
-    ):  # `migrate` sends its signals even when there is nothing to do
+    refuse_half_migrated(executor)
+    # Ask first: `migrate` sends its signals even when there is nothing to do.
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=0)
     if not get_user_model()._default_manager.exists():
         call_command("create_user", "admin", role="admin")
+
+
+def refuse_half_migrated(executor: MigrationExecutor) -> None:
+    """Raise SetupError for a database that lacks some of the migrations which a squashed migration replaces."""
+    applied = executor.loader.applied_migrations.keys()
+    for squashed in executor.loader.replacements.values():
+        missing = [name for app, name in squashed.replaces if (app, name) not in applied]
+        if 0 < len(missing) < len(squashed.replaces):
+            raise SetupError(
+                f"This database was made by a console older than 0.1.0 and lacks {squashed.app_label} {missing[0]}. "
+                "Start the last version before 0.1.0 on it once, then this one."
+            )
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from bigpanda_site.live_stream import Page, Watchers, rest_after
+from bigpanda_site.live_stream import OpenPage, Watchers, rest_after
 
 
 def test_after_a_round_that_was_held_up_for_minutes_pages_are_told_again_within_seconds() -> None:
@@ -27,7 +27,7 @@ def test_a_page_is_told_of_what_changed_while_it_was_on_its_way() -> None:
         watchers.nudge("7")
         while watchers.changed:
             await asyncio.sleep(0)
-        page = Page(set(), set(incidents), wants_all=False)
+        page = OpenPage(set(), set(incidents), wants_all=False)
         await watchers.join(page, {})
         rounds.cancel()
         with contextlib.suppress(asyncio.CancelledError):
