@@ -6,6 +6,7 @@
 | CONSOLE_DEBUG          | Django's debug pages                                         | off                              |
 | CONSOLE_HOSTS          | host names the console answers to, with commas               | localhost, 127.0.0.1, [::1]      |
 | CONSOLE_HTTPS          | served over https: secure cookies, HSTS, redirects           | off                              |
+| CONSOLE_COLLECTED      | static files come from CONSOLE_DATA under hashed names       | off; `./console up` sets it      |
 | CONSOLE_SECRET_KEY     | Django's secret key                                          | made once, in CONSOLE_DATA       |
 | CONSOLE_REOPEN_HOURS   | an event this long after an alert's end reopens it           | 48                               |
 | CONSOLE_ALERTS_PER_INCIDENT | the next alert opens a follow-up incident               | 300                              |
@@ -70,7 +71,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "bigpanda_site.static_files.StaticFiles",
     "axes",
     "django_filters",
     "django_htmx",
@@ -189,8 +190,19 @@ if EMAIL_URL:
 # --- Static files, served by the app itself
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = True
-WHITENOISE_MAX_AGE = 60
+# `./console up` collects the files first. Elsewhere, as under runserver and in tests, they are served from where they are.
+COLLECTED = env.bool("CONSOLE_COLLECTED", default=False)
+STATIC_ROOT = DATA_DIR / "static" if COLLECTED else None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "bigpanda_site.static_files.HashedFiles"
+        if COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not COLLECTED
+WHITENOISE_MAX_AGE = 60  # seconds, for names that do not change with the content
 
 # --- Work and live updates
 REDIS_URL = env.str("REDIS_URL", default="")

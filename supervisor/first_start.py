@@ -31,6 +31,8 @@ def prepare() -> None:
     # Ask first: `migrate` sends its signals even when there is nothing to do.
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=0)
+    if settings.COLLECTED:
+        call_command("collectstatic", interactive=False, verbosity=0)
     if not get_user_model()._default_manager.exists():
         call_command("create_user", "admin", role="admin")
 

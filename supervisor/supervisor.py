@@ -96,7 +96,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only wakes the loop
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_stop)
-        self.environment |= {"CONSOLE_DATA": str(self.data), "PYTHONUNBUFFERED": "1"}
+        self.environment |= {"CONSOLE_DATA": str(self.data), "CONSOLE_COLLECTED": "1", "PYTHONUNBUFFERED": "1"}
         # Celery warns a root user about pickle, which the console never reads.
         self.environment["PYTHONWARNINGS"] = "ignore::UserWarning:celery.platforms"
         self.environment.pop("PYTHONSAFEPATH", None)  # children find the code in their working directory
@@ -123,7 +123,10 @@ class Supervisor:
             say("No broker here (valkey-server would be one): correlation runs inside the web process.")
 
     def _prepare(self) -> None:
-        """Migrate, and create the first administrator. Skip both if neither code nor database changed since the last start."""
+        """Migrate, collect the static files, and create the first administrator.
+
+        Skip all three if neither code nor database changed since the last start.
+        """
         stamp = self.data / "prepared"
         if (mark := self._mark()) and stamp.exists() and stamp.read_text() == mark:
             return
@@ -148,12 +151,18 @@ class Supervisor:
         stamp.write_text(self._mark())
 
     def _mark(self) -> str:
-        """Return a mark of the migrations in the code and in the SQLite file, or an empty text if the mark cannot be computed cheaply."""
+        """Return a mark of the migrations in the code and in the SQLite file, and of the static files.
+
+        The mark is empty if it cannot be computed cheaply, or if no static files are collected.
+        """
         path = self.data / "console.sqlite3"
-        if self.environment.get("DATABASE_URL") or not path.exists():
+        collected = self.data / "static" / "staticfiles.json"
+        if self.environment.get("DATABASE_URL") or not path.exists() or not collected.exists():
             return ""
-        files = [CODE / "requirements.lock", *sorted(CODE.glob("*/migrations/*.py"))]
-        digest = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.exists())).hexdigest()
+        static = (file for file in (CODE / "static").rglob("*") if file.is_file())
+        files = [CODE / "requirements.lock", *sorted(CODE.glob("*/migrations/*.py")), *sorted(static)]
+        content = (str(file).encode() + file.read_bytes() for file in files if file.exists())
+        digest = hashlib.sha256(b"".join(content)).hexdigest()
         try:
             with contextlib.closing(sqlite3.connect(path)) as database:
                 applied = database.execute("SELECT count(*), max(applied) FROM django_migrations").fetchone()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -57,6 +60,23 @@ def refusal(data: Path, *arguments: str) -> str:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     return done.stderr
+
+
+def test_browsers_keep_scripts_and_styles_for_good_and_get_them_compressed(console: RunningConsole) -> None:
+    with urllib.request.urlopen(f"{console.url}/login", timeout=PATIENCE) as page:
+        html = page.read().decode()
+    addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', html)
+    assert len(addresses) > 5
+    for address in addresses:
+        assert re.search(r"\.[0-9a-f]{12}\.", address)
+        request = urllib.request.Request(console.url + address, headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(request, timeout=PATIENCE) as file:
+            assert "immutable" in file.headers["Cache-Control"]
+            assert file.headers["Content-Encoding"] == "gzip" or address.endswith(".svg")
+            body = file.read()
+        script = gzip.decompress(body).decode() if address.endswith(".js") else ""
+        for name in re.findall(r'from "(\.[^"]+)"', script):
+            assert re.search(r"\.[0-9a-f]{12}\.js$", name)
 
 
 def test_every_child_killed_with_9_comes_back(console: RunningConsole) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django import template
+from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -37,6 +38,12 @@ def status_badge(status: int, word: str = "") -> SafeString:
 @register.filter
 def status_name(status: int) -> str:
     return Status(status).name.lower()
+
+
+@register.simple_tag
+def status_icon(status: int) -> str:
+    """Return the address of the page's icon while this is the worst status."""
+    return static(f"icons/{status_name(status)}.svg")
 
 
 @register.simple_tag
