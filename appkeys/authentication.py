@@ -1,4 +1,7 @@
-"""Who sends: the org token from `Authorization: Bearer` or `?access_token=` (docs/wire-contract.md §2.2), and the App Key it speaks for."""
+"""Authentication of senders: the org token from `Authorization: Bearer` or `?access_token=`, and the App Key that a request names.
+
+The rules are those of docs/wire-contract.md §2.2.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ REQUIRED = "An org token is required: send it as 'Authorization: Bearer TOKEN' o
 
 
 class OrgTokenAuthentication(BaseAuthentication):
-    """`request.auth` is the org token; there is no user."""
+    """Authentication by org token. `request.auth` is the org token; there is no user."""
 
     def authenticate(self, request: Request) -> tuple[None, OrgToken] | None:
         secret = self._sent_token(request)
@@ -54,7 +57,7 @@ class OrgTokenAuthentication(BaseAuthentication):
 
 
 class HasOrgToken(BasePermission):
-    """For what senders send."""
+    """Permission for the routes of senders."""
 
     message = REQUIRED
 
@@ -70,7 +73,7 @@ class HasOrgToken(BasePermission):
 
 
 class MayUseResources(BasePermission):
-    """For the old resources under /resources/v1.0 (docs/wire-contract.md §8.3)."""
+    """Permission for the older resources under /resources/v1.0 (docs/wire-contract.md §8.3)."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         token = request.auth
@@ -84,13 +87,13 @@ class MayUseResources(BasePermission):
 
 
 def sent_app_key(request: Request) -> object:
-    """The App Key that query or headers name for the whole request, if any."""
+    """Return the App Key that the query string or the headers name for the whole request, or an empty text."""
     named = request.query_params.get("app_key")
     return named or next((value for name in APP_KEY_HEADERS if (value := request.headers.get(name))), None)
 
 
 def find_app_key(secret: str) -> AppKey | None:
-    """The App Key with this secret, or with this as the old secret of a rotation that still works."""
+    """Return the App Key with this secret, or with this secret as the old one of a rotation that still works."""
     wanted = digest(secret)
     app_key = AppKey.objects.answering_to(wanted).first()
     if app_key and app_key.is_active:
@@ -100,7 +103,10 @@ def find_app_key(secret: str) -> AppKey | None:
 
 
 def app_keys_of(request: Request) -> Callable[[str], AppKey | None]:
-    """Finds App Keys for the sender of a request. Raises PermissionDenied for one that its org token may not speak for."""
+    """Return a function that finds App Keys for the sender of a request.
+
+    The function raises PermissionDenied for an App Key that the org token may not send for.
+    """
     token = request.auth
 
     def find(secret: str) -> AppKey | None:

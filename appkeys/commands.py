@@ -1,4 +1,4 @@
-"""The commands that send a test alert, ready to paste into a shell."""
+"""Shell commands that send a test alert."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BY_VARIABLE = '"\'"$APP_KEY"\'"'  # a JSON string that closes the single quotes 
 
 @dataclass(frozen=True, slots=True)
 class TestAlert:
-    """Commands for BigPanda's own example alert (docs/wire-contract.md §7.2). A secret that is not at hand is left to a shell variable."""
+    """Commands for BigPanda's own example alert (docs/wire-contract.md §7.2). A shell variable stands for a secret that is not known."""
 
     __test__ = False  # not for pytest
 
@@ -30,7 +30,7 @@ class TestAlert:
 
     @property
     def bash(self) -> str:
-        """The same by the Bash wrapper."""
+        """Return the command that uses the Bash wrapper."""
         return "\n".join(
             (
                 f"curl -sSO {shlex.quote(self.download('bigpanda-alert'))} && chmod +x bigpanda-alert",
@@ -42,7 +42,7 @@ class TestAlert:
 
     @property
     def python(self) -> str:
-        """The same by the Python module."""
+        """Return the command that uses the Python module."""
         client = f"bigpanda.Client(os.environ['BP_API_TOKEN'], os.environ['BP_APP_KEY'], {self.server!r})"
         code = "\n".join(
             (

@@ -1,4 +1,4 @@
-"""Naming an integration, and a token."""
+"""Forms that name an integration or a token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NameForm(forms.Form):
     name = forms.CharField(max_length=NAME_LIMIT, error_messages={"required": "Give the integration a name."})
 
     def rename(self, app_key: AppKey, *, by: User) -> bool:
-        """False, with an error at the field, where the name cannot be had."""
+        """Rename the App Key. Return False, with an error at the field, if the name is not allowed."""
         try:
             app_key.rename(self.cleaned_data["name"], by=by)
         except ValidationError as error:
@@ -32,7 +32,7 @@ class NameForm(forms.Form):
 
 
 class AppKeyForm(NameForm):
-    """Makes the App Key, and an org token with it where one is wanted or none exists."""
+    """Form that makes an App Key, and an org token with it if one is asked for or none exists."""
 
     with_token = forms.BooleanField(required=False, label="Make a new org token for it")
 
@@ -41,7 +41,10 @@ class AppKeyForm(NameForm):
         self.has_token = OrgToken.objects.filter(deactivated_at=None).exists()
 
     def issue(self, tool: str, *, by: User) -> tuple[AppKey, str, str] | None:
-        """The key, its secret, and the token's secret, empty where none was made. None, with an error at the field, where the name cannot be had."""
+        """Return the key, its secret, and the token's secret, which is empty if no token was made.
+
+        Return None, with an error at the field, if the name is not allowed.
+        """
         try:
             app_key, secret = AppKey.issue(name=self.cleaned_data["name"], by=by, tool=tool)
         except ValidationError as error:
@@ -53,7 +56,7 @@ class AppKeyForm(NameForm):
 
 
 class RotateForm(forms.Form):
-    """A new secret, and for how long the old one works beside it."""
+    """Form that draws a new secret. It says how long the old secret works beside the new one."""
 
     days = forms.ChoiceField(choices=list(OVERLAPS.items()))
 
@@ -69,7 +72,7 @@ class OrgTokenForm(forms.Form):
     months = forms.ChoiceField(choices=list(LIFETIMES.items()), required=False)
 
     def issue(self, *, by: User) -> tuple[OrgToken, str] | None:
-        """The token and its secret; None, with an error at the field, where the name cannot be had."""
+        """Return the token and its secret. Return None, with an error at the field, if the name is not allowed."""
         asked = self.cleaned_data
         expires_at = months_after(timezone.now(), int(asked["months"])) if asked["months"] else None
         try:
@@ -86,7 +89,7 @@ class OrgTokenForm(forms.Form):
 
 
 def _token_for(app_key: AppKey, *, by: User) -> str:
-    """A token under the integration's name, or under the next free one beside it."""
+    """Make a token under the name of the integration, or under the next free name."""
     name, number = app_key.name, 1
     while OrgToken.objects.filter(name__iexact=name).exists():
         number += 1

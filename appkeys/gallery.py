@@ -1,6 +1,6 @@
-"""The gallery: every tool that can be connected, and how it is set up, with its own settings ready to copy.
+"""The gallery of tools that can be connected, with the settings that each tool needs, ready to copy.
 
-What a tool needs to know lies in `setup/<slug>.md`: text and fenced settings, then `## <finding>` sections with the fix that the doctor shows.
+The file `setup/<slug>.md` holds the set-up of a tool: text and fenced settings, then `## <finding>` sections with the fixes that the doctor shows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PLACES = re.compile(r"\$(URL|HOST|APP_KEY|TOKEN)\b")
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A monitoring system: `slug` is the type in `<type>.<name>` and the word in its URL (docs/wire-contract.md §9.3)."""
+    """A monitoring system. `slug` is the type in `<type>.<name>` and the word in its URL (docs/wire-contract.md §9.3)."""
 
     slug: str
     title: str
@@ -67,7 +67,7 @@ TOOLS: Mapping[str, Tool] = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A paragraph of help, or settings to copy: one of the two is empty."""
+    """A paragraph of help, or settings to copy. One of the two is empty."""
 
     text: SafeString
     code: str = ""
@@ -75,7 +75,7 @@ class Part:
 
 
 def setup(slug: str, *, url: str, app_key: str = "", token: str = "") -> list[Part]:
-    """How the tool is connected, with address and secrets filled in; a secret that is not at hand stays `$APP_KEY` or `$TOKEN`."""
+    """Return the set-up of the tool with address and secrets filled in. `$APP_KEY` and `$TOKEN` stand for secrets that are not known."""
     address = urlsplit(url)
     values = {"URL": url, "HOST": f"{address.scheme}://{address.netloc}", "APP_KEY": app_key, "TOKEN": token}
     reader = MarkdownIt("commonmark", {"html": False})
@@ -99,14 +99,14 @@ def setup(slug: str, *, url: str, app_key: str = "", token: str = "") -> list[Pa
 
 
 def fix(slug: str, finding: str) -> SafeString:
-    """What to do about a doctor's finding in this tool; empty where there is nothing of its own to say."""
+    """Return the tool's fix for a finding of the doctor, or an empty list if the tool has none."""
     html: str = MarkdownIt("commonmark", {"html": False}).render(_sections(slug).get(finding, ""))
     return mark_safe(html)  # noqa: S308 - a text of ours, HTML off
 
 
 @cache
 def _sections(slug: str) -> dict[str, str]:
-    """The file's parts by their `##` heading; the setup stands before the first."""
+    """Return the sections of the file by their `##` heading. The set-up comes before the first heading."""
     first, *others = ("\n" + (SETUP / f"{slug}.md").read_text("utf-8")).split("\n## ")
     named = (section.partition("\n") for section in others)
     return {"": first.strip()} | {name.strip(): text.strip() for name, _, text in named}

@@ -1,4 +1,4 @@
-"""Who may send: organization tokens let a sender in, App Keys name the integration it speaks for."""
+"""Credentials of senders: an org token authenticates a sender, and an App Key names the integration that it sends for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TAKEN = "This name is taken already (upper and lower case count as the same). Ch
 
 
 class Credential(models.Model):
-    """A named secret: its digest is stored, its last four characters tell it from others, the secret itself is shown once."""
+    """A named secret. Its digest is stored, its last four characters identify it to people, and the secret itself is shown once."""
 
     name = models.CharField(max_length=100)
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -42,9 +42,9 @@ class Credential(models.Model):
 
     @classmethod
     def issue(cls, *, name: str, by: User | None = None, **properties: object) -> tuple[Self, str]:
-        """Create a credential and return it with its secret, 32 hexadecimal characters as BigPanda's own (docs/wire-contract.md §2.2).
+        """Create a credential and return it with its secret: 32 hexadecimal characters, as BigPanda's (docs/wire-contract.md §2.2).
 
-        Raises ValidationError when the name is empty, too long or taken.
+        Raise ValidationError if the name is empty, too long or taken.
         """
         credential = cls(name=name.strip(), created_by=by, **properties)
         secret = credential._draw_secret()
@@ -57,7 +57,7 @@ class Credential(models.Model):
         return credential, secret
 
     def renew(self) -> str:
-        """Give it a new secret and return that; the old one is refused from now on."""
+        """Draw a new secret and return it. The old secret is rejected from now on."""
         secret = self._draw_secret()
         self.save(update_fields=["digest", "suffix"])
         return secret
@@ -73,7 +73,7 @@ class Credential(models.Model):
 
     @transaction.atomic
     def deactivate(self, *, by: User | None = None) -> None:
-        """Senders that use it are refused from now on; what it sent before stays."""
+        """Reject its senders from now on. The alerts that it sent stay."""
         if self.is_active:
             self.deactivated_at = timezone.now()
             self.save(update_fields=["deactivated_at"])
@@ -89,20 +89,20 @@ class Credential(models.Model):
 
 class AppKeyQuerySet(models.QuerySet["AppKey"]):
     def present(self) -> Self:
-        """Those that were not deleted."""
+        """Return the App Keys that are not deleted."""
         return self.filter(deleted_at=None)
 
     def deleted(self) -> Self:
         return self.exclude(deleted_at=None).order_by("-deleted_at")
 
     def answering_to(self, *digests: str) -> Self:
-        """Those with one of these secrets, also with the old one of a rotation while it still works."""
+        """Return the App Keys with one of these secrets, also with the old secret of a rotation that still works."""
         old = Q(old_digest__in=digests, old_valid_until__gt=timezone.now())
         return self.filter(Q(digest__in=digests) | old)
 
 
 class AppKey(Credential):
-    """One integration. Its alerts are told from those of every other by this key."""
+    """An integration. The App Key keeps its alerts apart from the alerts of all others."""
 
     class Status(models.TextChoices):
         PENDING = "pending", "Pending"
@@ -150,24 +150,24 @@ class AppKey(Credential):
 
     @classmethod
     def note_first_event(cls, pks: set[int], *, at: datetime) -> None:
-        """Turn pending keys into installed ones; called in the transaction that stores their events."""
+        """Mark pending keys as installed, in the transaction that stores their first events."""
         cls.objects.filter(pk__in=pks, first_event_at=None).update(first_event_at=at)
 
-    # --- the secret, and the one before it
+    # --- the secret and the previous secret
 
     @property
     def digests(self) -> list[str]:
-        """Of the secrets it answers to now."""
+        """Return the digests of the secrets that work now."""
         return [self.digest, self.old_digest] if self.is_rotating else [self.digest]
 
     @property
     def is_rotating(self) -> bool:
-        """Whether two secrets work."""
+        """Return whether two secrets work."""
         return bool(self.old_digest and self.old_valid_until and self.old_valid_until > timezone.now())
 
     @transaction.atomic
     def rotate(self, *, overlap: timedelta, by: User) -> str:
-        """Draw a new secret and return it; the one until now works beside it for the time of the overlap, an earlier one no longer."""
+        """Draw a new secret and return it. The present secret works beside it during the overlap; an earlier one stops working."""
         self.old_digest, self.old_suffix, self.old_used_at = self.digest, self.suffix, self.last_used_at
         self.old_valid_until = timezone.now() + overlap
         secret = self._draw_secret()
@@ -180,16 +180,16 @@ class AppKey(Credential):
 
     @transaction.atomic
     def let_old_work_until(self, moment: datetime, *, by: User) -> None:
-        """End a rotation's overlap, or let the old secret work again."""
+        """End the overlap of a rotation, or let the old secret work again."""
         before, self.old_valid_until = self.old_valid_until, moment
         self.save(update_fields=["old_valid_until"])
         audit.record(by, self, Change.CHANGED, old={"old_works_until": before}, new={"old_works_until": moment})
 
-    # --- what people do to it
+    # --- changes by people
 
     @transaction.atomic
     def rename(self, name: str, *, by: User) -> None:
-        """Raises ValidationError when the name is empty, too long or taken."""
+        """Rename the App Key. Raise ValidationError if the name is empty, too long or taken."""
         before, self.name = self.name, name.strip()
         self.full_clean()
         self.save(update_fields=["name"])
@@ -198,7 +198,7 @@ class AppKey(Credential):
 
     @transaction.atomic
     def delete_for_now(self, *, by: User) -> None:
-        """Its senders are refused, and it leaves the list; alerts and incidents stay, and it can be restored."""
+        """Reject its senders and hide it from the list. Its alerts and incidents stay, and it can be restored."""
         now = timezone.now()
         AppKey.objects.filter(pk=self.pk, deleted_at=None).update(deleted_at=now, deactivated_at=now)
         self.deleted_at = self.deactivated_at = now
@@ -206,7 +206,7 @@ class AppKey(Credential):
 
     @transaction.atomic
     def restore(self, *, by: User) -> None:
-        """Raises ValidationError when another one has taken its name meanwhile."""
+        """Restore a deleted App Key. Raise ValidationError if another one has taken its name in the meantime."""
         self.deleted_at = self.deactivated_at = None
         self.full_clean()
         self.save(update_fields=["deleted_at", "deactivated_at"])
@@ -214,7 +214,7 @@ class AppKey(Credential):
 
 
 class OrgToken(Credential):
-    """Lets a sender in: for every App Key or for some, to send, to use the old v1 resources, or both."""
+    """A token that authenticates a sender: for all App Keys or for some, to send, to use the older v1 resources, or both."""
 
     class Scope(models.TextChoices):
         EVERYTHING = "everything", "Send, and use the v1 resources"
@@ -222,7 +222,7 @@ class OrgToken(Credential):
         RESOURCES = "resources", "Use the v1 resources only"
 
     scope = models.CharField(max_length=20, choices=Scope, default=Scope.EVERYTHING)
-    app_keys = models.ManyToManyField(AppKey, blank=True, related_name="tokens")  # none: for all of them
+    app_keys = models.ManyToManyField(AppKey, blank=True, related_name="tokens")  # empty: all App Keys
     is_limited = models.BooleanField(default=False, editable=False)  # whether it speaks for some App Keys only
     expires_at = models.DateTimeField(null=True, blank=True)  # null: never
 
@@ -253,7 +253,7 @@ class OrgToken(Credential):
 
     @transaction.atomic
     def limit_to(self, app_keys: list[AppKey], *, by: User) -> None:
-        """From now on it speaks for these App Keys only; with none of them named, for all."""
+        """Limit the token to these App Keys. With an empty list it works for all of them."""
         before = list(self.app_keys.values_list("name", flat=True))
         self.app_keys.set(app_keys)
         self.is_limited = bool(app_keys)

@@ -1,4 +1,4 @@
-"""App Keys and org tokens."""
+"""URLs of App Keys and org tokens."""
 
 from __future__ import annotations
 

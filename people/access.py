@@ -1,4 +1,4 @@
-"""Guards for views: who may open them. Sign-in itself is required everywhere by Django's LoginRequiredMiddleware."""
+"""Guards of views: the areas that a view needs. Django's LoginRequiredMiddleware requires the sign-in itself everywhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from people.models import Area, User
 
 
 class SignedInRequest(HttpRequest):
-    """A request behind the sign-in."""
+    """A request of a person who is signed in."""
 
     user: User
     htmx: HtmxDetails

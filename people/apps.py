@@ -15,12 +15,12 @@ class PeopleConfig(AppConfig):
 
 
 def install_built_in_roles(*, using: str, apps: Any = all_apps, **_: Any) -> None:
-    """They are part of the program, like Django's own permissions: there after every migration, and after a database was emptied."""
+    """Create the built-in roles. They are part of the program, so they exist after every migration and after a flush of the database."""
     from people.models import BuiltIn
 
     try:
         roles = apps.get_model("people", "Role")._default_manager.using(using)
-    except LookupError:  # a migration to a time before there were roles
+    except LookupError:  # a migration back to a schema without roles
         return
     for which in BuiltIn:
         roles.get_or_create(built_in=which.value, defaults={"name": which.label})

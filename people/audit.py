@@ -1,4 +1,7 @@
-"""The audit log: every administrative change says who, what, and each property's old and new value (docs/wire-contract.md §7.5)."""
+"""The audit log. Every administrative change records who made it, its subject, and the old and new value of each property.
+
+The format is that of docs/wire-contract.md §7.5.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,10 @@ SEARCH_LIMIT = 20_000  # characters of an entry that its search looks at
 def record(
     actor: User | None, subject: Model, change: Change, *, old: Properties | None = None, new: Properties | None = None
 ) -> AuditEntry:
-    """Write down a change in the transaction that makes it; no actor means the console itself.
+    """Record a change in the transaction that makes it. Without an actor, the console itself made the change.
 
-    `old` and `new` are the subject's properties before and after, nested as they like: only what differs is kept, and
-    a value under a name like a secret's is kept as `[REDACTED]`.
+    `old` and `new` are the subject's properties before and after, nested as needed. Only differences are kept. A value under the name of a
+    secret is kept as `[REDACTED]`.
     """
     changes = list(_differences(_plain(old or {}), _plain(new or {})))
     entry = AuditEntry(
@@ -55,12 +58,12 @@ def _kind_of(actor: User | None) -> AuditEntry.ActorKind:
 
 
 def properties(subject: Model, *names: str) -> dict[str, Any]:
-    """The named fields of a subject, as `old` or `new` of a change; of what it refers to, the key."""
+    """Return the named fields of a subject as `old` or `new` of a change. A reference becomes its key."""
     return {name: subject.serializable_value(name) for name in names}
 
 
 def _plain(values: Properties) -> dict[str, Any]:
-    """As JSON would have it: times as text, lists for sets of any kind."""
+    """Return the value as JSON has it: times become text, and sets of any kind become lists."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(values), cls=DjangoJSONEncoder))
     return plain
 
@@ -84,7 +87,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any], path: str = "") -> It
 
 
 def _shown(name: str, value: Any) -> Any:
-    """The value, without anything that stands under the name of a secret."""
+    """Return the value without the parts that stand under the name of a secret."""
     if value is not None and SECRET.search(name):
         return REDACTED
     match value:

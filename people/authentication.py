@@ -1,4 +1,7 @@
-"""Whose script speaks: the personal API key from `Authorization: Bearer BPU…` (docs/wire-contract.md §2.2), for every route under /resources."""
+"""Authentication of scripts: the personal API key from `Authorization: Bearer BPU…`, for all routes under /resources.
+
+The rules are those of docs/wire-contract.md §2.2.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from people.secrets import digest
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`request.user` is the key's person, `request.auth` the key."""
+    """Authentication by personal API key. `request.user` is the person of the key, and `request.auth` is the key."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
         scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")

@@ -1,4 +1,4 @@
-"""The audit log's query string, for its page, its exports and its API."""
+"""Filter of the audit log, for its page, its exports and its API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from people.models import AuditEntry
 
 
 class WhenField(forms.CharField):
-    """A day or a moment in ISO 8601, in UTC where it names no zone. Of a day, its beginning, or its end where that is asked for."""
+    """A day or a moment in ISO 8601, in UTC if it names no zone. A day stands for its beginning, or for its end if the field says so."""
 
     def __init__(self, *, is_end: bool = False, **options: Any) -> None:
         super().__init__(required=False, max_length=40, **options)
@@ -34,7 +34,7 @@ class WhenField(forms.CharField):
 
 
 class AuditFilter(forms.Form):
-    """`q`, `who`, `what`, `changeType`, `from` and `to`."""
+    """Filter by `q`, `who`, `what`, `changeType`, `from` and `to`."""
 
     q = forms.CharField(required=False, max_length=200)
     who = forms.CharField(required=False, max_length=300)
@@ -51,7 +51,7 @@ class AuditFilter(forms.Form):
         self.fields["to"] = WhenField(is_end=True)
 
     def entries(self) -> QuerySet[AuditEntry]:
-        """The entries it asks for, newest first; none where it asks for what cannot be."""
+        """Return the entries that match, newest first. Return none if a value of the filter is invalid."""
         if not self.is_valid():
             return AuditEntry.objects.none()
         asked = self.cleaned_data
@@ -70,7 +70,7 @@ class AuditFilter(forms.Form):
         return any(self.data.get(name) for name in self.fields)
 
     def query(self, **changes: str) -> str:
-        """What it asks for as a query string, with some of it changed."""
+        """Return the filter as a query string with some values changed."""
         query = QueryDict(mutable=True)
         for name in [*self.fields, *changes]:
             if value := changes.get(name, self.data.get(name, "")):

@@ -1,4 +1,4 @@
-"""Preferences and keys of one's own, people, and roles."""
+"""Forms of preferences, personal API keys, people and roles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ApiKeyForm(forms.Form):
     months = forms.ChoiceField(choices=list(LIFETIMES.items()), required=False, label="Expires after")
 
     def issue(self, user: User) -> tuple[ApiKey, str] | None:
-        """The key and its secret; None, with an error at the field, where the name cannot be had."""
+        """Return the key and its secret. Return None, with an error at the field, if the name is not allowed."""
         months = self.cleaned_data["months"]
         expires_at = months_after(timezone.now(), int(months)) if months else None
         try:
@@ -30,7 +30,7 @@ class ApiKeyForm(forms.Form):
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none
-    """How a person likes the console."""
+    """Form of a person's preferences."""
 
     time_zone = forms.ChoiceField(
         required=False,
@@ -44,7 +44,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none
-    """A person's name, address and role."""
+    """Form of a person's name, address and role."""
 
     role = forms.ModelChoiceField(Role.objects.in_order(), empty_label=None)
 
@@ -61,7 +61,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own take
         _tell_at(self, "username")
 
     def invite(self) -> str | None:
-        """The secret of the new person's link; None, with the reason, where that is not allowed."""
+        """Return the secret of the new person's link. Return None, with the reason in the form, if the invitation is not allowed."""
         try:
             return staffing.invite(self.instance, by=self.by)
         except staffing.NotAllowed as refusal:
@@ -78,7 +78,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own take
 
 
 class RoleForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none
-    """A custom role: a level for each area."""
+    """Form of a custom role: one level for each area."""
 
     class Meta:
         model = Role
@@ -100,7 +100,7 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes 
         return [self[area] for area in Area]
 
     def keep(self, *, by: User) -> bool:
-        """Store it; False, with the reason, where that is not allowed."""
+        """Store the role. Return False, with the reason in the form, if the change is not allowed."""
         self.instance.permissions = {str(area): self.cleaned_data[area] for area in Area}
         try:
             staffing.save_role(self.instance, by=by)
@@ -111,13 +111,13 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes 
 
 
 def _tell_at(form: forms.ModelForm, name: str) -> None:  # type: ignore[type-arg]
-    """A name that is taken is told at the name's field: Django tells it of the form as a whole."""
+    """Move the error about a taken name to the field of the name. Django reports it for the form as a whole."""
     for message in form.errors.pop(NON_FIELD_ERRORS, []):
         form.add_error(name, message)
 
 
 def choices(area: Area) -> list[tuple[str, str]]:
-    """How far a role can open the area, in words."""
+    """Return the levels at which a role can open the area, in words."""
     match area:
         case Area.INCIDENTS:  # everybody looks at incidents, so far as their environments go
             return [(Level.READ, "See"), (Level.FULL, "See and act")]

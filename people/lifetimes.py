@@ -1,4 +1,4 @@
-"""How long keys and tokens last."""
+"""Lifetimes of keys and tokens."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ LIFETIMES = {"": "Never", "6": "6 months", "12": "12 months", "24": "24 months"}
 
 
 def months_after(start: datetime, months: int) -> datetime:
-    """The same day that many months later, or the last one of a month that is too short for it."""
+    """Return the same day that many months later, or the last day of a shorter month."""
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
     return start.replace(year=year, month=month + 1, day=min(start.day, monthrange(year, month + 1)[1]))

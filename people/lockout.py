@@ -1,4 +1,4 @@
-"""Too many wrong passwords lock a name for one address for a while; django-axes counts them, an administrator can unlock it."""
+"""Lock-out after too many wrong passwords, for one name and one address. django-axes counts them, and an administrator can end a lock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from people.sessions import client_address
 
 
 def answer(request: HttpRequest, response: HttpResponse, credentials: dict[str, Any] | None) -> HttpResponse:
-    """The sign-in page, which says that the name is locked and for how long."""
+    """Render the sign-in page, which says that the name is locked and for how long."""
     name = (credentials or {}).get("username", "")
     if getattr(request, "axes_failures_since_start", None) == settings.AXES_FAILURE_LIMIT:
         for user in User.objects.filter(username=name):
@@ -39,7 +39,7 @@ def answer(request: HttpRequest, response: HttpResponse, credentials: dict[str, 
 
 
 def locked_names() -> set[str]:
-    """The names that are locked now, from whatever address."""
+    """Return the names that are locked now, from any address."""
     since = timezone.now() - settings.AXES_COOLOFF_TIME
     tried = AccessAttempt.objects.filter(attempt_time__gt=since).values("username", "ip_address")
     locked = tried.annotate(failures=Sum("failures_since_start")).filter(failures__gte=settings.AXES_FAILURE_LIMIT)
@@ -48,6 +48,6 @@ def locked_names() -> set[str]:
 
 @transaction.atomic
 def unlock(user: User, *, by: User) -> None:
-    """Let this person try again at once."""
+    """Let a person sign in again at once."""
     if reset(username=user.username):
         audit.record(by, user, Change.UNLOCKED)

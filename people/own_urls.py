@@ -1,4 +1,4 @@
-"""One's own page."""
+"""URLs of a person's own page."""
 
 from __future__ import annotations
 

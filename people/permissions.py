@@ -1,4 +1,4 @@
-"""What a personal API key may do: what its person's role opens."""
+"""Permissions of personal API keys: a key may do what the role of its person allows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REQUIRED = "A personal API key is required: send it as 'Authorization: Bearer BP
 
 
 def permits(area: Area) -> type[BasePermission]:
-    """For `permission_classes`: reading needs to see the area, every other verb to change it."""
+    """Return a permission class: reading needs to see the area, and every other method needs to change it."""
 
     class Permits(BasePermission):
         message = ""

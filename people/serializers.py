@@ -1,4 +1,4 @@
-"""People and what they did, in the shapes of BigPanda's API (docs/wire-contract.md §7.5)."""
+"""Serializers of people and audit entries, in the shapes of BigPanda's API (docs/wire-contract.md §7.5)."""
 
 from __future__ import annotations
 

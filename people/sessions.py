@@ -1,4 +1,4 @@
-"""Where somebody is signed in, from the sign-in on."""
+"""Browser sessions from sign-in to their end."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SEEN = "seen_at"
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Where a request comes from. The web server has put what its proxies say in its place, where it trusts them (FORWARDED_ALLOW_IPS)."""
+    """Return the address of the client. The web server has replaced it by the one that a trusted proxy reports (FORWARDED_ALLOW_IPS)."""
     return request.META.get("REMOTE_ADDR") or None
 
 
 def begin(request: HttpRequest, user: User) -> None:
-    """Remember a sign-in that just happened."""
+    """Record a sign-in."""
     request.session[SEEN] = int(time.time())
     request.session.save()
     BrowserSession.objects.create(
@@ -35,7 +35,7 @@ def begin(request: HttpRequest, user: User) -> None:
 def note_last_seen(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware: remembers, to the minute, when a browser was last seen."""
+    """Middleware that records, to the minute, when a browser was last seen."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         seen = request.session.get(SEEN) if request.COOKIES else None

@@ -1,4 +1,4 @@
-"""Every change to who works with the console, and to what they may do: invite, edit, deactivate, and the roles."""
+"""Changes of people and roles: invite, edit, deactivate, and save or delete a role."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SHOWN = ("username", "first_name", "last_name", "email")
 
 
 class NotAllowed(Exception):
-    """A change that would give away too much or leave the console without an administrator; the text says why and what to do."""
+    """A change that would grant too much or leave the console without an administrator. The text says why and what to do."""
 
 
 @transaction.atomic
 def invite(user: User, *, by: User) -> str:
-    """Add a person who has no password yet; returns the secret of the link under which they set one. Raises ValidationError, NotAllowed."""
+    """Add a person without a password. Return the secret of the link that sets one. Raise ValidationError or NotAllowed."""
     _within_reach(user.role, by)
     user.set_unusable_password()
     user.full_clean()
@@ -28,7 +28,7 @@ def invite(user: User, *, by: User) -> str:
 
 @transaction.atomic
 def renew_link(user: User, *, by: User) -> str:
-    """A new link to set a password; the old password works until it is used."""
+    """Return a new link that sets a password. The old password works until the link is used."""
     _within_reach(user.role, by)
     audit.record(by, user, Change.INVITED)
     return Invitation.issue(user)
@@ -36,7 +36,7 @@ def renew_link(user: User, *, by: User) -> str:
 
 @transaction.atomic
 def join(invitation: Invitation, password: str) -> User:
-    """The person of a link sets a password; the link works no longer, and whoever was signed in under that name is not any more."""
+    """Set the password of a link's person. The link stops working, and all sessions under that name end."""
     user = invitation.user
     user.set_password(password)
     user.save(update_fields=["password"])
@@ -48,7 +48,7 @@ def join(invitation: Invitation, password: str) -> User:
 
 @transaction.atomic
 def change(user: User, *, by: User) -> None:
-    """Store a person whose name, address or role was edited. Raises ValidationError, NotAllowed."""
+    """Store a person whose name, address or role was edited. Raise ValidationError or NotAllowed."""
     before = User.objects.get(pk=user.pk)
     if before.role != user.role:
         _within_reach(before.role, by)
@@ -64,7 +64,7 @@ def change(user: User, *, by: User) -> None:
 
 @transaction.atomic
 def deactivate(user: User, *, by: User) -> None:
-    """Sign the person out everywhere and let neither them nor their API keys in; what they did stays. Raises NotAllowed."""
+    """Sign the person out everywhere, and reject the person and their API keys. Their work stays. Raise NotAllowed."""
     _within_reach(user.role, by)
     _leaves_an_administrator(user)
     if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
@@ -81,7 +81,7 @@ def activate(user: User, *, by: User) -> None:
 
 @transaction.atomic
 def save_role(role: Role, *, by: User) -> None:
-    """Store a custom role, new or edited. Raises ValidationError, NotAllowed."""
+    """Store a new or edited custom role. Raise ValidationError or NotAllowed."""
     before = Role.objects.filter(pk=role.pk).first()
     if before and before.built_in:
         raise NotAllowed(f"{before.name} is built in and stays as it is. Duplicate it, and change the copy.")
@@ -99,7 +99,7 @@ def save_role(role: Role, *, by: User) -> None:
 
 @transaction.atomic
 def delete_role(role: Role, *, by: User) -> None:
-    """Raises NotAllowed where it is built in or somebody still has it."""
+    """Delete a role. Raise NotAllowed if it is built in or a person still has it."""
     _within_reach(role, by)
     if role.built_in:
         raise NotAllowed(f"{role.name} is built in and stays.")
@@ -119,8 +119,8 @@ def _within_reach(role: Role, by: User) -> None:
 
 
 def _leaves_an_administrator(user: User, *, besides: Role | None = None) -> None:
-    """Somebody else must be left who can do everything."""
-    # Two administrators may step down at once; the lock lets one of them be the last.
+    """Return whether another person with all rights remains."""
+    # Two administrators may step down at once. The lock keeps the last one.
     others = User.objects.select_for_update(of=("self",)).filter(is_active=True).exclude(pk=user.pk).order_by("pk")
     if (
         user.role.opens_everything

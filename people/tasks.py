@@ -1,4 +1,4 @@
-"""Celery's doors. Each may run twice, late, or beside itself."""
+"""Tasks about people. Each task is safe to run twice, late, or beside itself."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from people.models import BrowserSession
 
 @shared_task(name="people.tasks.forget_sessions")
 def forget_sessions() -> int:
-    """Forget where people were signed in once; how many places."""
+    """Delete the sessions that have ended, and return the number of browsers."""
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
     return BrowserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()[0]

@@ -1,4 +1,4 @@
-"""Times in pages and forms are the reader's."""
+"""The reader's time zone in pages and forms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from people.models.preferences import time_zones
 
 
 def in_their_zone(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """The zone a person chose, else the one their browser named in a cookie (times.js), else UTC."""
+    """Middleware that activates the zone a person chose, otherwise the one that the browser names in a cookie, otherwise UTC."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         name = getattr(request.user, "time_zone", "") or request.COOKIES.get("zone", "")

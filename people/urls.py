@@ -1,4 +1,4 @@
-"""People, and what they did."""
+"""URLs of people and the audit log."""
 
 from __future__ import annotations
 

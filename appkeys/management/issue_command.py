@@ -1,4 +1,4 @@
-"""What `create_org_token` and `create_app_key` share."""
+"""Base of the commands `create_org_token` and `create_app_key`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appkeys.models import Credential
 
 
 class IssueCommand(BaseCommand):
-    """Issue one credential and print its secret alone on stdout; a name that is taken is an error (exit 1)."""
+    """Command that issues one credential and prints only its secret to stdout. A name that is taken is an error (exit 1)."""
 
     model: type[Credential]
 

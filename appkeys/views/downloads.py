@@ -1,4 +1,4 @@
-"""The wrappers, for machines that send: no sign-in, since they hold no secret, and with this console's address in them."""
+"""Downloads of the wrappers for machines that send. They need no sign-in, because they hold no secret, and contain this console's address."""
 
 from __future__ import annotations
 

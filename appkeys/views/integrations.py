@@ -1,4 +1,4 @@
-"""Integrations: the gallery of tools, and one App Key from its naming to its deletion."""
+"""Pages of integrations: the gallery of tools, and one App Key from its creation to its deletion."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def tools(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest, slug: str) -> HttpResponse:
-    """Name an integration; the answer shows its secrets, once, and is stored nowhere."""
+    """Create an integration. The response shows its secrets, once; they are stored nowhere."""
     tool = gallery.TOOLS.get(slug)
     if tool is None:
         raise Http404
@@ -71,7 +71,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_see(Area.INTEGRATIONS)
 @require_safe
 def status(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Whether anything was received yet: the part of an integration's page that turns by itself."""
+    """Show whether anything was received yet. This part of an integration's page refreshes by itself."""
     app_key = _present(pk)
     return render(request, "appkeys/_status.html", {"app_key": app_key, "latest_alert": _latest_alert(app_key)})
 
@@ -91,7 +91,7 @@ def rename(request: SignedInRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_POST
 def rotate(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The answer shows the new secret, once; the old one works beside it for as long as was asked for."""
+    """Rotate the secret. The response shows the new secret, once. The old one works beside it for the chosen time."""
     app_key, form = _present(pk), RotateForm(request.POST)
     if not form.is_valid():
         return redirect("appkeys:detail", pk)
@@ -111,7 +111,7 @@ def end_overlap(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_change(Area.INTEGRATIONS)
 @require_POST
 def prolong_overlap(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The old secret works for another day: also the way back from having ended it too early."""
+    """Let the old secret work for another day. This also undoes an overlap that was ended too early."""
     app_key = _present(pk)
     if app_key.old_digest:
         app_key.let_old_work_until(timezone.now() + timedelta(days=1), by=request.user)
@@ -192,7 +192,7 @@ def _context(
 
 
 def _traffic(app_key: AppKey) -> dict[str, Any]:
-    """What it sent in the last 24 hours, and its busiest hour beside BigPanda's guideline (docs/wire-contract.md §2.7)."""
+    """Return the events of the last 24 hours, and the busiest hour beside BigPanda's guideline (docs/wire-contract.md §2.7)."""
     since = timezone.now() - timedelta(hours=24)
     hours = app_key.traffic.filter(hour__gte=since).annotate(events=F("accepted") + F("duplicates"))
     totals: dict[str, Any] = hours.aggregate(
@@ -205,10 +205,10 @@ def _traffic(app_key: AppKey) -> dict[str, Any]:
 
 
 def _latest_alert(app_key: AppKey) -> Any:
-    """The latest of its alerts that has an incident to look at."""
+    """Return the latest of its alerts that has an incident."""
     return app_key.alerts.filter(incident__isnull=False).select_related("incident").order_by("-pk").first()
 
 
 def _confirmation(request: SignedInRequest) -> str:
-    """A question stands in a dialog, or on a page of its own where there are no scripts."""
+    """Render a question in a dialog, or on a page of its own without scripts."""
     return "components/_confirm.html" if request.htmx.target == "dialog" else "components/confirm.html"

@@ -1,4 +1,4 @@
-"""Org tokens."""
+"""Pages of org tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tokens(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
-    """The answer shows the new secret, once."""
+    """Create an org token. The response shows its secret, once."""
     form = OrgTokenForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and (issued := form.issue(by=request.user)):
         return _list(request, issued=issued[0], secret=issued[1])

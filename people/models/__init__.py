@@ -1,4 +1,4 @@
-"""People, what they may do, and what they did to the console itself."""
+"""People, their permissions, and their changes to the console itself."""
 
 from __future__ import annotations
 

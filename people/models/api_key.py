@@ -1,4 +1,4 @@
-"""Keys with which a person's scripts speak to the console."""
+"""Personal API keys for a person's scripts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTED_EVERY = timedelta(minutes=1)
 
 
 class ApiKey(models.Model):
-    """A personal API key: does what its person may do, over /resources. Its digest is stored; the key itself is shown once."""
+    """A personal API key. It may do under /resources what its person may do. Its digest is stored; the key itself is shown once."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys", editable=False)
     name = models.CharField(max_length=100)
@@ -47,7 +47,7 @@ class ApiKey(models.Model):
 
     @classmethod
     def issue(cls, user: User, *, name: str, expires_at: datetime | None) -> tuple[Self, str]:
-        """Create a key and return it with its secret. Raises ValidationError when the name is empty, too long or taken."""
+        """Create a key and return it with its secret. Raise ValidationError if the name is empty, too long or taken."""
         secret = secrets.draw(PREFIX)
         key = cls(
             user=user,
@@ -70,7 +70,7 @@ class ApiKey(models.Model):
         return self.revoked_at is None and not self.is_expired
 
     def note_use(self) -> None:
-        """Remember that it was used, to the minute."""
+        """Record the time of use, to the minute."""
         now = timezone.now()
         seen = Q(last_used_at__gt=now - NOTED_EVERY)
         ApiKey.objects.filter(~seen | Q(last_used_at=None), pk=self.pk).update(last_used_at=now)

@@ -1,4 +1,4 @@
-"""Who changed the console, and what."""
+"""Entries of the audit log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import models
 
 class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
     def mentioning(self, words: str) -> Self:
-        """Whose names, properties or values hold each of the words, in any case."""
+        """Return the entries whose names, properties or values contain each of the words, in any case."""
         found = self
         for word in words.casefold().split():
             found = found.filter(search_text__contains=word)
@@ -21,9 +21,9 @@ class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """One administrative change: who made it, to what, and each property's old and new value. Append-only; secrets are never in it.
+    """An administrative change: its author, its subject, and each property's old and new value. Append-only, and without secrets.
 
-    Names stand beside the keys, so that a line still reads when what it tells of is gone.
+    Names are stored beside the keys, so that an entry is readable when its subject is gone.
     """
 
     class ActorKind(models.TextChoices):

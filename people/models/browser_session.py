@@ -1,4 +1,4 @@
-"""Where people are signed in."""
+"""Browsers in which people are signed in."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from django.utils import timezone
 
 class BrowserSessionQuerySet(models.QuerySet["BrowserSession"]):
     def live(self) -> Self:
-        """Those that still sign somebody in, latest first."""
+        """Return the sessions that still sign somebody in, latest first."""
         running = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
         return self.filter(session_key__in=running).order_by("-last_seen_at", "-pk")
 
     def end(self) -> int:
-        """Sign them out; how many there were."""
+        """End the sessions and return their number."""
         Session.objects.filter(session_key__in=list(self.values_list("session_key", flat=True))).delete()
         return self.delete()[0]
 
 
 class BrowserSession(models.Model):
-    """One browser in which a person is signed in."""
+    """A browser in which a person is signed in."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="browser_sessions")
     session_key = models.CharField(max_length=40, unique=True)
@@ -42,13 +42,13 @@ class BrowserSession(models.Model):
 
     @property
     def device(self) -> str:
-        """Browser and system in the words people know them by: "Firefox on Linux"."""
+        """Return browser and system in common words, as in "Firefox on Linux"."""
         browser = next((name for mark, name in BROWSERS if mark in self.user_agent), "")
         system = next((name for mark, name in SYSTEMS if mark in self.user_agent), "")
         return f"{browser or 'A browser'} on {system}" if system else browser or self.user_agent[:40] or "Unknown"
 
 
-# The first mark that is found counts: most browsers also name those they descend from.
+# The first match counts, because most browsers also name their ancestors.
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),

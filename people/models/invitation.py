@@ -16,7 +16,7 @@ VALID_FOR = timedelta(days=7)
 
 
 class Invitation(models.Model):
-    """The link under which a person sets a password: at first, or because the old one is forgotten. It works once; its digest is stored."""
+    """A link with which a person sets a first password or replaces a forgotten one. It works once, and only its digest is stored."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="invitation")
     digest = models.CharField(max_length=64, unique=True)
@@ -27,7 +27,7 @@ class Invitation(models.Model):
 
     @classmethod
     def issue(cls, user: User) -> str:
-        """A new link's secret for this person; an earlier one works no longer."""
+        """Return the secret of a new link for this person. An earlier link stops working."""
         secret = secrets.draw()
         fresh = {"digest": secrets.digest(secret), "expires_at": timezone.now() + VALID_FOR}
         cls.objects.update_or_create(user=user, defaults=fresh)
@@ -35,6 +35,6 @@ class Invitation(models.Model):
 
     @classmethod
     def find(cls, secret: str) -> Self | None:
-        """What the link belongs to, where it still works."""
+        """Return the invitation of the link, or None if the link does not work."""
         valid = cls.objects.filter(digest=secrets.digest(secret), expires_at__gt=timezone.now(), user__is_active=True)
         return valid.select_related("user__role").first()

@@ -1,4 +1,4 @@
-"""How the console looks to one person, and which hands they work with: remembered with the person, so that it follows them to any browser."""
+"""Preferences of a person. They are stored with the person, so they apply in every browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import models
 
 @cache
 def time_zones() -> frozenset[str]:
-    """The names of the time zone database, as `Europe/Berlin`."""
+    """Return the names of the time zone database, as in `Europe/Berlin`."""
     return frozenset(available_timezones())
 
 
@@ -21,7 +21,7 @@ def validate_time_zone(name: str) -> None:
 
 
 class Preferences(models.Model):
-    """The columns of a person that say how they like the console."""
+    """The columns of a person that hold preferences."""
 
     class Theme(models.TextChoices):
         SYSTEM = "system", "As the system"

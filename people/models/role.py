@@ -1,4 +1,4 @@
-"""What people may see and change."""
+"""Roles: what people may see and change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Area(models.TextChoices):
 
 
 class Level(models.TextChoices):
-    """How far a role opens an area, in BigPanda's words on the wire."""
+    """The level at which a role opens an area, in BigPanda's words on the wire."""
 
     NONE = "none", "No access"
     READ = "read", "See"
@@ -33,7 +33,7 @@ class Level(models.TextChoices):
 
 
 class BuiltIn(models.TextChoices):
-    """The roles that are always there and never change; copies of them can be customised."""
+    """The roles that always exist and never change. Copies of them can be customised."""
 
     ADMIN = "admin", "Administrator"
     RESPONDER = "responder", "Responder"
@@ -53,12 +53,12 @@ class RoleQuerySet(models.QuerySet["Role"]):
         return self.get(built_in=which)
 
     def in_order(self) -> Self:
-        """The built-in ones first, from the most to the least, then the others by name."""
+        """Order the built-in roles first, from the most to the least rights, then the others by name."""
         return self.order_by(models.F("built_in").asc(nulls_last=True), Lower("name"))
 
 
 class Role(models.Model):
-    """A named set of permissions, given to people."""
+    """A named set of permissions that is given to people."""
 
     name = models.CharField(max_length=60)
     description = models.CharField(max_length=200, blank=True, default="")
@@ -91,7 +91,7 @@ class Role(models.Model):
         return {area: self.level(area) for area in Area}
 
     def opens(self, area: Area, level: Level) -> bool:
-        """Whether it opens the area at least this far."""
+        """Return whether the role opens the area at this level or above."""
         return self.level(area).height >= level.height
 
     @property
@@ -99,5 +99,5 @@ class Role(models.Model):
         return all(self.opens(area, Level.FULL) for area in Area)
 
     def exceeds(self, other: Role) -> bool:
-        """Whether it opens something that the other one does not: nobody may give away more than they have."""
+        """Return whether the role opens something that the other role does not. Nobody may grant more than they have."""
         return not all(other.opens(area, level) for area, level in self.levels.items())

@@ -1,4 +1,4 @@
-"""Who signs in."""
+"""People who sign in."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class PeopleManager(UserManager["User"]):
     use_in_migrations = False
 
     def get_queryset(self) -> models.QuerySet[User]:
-        """Each with the role, which is asked about wherever a person appears."""
+        """Return people with their role, which every page about a person needs."""
         return super().get_queryset().select_related("role")
 
 
 class User(Preferences, AbstractUser):
-    """A person who signs in. The role says what they may see and change."""
+    """A person who signs in. The role says what the person may see and change."""
 
     role = models.ForeignKey(Role, models.PROTECT, related_name="people")
 
-    api_key: ApiKey | None = None  # the key this person speaks through, where it is not a browser
+    api_key: ApiKey | None = None  # the key that authenticated this person, if it was not a browser
 
     objects: ClassVar[PeopleManager] = PeopleManager()
 
@@ -49,12 +49,12 @@ class User(Preferences, AbstractUser):
 
     @property
     def is_administrator(self) -> bool:
-        """Whether everything is open to this person."""
+        """Return whether all areas are open to this person."""
         return self.role.opens_everything
 
     @property
     def may_act(self) -> bool:
-        """Whether this person may change incidents."""
+        """Return whether this person may change incidents."""
         return self.may_change(Area.INCIDENTS)
 
     @property

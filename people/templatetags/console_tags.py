@@ -1,4 +1,4 @@
-"""What every page of the console is made of: icons and times."""
+"""Tags and filters for every page: icons, times and numbers."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ ICONS = (
 @register.simple_tag
 @cache
 def icon_sheet() -> SafeString:
-    """The icons as symbols; to stand in the page before the first of them is used."""
+    """Render the icons as symbols. The sheet stands in the page before the first icon."""
     drawings = (
         re.sub(
             r"^<svg[^>]*>", f'<symbol id="icon-{name}" viewBox="0 0 24 24">', lucide._render_icon(name, None)
@@ -102,7 +102,7 @@ def icon_sheet() -> SafeString:
 
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
-    """An icon of the sheet. One that says something no word beside it says needs a label."""
+    """Render an icon of the sheet. An icon that no word beside it explains needs a label."""
     if name not in ICONS:
         raise template.TemplateSyntaxError(f"The icon {name!r} is not on the sheet.")
     drawing = format_html('<svg class="icon icon-{0}" aria-hidden="true"><use href="#icon-{0}"></use></svg>', name)
@@ -111,10 +111,10 @@ def icon(name: str, label: str = "") -> SafeString:
 
 @register.simple_tag
 def moment(at: datetime | None, show: str = "ago") -> SafeString | str:
-    """A time in the reader's zone.
+    """Render a time in the reader's zone.
 
-    times.js shows it as asked: `ago` ("13m"), `since` ("13m ago"), `exact`, `both`, the `clock`, or how `long` ago. Without scripts it
-    stands as it is here, the same all day: pages that are open tell by that what is news.
+    times.js shows the time as asked: `ago` ("13m"), `since` ("13m ago"), `exact`, `both`, the `clock`, or how `long` ago. Without scripts the
+    rendered text stays. It is the same all day, because open pages detect changes by comparing it.
     """
     if at is None:
         return ""
@@ -129,19 +129,19 @@ def moment(at: datetime | None, show: str = "ago") -> SafeString | str:
 
 
 def _in_short(there: datetime, show: str) -> str:
-    """Where there is room for little more than a clock."""
+    """Return the clock time, for places with little room."""
     is_today = there.date() == timezone.localdate()
     return ("since " if show == "long" else "") + there.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
 
 
 @register.simple_tag
 def lasted(start: datetime, end: datetime | None) -> SafeString | str:
-    """How long something lasted, or has lasted until now where it has no end."""
+    """Return how long something lasted, or has lasted until now if it has no end."""
     return in_words(end - start) if end else moment(start, "long")
 
 
 def in_words(length: timedelta) -> str:
-    """The two largest units: "2d 4h", "13m 5s"."""
+    """Return the two largest units, as in "2d 4h" or "13m 5s"."""
     seconds = max(0, int(length.total_seconds()))
     amounts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s")]
     first = next((place for place, (amount, _) in enumerate(amounts) if amount), 3)
@@ -150,13 +150,13 @@ def in_words(length: timedelta) -> str:
 
 @register.filter
 def thousands(number: int) -> str:
-    """A number of things as people read it: "13,334"."""
+    """Return a number with separators, as in "13,334"."""
     return f"{number:,}"
 
 
 @register.filter
 def short_amount(number: int) -> str:
-    """The same where there is little room, rounded down: "1.9k", "13k"."""
+    """Return a rounded-down number for places with little room, as in "1.9k" or "13k"."""
     return str(number) if number < 1000 else f"{number // 100 / 10}k" if number < 10_000 else f"{number // 1000}k"
 
 
@@ -173,7 +173,7 @@ PARTS = {
 
 @register.simple_tag(takes_context=True)
 def theme(context: RequestContext) -> str:
-    """Light, dark, or the system's choice, as the reader chose; before signing in, as this browser remembers it."""
+    """Return the reader's theme: light, dark or the system's. Before the sign-in, the browser remembers it."""
     request = context.get("request")
     if request is None:
         return Preferences.Theme.SYSTEM
@@ -183,12 +183,12 @@ def theme(context: RequestContext) -> str:
 
 @register.simple_tag(takes_context=True)
 def part_of_console(context: RequestContext) -> str:
-    """The entry of the navigation that a page belongs to, by its address: what is beside the incidents stands under their own."""
+    """Return the entry of the navigation that a page belongs to, by its address. Pages beside the incidents have entries of their own."""
     first = context["request"].path.split("/")[1]
     return PARTS.get(first, "incidents")
 
 
 @register.simple_tag
 def live_by() -> str:
-    """How a page hears of changes: a stream where there is a broker to feed it, else by asking."""
+    """Return how a page learns of changes: by a stream if there is a broker, otherwise by polling."""
     return "stream" if settings.REDIS_URL else "polling"

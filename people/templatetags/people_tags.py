@@ -1,4 +1,4 @@
-"""What the pages on people are made of."""
+"""Tags and filters for the pages on people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def people_page(context: RequestContext) -> str:
-    """Where the reader finds people: the list, or the audit log where that alone is open to them; empty where neither is."""
+    """Return the page on people that the reader may see: the list, or the audit log, or an empty text."""
     user = context["user"]
     if user.may_see(Area.PEOPLE):
         return reverse("people:list")
@@ -25,19 +25,19 @@ def people_page(context: RequestContext) -> str:
 
 @register.filter
 def may_see(user: User, area: str) -> bool:
-    """Whether a person's role shows them a part of the console."""
+    """Return whether a person's role shows an area of the console."""
     return user.may_see(Area(area))
 
 
 @register.filter
 def may_change(user: User, area: str) -> bool:
-    """Whether it lets them change that part."""
+    """Return whether a person's role may change an area."""
     return user.may_change(Area(area))
 
 
 @register.filter
 def as_value(value: Any) -> str:
-    """A value of a property as a person reads it."""
+    """Return the value of a property as text for a person."""
     match value:
         case None:
             return "nothing"

@@ -1,4 +1,4 @@
-"""The audit log: a page to search it, and the whole of what was searched for as a file."""
+"""The audit log: a page to search it, and exports of the entries that match."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def log(request: SignedInRequest) -> HttpResponse:
 @may_see(Area.AUDIT)
 @require_safe
 def export(request: SignedInRequest, form: str) -> HttpResponseBase:
-    """What was searched for, streamed; however long it is, it is never held in memory."""
+    """Stream the entries that match. The memory use does not depend on their number."""
     asked = AuditFilter(request.GET)
     if not asked.is_valid():
         return log(request)
@@ -66,14 +66,14 @@ def export(request: SignedInRequest, form: str) -> HttpResponseBase:
 
 
 class _Line:
-    """What csv writes to: gives the line back."""
+    """File-like object for the csv module that returns each line."""
 
     def write(self, line: str) -> str:
         return line
 
 
 def _as_csv(entries: Iterator[AuditEntry]) -> Iterator[str]:
-    """One line for each property that changed, and one for a change of none."""
+    """Return one line for each property that changed, and one line for a change without properties."""
     write = csv.writer(_Line()).writerow
     yield write(COLUMNS)
     for entry in entries:
@@ -86,7 +86,7 @@ def _as_csv(entries: Iterator[AuditEntry]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> str:
-    """As text that a spreadsheet shows and does not take for a formula."""
+    """Return text that a spreadsheet does not read as a formula."""
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 

@@ -1,4 +1,4 @@
-"""One's own page: password, API keys, and where one is signed in."""
+"""A person's own page: password, API keys and browser sessions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def me(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 def password(request: SignedInRequest) -> HttpResponse:
-    """A new password ends every other session of this person."""
+    """Set a new password. It ends every other session of this person."""
     form = PasswordChangeForm(request.user, request.POST)
     if not form.is_valid():
         return page(request, password_form=form)
@@ -45,7 +45,7 @@ def password(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def new_key(request: SignedInRequest) -> HttpResponse:
-    """The answer shows the new key, once, and is stored nowhere."""
+    """Create an API key. The response shows it, once; it is stored nowhere."""
     form = ApiKeyForm(request.POST)
     with transaction.atomic():
         issued = form.issue(request.user) if form.is_valid() else None
@@ -82,7 +82,7 @@ def restore_key(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def end_session(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Sign out one other browser of this person."""
+    """Sign out another browser of this person."""
     BrowserSession.objects.filter(user=request.user, pk=pk).end()
     messages.success(request, "That browser is signed out.")
     return redirect("me:page")

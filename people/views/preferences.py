@@ -1,4 +1,4 @@
-"""How a person likes the console."""
+"""The page of a person's preferences."""
 
 from __future__ import annotations
 

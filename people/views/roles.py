@@ -1,4 +1,4 @@
-"""Roles: the three built-in ones, and copies of them made to measure."""
+"""Pages of roles: the three built-in ones and customised copies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def roles(request: SignedInRequest) -> HttpResponse:
 @may_change(Area.PEOPLE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
-    """A copy of another role, to be made to measure; of the Viewer where none is named."""
+    """Start a copy of another role, by default of Viewer."""
     copied = Role.objects.filter(pk=_number(request.GET.get("copy"))).first() or Role.objects.built_in(BuiltIn.VIEWER)
     role = Role(permissions={str(area): str(level) for area, level in copied.levels.items()})
     if request.method == "POST":

@@ -1,4 +1,4 @@
-"""Signing in, and how the console looks to a person."""
+"""The sign-in page, and the choice of a theme."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SignIn(LoginView):
         return response
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """A refresh that finds the session over leads the whole page here, rather than a login form into a table."""
+        """Lead the whole page to the sign-in when a refresh finds that the session has ended, instead of putting a form into a table."""
         if htmx := getattr(request, "htmx", None):
             there = htmx.current_url_abs_path or "/"
             return HttpResponseClientRedirect(f"{request.path}?{urlencode({'next': there})}")
@@ -42,7 +42,7 @@ class SignIn(LoginView):
 @login_not_required
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
-    """Remember light, dark or the system's choice: in this browser for the sign-in, and with the person."""
+    """Remember light, dark or the system's theme, in this browser for the sign-in page and with the person."""
     there = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(
         there, allowed_hosts={request.get_host()}, require_https=request.is_secure()

@@ -1,4 +1,4 @@
-"""People: who works with the console, invited, changed and deactivated here."""
+"""Pages of people: invite, edit and deactivate."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def people(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def invite(request: SignedInRequest) -> HttpResponse:
-    """The answer shows the link, once, and is stored nowhere."""
+    """Invite a person. The response shows the link, once; it is stored nowhere."""
     form = PersonForm(request.POST if request.method == "POST" else None, by=request.user)
     if request.method == "POST" and form.is_valid() and (secret := form.invite()):
         return _person(request, form.instance, link=_link(request, secret))
@@ -57,7 +57,7 @@ def change(request: SignedInRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_POST
 def link(request: SignedInRequest, pk: int) -> HttpResponse:
-    """A new link to set a password: for who lost the first one, or the password."""
+    """Make a new link that sets a password, for a person who lost the first link or the password."""
     user = get_object_or_404(User, pk=pk)
     try:
         secret = staffing.renew_link(user, by=request.user)

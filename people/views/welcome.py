@@ -1,4 +1,4 @@
-"""The page behind a one-time link: a person sets a password, and is signed in."""
+"""The page of a one-time link, on which a person sets a password and is signed in."""
 
 from __future__ import annotations
 
