@@ -139,6 +139,17 @@ def test_a_new_trouble_after_the_window_begins_a_new_alert(post_event: PostEvent
     assert first.incident != second.incident
 
 
+@pytest.mark.parametrize(("microseconds", "lives"), [(0, 1), (1, 2)])
+def test_trouble_at_the_very_end_of_the_window_still_reopens(
+    microseconds: int, lives: int, post_event: PostEvent
+) -> None:
+    end = timezone.now() - timedelta(hours=50)
+    again = end + timedelta(hours=48, microseconds=microseconds)
+    for at, status in ((end - timedelta(hours=1), "critical"), (end, "ok"), (again, "critical")):
+        post_event(status=status, timestamp=at.isoformat())
+    assert Alert.objects.count() == lives
+
+
 def test_a_late_event_of_a_former_life_joins_that_ones_history(post_event: PostEvent) -> None:
     post_event(timestamp=NOW - 400_000)
     post_event(status="ok", timestamp=NOW - 300_000)

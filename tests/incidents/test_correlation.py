@@ -423,3 +423,59 @@ def test_a_storm_goes_before_correlation_for_half_a_minute_and_another_one_anew(
 def test_a_storm_that_is_looked_at_seldom_is_given_way_no_longer() -> None:
     storm = worker.StormPacing()
     assert [storm.gives_way(10.0 * look, is_storm=True) for look in range(5)] == [True] * 3 + [False] * 2
+
+
+def open_matchers() -> set[int | None]:
+    return set(Matcher.objects.filter(open=True).values_list("incident", flat=True))
+
+
+def test_the_follow_up_of_a_full_incident_takes_over_its_open_matchers(post_event: PostEvent, settings: Any) -> None:
+    settings.ALERTS_PER_INCIDENT = 1
+    post_event(check="cpu")
+    post_event(check="disk")
+    first, second = Incident.objects.order_by("pk")
+    assert (first.is_open, second.is_open) == (True, True)
+    assert open_matchers() == {second.pk}
+
+
+def test_a_reopened_incident_leaves_open_matchers_to_an_incident_that_opened_later(post_event: PostEvent) -> None:
+    post_event(check="a")
+    post_event(check="a", status="ok")
+    post_event(check="b")
+    post_event(check="a")
+    first, second = Incident.objects.order_by("pk")
+    assert (first.is_open, second.is_open) == (True, True)
+    assert open_matchers() == {second.pk}
+
+
+def test_a_reopened_incident_has_its_open_matchers_again_where_no_other_incident_has_them(
+    post_event: PostEvent,
+) -> None:
+    post_event(check="a")
+    post_event(check="a", status="ok")
+    assert open_matchers() == set()
+    post_event(check="a")
+    assert open_matchers() == {Incident.objects.get().pk}
+
+
+@pytest.mark.parametrize(("started", "incidents"), [(701, 1), (700, 2), (699, 2)])
+def test_an_alert_that_starts_at_the_very_end_of_an_incident_does_not_join_it(
+    started: int, incidents: int, post_batch: PostBatch
+) -> None:
+    story = [("a", "critical", 900), ("a", "ok", 700), ("b", "critical", started), ("b", "ok", 500)]
+    post_batch(
+        *(
+            {"host": f"web-{name}", "cluster": "k", "check": "c", "status": status, "timestamp": NOW - ago}
+            for name, status, ago in story
+        )
+    )
+    assert Incident.objects.count() == incidents
+
+
+@pytest.mark.parametrize(("seconds", "incidents"), [(3600, 1), (3601, 2)])
+def test_an_alert_at_the_very_edge_of_the_window_still_joins(
+    seconds: int, incidents: int, post_event: PostEvent
+) -> None:
+    post_event(check="cpu", timestamp=NOW - seconds)
+    post_event(check="disk", timestamp=NOW)
+    assert Incident.objects.count() == incidents

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 from django.utils.html import strip_tags
 
 from people.models import User
@@ -83,3 +87,18 @@ def test_panes_keep_the_width_they_are_given(acting: Client, responder: User) ->
     assert acting.post("/panes", {"sidebar": "300", "incident": "x"}).status_code == 204
     responder.refresh_from_db()
     assert responder.pane_widths == {"rail": 300}
+
+
+@pytest.mark.django_db
+def test_a_storm_is_over_five_minutes_after_its_alerts_opened(acting: Client, post_batch: PostBatch) -> None:
+    def feed_after(seconds: int) -> str:
+        with time_machine.travel(began + timedelta(seconds=seconds), tick=False):
+            cache.clear()
+            return strip_tags(acting.get("/").content.decode())
+
+    began = timezone.now()
+    with time_machine.travel(began, tick=False):
+        post_batch(*({"status": "critical", "host": "switch", "check": f"port {number}"} for number in range(60)))
+    assert "60 new alerts in the last 5 minutes" in feed_after(299)
+    assert "new alerts in the last" not in feed_after(301)
+    cache.clear()

@@ -318,3 +318,16 @@ def test_merged_away_it_is_acted_on_only_where_its_alerts_are(pair: tuple[Incide
     actions.merge(into, [other], by=responder)
     with pytest.raises(InvalidTransition, match=f"merged into #{into.pk}: act there"):
         actions.resolve(other, by=responder)
+
+
+def test_a_split_cannot_be_undone_once_further_alerts_are_in_the_new_incident(
+    acting: Client, pair: tuple[Incident, Incident], responder: User
+) -> None:
+    _, web = pair
+    tls, cpu = (Alert.objects.get(incident=web, tags__check=check) for check in ("tls", "cpu"))
+    split = actions.split(web, [tls.pk], by=responder)
+    new = Incident.objects.get(alerts=tls)
+    actions.move(web, [cpu.pk], to=new, by=responder)
+    refused = acting.post(f"/incidents/{web.pk}/undo", {"activity": split.pk}, follow=True)
+    assert f"Alerts have come to #{new.pk} since" in refused.content.decode()
+    assert (alerts_of(web), alerts_of(new)) == (["http"], ["cpu", "tls"])

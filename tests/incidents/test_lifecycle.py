@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import pytest
+import time_machine
+from django.utils import timezone
 
 from alerts.events import Status
 from alerts.models import Alert
@@ -82,6 +85,19 @@ def test_an_event_older_than_the_manual_resolve_does_not_reopen(
     assert post_event(check="cpu", status="warning", timestamp=NOW - 100).status_code == 201
     incident.refresh_from_db()
     assert not incident.is_open
+
+
+@pytest.mark.parametrize(("microseconds", "is_open"), [(-1, False), (0, True)])
+def test_an_event_of_the_very_moment_of_a_manual_resolve_reopens_since_it_was_stored_later(
+    microseconds: int, is_open: bool, incident: Incident, responder: User, post_event: PostEvent
+) -> None:
+    moment = timezone.now()
+    with time_machine.travel(moment, tick=False):
+        actions.resolve(incident, by=responder)
+        at = moment + timedelta(microseconds=microseconds)
+        assert post_event(check="cpu", status="warning", timestamp=at.isoformat()).status_code == 201
+    incident.refresh_from_db()
+    assert incident.is_open == is_open
 
 
 def test_undo_counts_what_senders_said_while_it_was_resolved(

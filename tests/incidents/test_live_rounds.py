@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
+
 from bigpanda_site.live_stream import OpenPage, Watchers, rest_after
+from incidents.feed.live_view import shared_by
+from people.models import User
 
 
 def test_after_a_round_that_was_held_up_for_minutes_pages_are_told_again_within_seconds() -> None:
@@ -36,3 +40,17 @@ def test_a_page_is_told_of_what_changed_while_it_was_on_its_way() -> None:
 
     assert asyncio.run(come("7")) == [b"event: incident\ndata: 7\n\n"]
     assert asyncio.run(come("8")) == []
+
+
+@pytest.mark.django_db
+def test_people_of_one_role_share_a_live_view_unless_the_view_is_about_themselves(responder: User) -> None:
+    colleague = User.objects.create_user("rita", role=responder.role)
+    for query in ("", "folder=active", "owner=nobody"):
+        assert shared_by(query, responder) == shared_by(query, colleague)
+    for query in ("owner=me", "folder=active&owner=me", "shared=me"):
+        assert shared_by(query, responder) != shared_by(query, colleague)
+
+
+@pytest.mark.django_db
+def test_people_of_two_roles_share_no_live_view(responder: User, viewer: User) -> None:
+    assert shared_by("", responder) != shared_by("", viewer)

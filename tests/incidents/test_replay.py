@@ -16,7 +16,7 @@ from appkeys.models import AppKey
 from incidents import actions
 from incidents.correlation import worker as correlator
 from incidents.models import CorrelationBatch, Incident, ReplayRun
-from incidents.replay import tasks
+from incidents.replay import runs, tasks
 from people.models import User
 from tests.conftest import PostBatch
 from tests.incidents import worker
@@ -221,3 +221,27 @@ def test_alerts_from_before_the_range_place_the_others_and_are_not_counted(post_
     made.refresh_from_db()
     assert made.result
     assert (made.result["alerts"], made.result["incidents_after"], made.result["alone"]["count"]) == (2, 2, 0)
+
+
+@pytest.mark.django_db
+def test_a_worker_that_was_silent_for_too_long_writes_nothing_once_another_is_at_its_run() -> None:
+    now = timezone.now()
+    made = ReplayRun.objects.create(since=now - timedelta(hours=1), until=now)
+
+    def first(_: ReplayRun, progress: runs.Progress) -> dict[str, Any]:
+        ReplayRun.objects.update(alive_at=now - 2 * runs.SILENCE)
+
+        def second(_: ReplayRun, progress_of_second: runs.Progress) -> dict[str, Any]:
+            progress_of_second(2)
+            with pytest.raises(runs.Stopped):
+                progress(1)
+            made.refresh_from_db()
+            assert made.done == 2
+            return {"by": "second"}
+
+        runs._carry_out(ReplayRun, made.pk, second, total=lambda _: 2)
+        return {"by": "first"}
+
+    runs._carry_out(ReplayRun, made.pk, first, total=lambda _: 2)
+    made.refresh_from_db()
+    assert (made.state, made.attempt, made.result) == (ReplayRun.State.DONE, 2, {"by": "second"})
