@@ -12,8 +12,9 @@ Each module imports only modules above it:
     worker           the rounds: read what is behind, correlate, write
     tasks            the entry points for Celery
 
-An alert that has no incident passes through `candidates`, which asks `decide` and lets the `rollup` of the chosen incident add the
-alert. An alert that has an incident is updated in its `rollup`. `incidents.replay` uses the same modules, except those that write.
+An alert that has no incident passes through `candidates`, which asks `decide` and lets the `rollup` of the chosen
+incident add the alert. An alert that has an incident is updated in its `rollup`. `incidents.replay` uses the same
+modules, except those that write.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Candidates: the incidents in reach while alerts are correlated (docs/how-it-works.md §4.2).
 
-`CandidateIndex` keeps incidents in memory, for replays. `StoredCandidates` adds the incidents of the database, for live correlation.
+`CandidateIndex` keeps incidents in memory, for replays. `StoredCandidates` adds the incidents of the database, for live
+correlation.
 """
 
 from __future__ import annotations
@@ -106,8 +107,8 @@ class CandidateIndex(Generic[Rollup]):
 class StoredCandidates(CandidateIndex[IncidentRollup]):
     """The incidents of the database that the alerts of one batch are in or may join.
 
-    The slot of a stored incident is its primary key. The slots of incidents that the batch opens come after all primary keys.
-    Incidents are read only when an alert looks for them.
+    The slot of a stored incident is its primary key. The slots of incidents that the batch opens come after all primary
+    keys. Incidents are read only when an alert looks for them.
     """
 
     def __init__(self, alerts: Sequence[AlertSnapshot], patterns: Sequence[Pattern]) -> None:

@@ -1,6 +1,7 @@
-"""The correlation log: who changes which alert an incident has, or how its alerts count, records it here (docs/how-it-works.md §4.4).
+"""The correlation log (docs/how-it-works.md §4.4).
 
-Each change is recorded in the transaction that makes it, while the correlation lock is held. `incidents.replay.engine` follows the log.
+The log has each change of the alerts that an incident has, and of how the incident counts them. Each change is recorded
+in the transaction that makes it, while the correlation lock is held. `incidents.replay.engine` follows the log.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ def _in_force(patterns: Iterable[Pattern]) -> PatternsInForce:
 
 
 def record_manual_change(incidents: Iterable[int], at: datetime) -> None:
-    """Record incidents of which a person ended, brought back or moved alerts. The caller has written the change before."""
+    """Record incidents of which a person ended, brought back or moved alerts.
+
+    The caller has written the change before.
+    """
     rows = Incident.objects.filter(pk__in=list(incidents)).order_by("pk")
     columns = rows.values_list("pk", "first_alert", "resolved_at", "resolved_by", "changed_at")
     states = {

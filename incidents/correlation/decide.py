@@ -1,8 +1,9 @@
-"""The decision to which incident an alert belongs, and the reasons (docs/how-it-works.md §4.2, docs/wire-contract.md §4.2).
+"""The decision to which incident an alert belongs, and the reasons.
 
-This module is pure: live correlation and replays of the past call the same `Matches` and `decide`. Correlation does not evaluate
-patterns that do not match. `incidents.explain.considered` evaluates these patterns when a person asks, from the log and the
-pattern versions of that time.
+The rules are in docs/how-it-works.md §4.2 and docs/wire-contract.md §4.2. This module is pure: live correlation and
+replays of the past call the same `Matches` and `decide`. Correlation does not evaluate patterns that do not match.
+`incidents.explain.considered` evaluates these patterns when a person asks, from the log and the pattern versions of
+that time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bpql.terms import fold_tags
 
 @dataclass(frozen=True)
 class CorrelationSubject:
-    """The part of an alert that correlation looks at. It meets `bpql.Subject`, so filters can be asked about it."""
+    """The part of an alert that correlation looks at. The subject meets `bpql.Subject`, so a filter can be asked about it."""
 
     source: str  # source system of the alert's App Key
     tags: Tags
@@ -38,7 +39,7 @@ class CorrelationSubject:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One version of a correlation pattern."""
+    """A correlation pattern in one version."""
 
     pk: int
     version: int
@@ -115,8 +116,8 @@ class Met(NamedTuple):
 class Matches:
     """The active patterns that match an alert, in the patterns' order.
 
-    Patterns are evaluated only as far as a caller iterates, because the first pattern finds the incident most often. A second
-    iteration reuses the matches of the first.
+    Patterns are evaluated only as far as a caller iterates, because the first pattern finds the incident most often. A
+    second iteration reuses the matches of the first.
     """
 
     def __init__(self, subject: CorrelationSubject, patterns: Iterable[Pattern]) -> None:
@@ -171,13 +172,14 @@ def evaluate(subject: CorrelationSubject, patterns: Iterable[Pattern]) -> Evalua
 def decide(subject: CorrelationSubject, matches: Iterable[Match], candidates: Candidates) -> Decision:
     """Find the incident for an alert that has none.
 
-    `candidates` returns the incidents for a key, the latest opened last. Candidates that are resolved or of another source cannot
-    be joined; they give the reasons.
+    `candidates` returns the incidents for a key, the latest opened last. Candidates that are resolved or of another
+    source cannot be joined; they give the reasons.
 
     1. Take the matches in the patterns' order: the explicit order, else the longest window first.
-    2. The first match wins that finds an incident with room in whose window the alert starts. The alert joins this incident.
-    3. Without such a match, the alert opens a new incident with all of its matches. If the incident in reach was full, the new
-       incident follows the full one.
+    2. The first match wins that finds an incident with room in whose window the alert starts. The alert joins this
+       incident.
+    3. Without such a match, the alert opens a new incident with all of its matches. If the incident in reach was full,
+       the new incident follows the full one.
     """
     met: list[Met] = []
     follows: int | None = None

@@ -1,7 +1,7 @@
-"""Which alerts are in maintenance, and by which plan (docs/how-it-works.md §4.5, docs/wire-contract.md §6.2).
+"""The mark of alerts in maintenance, with the plan (docs/how-it-works.md §4.5, docs/wire-contract.md §6.2).
 
-The round of correlation that sees an update decides, and the correlation batch records the plans, so that replays need not ask the
-plans again. `incidents.correlation.rollup` derives the maintenance of the incident.
+The round of correlation that sees an update decides, and the correlation batch records the plans, so that replays need
+not ask the plans again. `incidents.correlation.rollup` derives the maintenance of the incident.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def mark(
 
     Without a plan that may have run, only alerts in maintenance are looked at.
 
-    1. Take the plans that may have run when the newest update of an alert was received. Of the plans that match, the plan that ends
-       last counts.
+    1. Take the plans that may have run when the newest update of an alert was received. Of the plans that match, the
+       plan that ends last counts.
     2. An update received while the plan ran puts the alert into maintenance.
     3. An active update that no plan expects takes the alert out. An `ok` event or an action leaves the alert as it is.
     """
@@ -53,7 +53,10 @@ def mark(
 
 
 def plans_of(incident: Incident) -> Sequence[MaintenancePlan]:
-    """Return the plans by which active alerts of an incident are in maintenance, each with the number of alerts as `count`."""
+    """Return the plans by which active alerts of an incident are in maintenance.
+
+    Each plan has the number of these alerts as `count`.
+    """
     if not (incident.is_open and incident.maintenance):
         return ()
     of_active = {"alerts__incident": incident, "alerts__status__gt": Status.OK}
@@ -63,8 +66,8 @@ def plans_of(incident: Incident) -> Sequence[MaintenancePlan]:
 
 def _received(alerts: Sequence[AlertSnapshot]) -> dict[int, datetime]:
     """Return by alert when the newest update was received that correlation has not seen."""
-    # A subquery per alert is an index scan whatever the size of the tables. The database may plan a join for a small table and keep
-    # the plan while the table grows.
+    # A subquery per alert is an index scan whatever the size of the tables. The database may plan a join for a small
+    # table and keep the plan while the table grows.
     unseen = Event.objects.filter(
         alert=OuterRef("pk"), kind=Event.Kind.SENT, revision__gt=OuterRef("correlated_revision")
     )

@@ -1,7 +1,10 @@
-"""Matchers of incidents as plain values: read by incident, looked up by key, and written in sets (docs/how-it-works.md §4.2).
+"""Matchers of incidents as plain values (docs/how-it-works.md §4.2).
 
-The look-ups by key are SQL, because the ORM costs more per key than the look-up itself. On PostgreSQL they are lateral, so that each
-key can only be an index scan: the database keeps a plan that it made for a small table while the table grows.
+Matchers are read by incident, looked up by key, and written in sets.
+
+The look-ups by key are SQL, because the ORM costs more per key than the look-up itself. On PostgreSQL they are lateral,
+so that each key can only be an index scan: the database keeps a plan that it made for a small table while the table
+grows.
 """
 
 from __future__ import annotations
@@ -65,7 +68,9 @@ def matchers_of(incidents: Collection[int], **conditions: bool) -> dict[int, lis
 
 
 def save_matchers(rows: Sequence[MatcherRow]) -> None:
-    """Write all matchers of incidents that changed. Of each key, only the matcher of the latest opened incident stays open.
+    """Write all matchers of incidents that changed.
+
+    Of each key, only the matcher of the latest opened incident stays open.
 
     1. Close the matchers that a later incident supersedes, in the database and among the rows.
     2. Update known rows and create new rows, which opens matchers.
@@ -98,8 +103,9 @@ def save_matchers(rows: Sequence[MatcherRow]) -> None:
 def reachable_incidents(keys: Collection[str], since: datetime, anchors: tuple[datetime, datetime]) -> set[int]:
     """Return the incidents that alerts with these keys may join, if the alerts start at `since` or later.
 
-    Incidents count whose first alert started between `anchors`, which no window exceeds, and those whose matcher is open. For a key
-    without an incident to join, return the latest incident that counts, because it is the reason why not.
+    Incidents count whose first alert started between `anchors`, which no window exceeds, and those whose matcher is
+    open. For a key without an incident to join, return the latest incident that counts, because it is the reason why
+    not.
     """
     can_be_joined = "i.resolved_at IS NULL OR (i.resolved_at > %s AND i.resolved_by_id IS NULL)"
     in_reach = "m.valid AND (m.open OR m.anchor_at BETWEEN %s AND %s)"
@@ -127,7 +133,10 @@ def _open_matchers(keys: Sequence[str]) -> list[tuple[str, int, int]]:
 def _rows_by_key(
     column: str, keys: Collection[str], chosen: str, condition: str, parameters: Sequence[datetime] = ()
 ) -> list[Any]:
-    """Select columns of matchers `m` and their incidents `i` by key. Each row starts with the position of its key in `keys`."""
+    """Select columns of matchers `m` and their incidents `i` by key.
+
+    Each row starts with the position of its key in `keys`.
+    """
     matchers = f"incidents_matcher m JOIN incidents_incident i ON i.id = m.incident_id WHERE m.{column} = k.key AND {condition}"
     if connection.vendor == "postgresql":
         listed = "SELECT key, place - 1 AS place FROM unnest(%s::uuid[]) WITH ORDINALITY AS listed(key, place)"

@@ -1,11 +1,11 @@
 """The rollup of one incident: counts, status, times and titles that follow from its alerts (docs/how-it-works.md §4.3).
 
-Correlation and actions read incidents as `IncidentRollup`, count alerts as `AlertSnapshot`, and write all incidents with
-`save_rollups`.
+Correlation and actions read incidents as `IncidentRollup`, count alerts as `AlertSnapshot`, and write all incidents
+with `save_rollups`.
 
-An alert that has an incident is only updated there, so a grouping that a person made stands. The valid matchers decide which further
-alerts join (docs/how-it-works.md §8.2). A merge brings matchers along (`brought_from`), and an alert that joins narrows only the
-matchers that came together with the one it joined through.
+An alert that has an incident is only updated there, so a grouping that a person made stands. The valid matchers decide
+which further alerts join (docs/how-it-works.md §8.2). A merge brings matchers along (`brought_from`), and an alert that
+joins narrows only the matchers that came together with the one it joined through.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ _HANDLING_FIELDS = ("acknowledged_by", "acknowledged_at", "snoozed_by", "snoozed
 
 @dataclass(slots=True, eq=False)
 class AlertSnapshot:
-    """An alert as correlation sees it: the projection of its log up to one revision, and how its incident counted it before."""
+    """An alert as correlation sees it: the projection of its log up to one revision.
+
+    The snapshot also has how the incident counted the alert before.
+    """
 
     pk: int
     identifier: str
@@ -129,7 +132,7 @@ class AlertSnapshot:
 
     @property
     def needs_incident(self) -> bool:
-        """Whether the alert has no incident, and was active at least for a moment."""
+        """Return whether the alert has no incident, and was active at least for a moment."""
         return self.incident_id is None and self.severity != Status.OK
 
 
@@ -181,8 +184,8 @@ class IncidentRollup:
     def was_open(self, at: datetime) -> bool:
         """Return whether an alert that started at this time may still join.
 
-        The comparison uses the alerts' own times, so the delay of correlation makes no difference. An incident that a person resolved
-        accepts no alerts.
+        The comparison uses the alerts' own times, so the delay of correlation makes no difference. An incident that a
+        person resolved accepts no alerts.
         """
         incident = self.incident
         return incident.resolved_at is None or (incident.resolved_by_id is None and at < incident.resolved_at)
@@ -214,7 +217,8 @@ class IncidentRollup:
     def update(self, alert: AlertSnapshot) -> None:
         """Count an alert of the incident as the alert is now.
 
-        1. If a late event moved the start of the first alert, move the windows of the matchers with it. No alert leaves the incident.
+        1. If a late event moved the start of the first alert, move the windows of the matchers with it. No alert leaves
+           the incident.
         2. Move the alert to its present status, and derive the incident's status and severity.
         3. Extend the incident's time back to the alert's start.
         4. Keep only the tags that this alert shares.
@@ -230,7 +234,10 @@ class IncidentRollup:
         self._update_titles(alert)
 
     def recount(self, alerts: Sequence[AlertSnapshot], at: datetime) -> None:
-        """Count the incident from zero after an action moved alerts into it or out of it. Without alerts, resolve it."""
+        """Count the incident from zero after an action moved alerts into the incident or out of it.
+
+        An incident without alerts is resolved.
+        """
         incident = self.incident
         incident.alerts_count, incident.active_count, incident.status_counts = 0, 0, no_counts()
         incident.maintenance, incident.maintenance_counts = Maintenance.NONE, no_counts()
@@ -307,13 +314,14 @@ class IncidentRollup:
             incident.shared_tags = {name: value for name, value in shared if tags.get(name) == value}
 
     def set_title(self, title: str) -> None:
-        """Give the incident a title that its alerts do not give. It stays until a valid matcher gives another title."""
+        """Give the incident a title of its own. The title stays until a valid matcher gives another one."""
         self.incident.title = title
 
     def _update_titles(self, alert: AlertSnapshot) -> None:
         """Set title and subtitle (docs/wire-contract.md §4.2).
 
-        A single alert gives its primary and secondary value. Several alerts give the values that they share, and what differs.
+        A single alert gives its primary and secondary value. Several alerts give the values that they share, and what
+        differs.
         """
         incident = self.incident
         primaries, secondaries = incident.names
@@ -376,7 +384,10 @@ class IncidentRollup:
         self.matchers_changed = True
 
     def _end_snooze(self, why: str, at: datetime) -> None:
-        """End a snooze that lasts until an update (docs/wire-contract.md §5.2). `why` is `reopened`, `alert` or `worse`."""
+        """End a snooze that lasts until an update (docs/wire-contract.md §5.2).
+
+        `why` is `reopened`, `alert` or `worse`.
+        """
         incident = self.incident
         if incident.snoozed_until and incident.wakes_on_update:
             incident.snoozed_until = incident.snoozed_by = None
@@ -393,7 +404,10 @@ class IncidentRollup:
     # --- flapping
 
     def end_flapping(self, at: datetime) -> bool:
-        """End flapping if its time is over at `at`, and return whether it was. The end has its own time, whenever it is noticed."""
+        """End flapping if its time is over at `at`, and return whether flapping ended.
+
+        The activity has the time at which flapping was over, which may be earlier than `at`.
+        """
         incident = self.incident
         if not incident.flapping or incident.flapping_until is None or incident.flapping_until > at:
             return False
@@ -452,7 +466,8 @@ def listed(names: list[str]) -> str:
 def save_rollups(rollups: Iterable[IncidentRollup]) -> None:
     """Write incidents with their matchers and activities, each as a set. The caller holds the correlation lock.
 
-    1. Write the columns of known incidents. Create new incidents, and then set their predecessors, which may be new as well.
+    1. Write the columns of known incidents. Create new incidents, and then set their predecessors, which may be new as
+       well.
     2. Write the matchers of incidents whose matchers changed.
     3. Create the activities.
     """

@@ -1,4 +1,4 @@
-"""Correlation patterns as values of `decide`: the present patterns, the versions of a past time, and the rules of a draft."""
+"""Correlation patterns as values for `decide`: present patterns, versions of a past time, and rules of a draft."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from incidents.models.replay import Rule
 
 
 def in_force() -> list[Pattern]:
-    """Return the present patterns in their order. Patterns that are switched off are included, because explanations name them."""
+    """Return the present patterns in their order.
+
+    Patterns that are switched off are included, because explanations name them.
+    """
     return [_pattern(row) for row in CorrelationPattern.objects.present()]
 
 
@@ -63,7 +66,10 @@ def current() -> list[Rule]:
 
 
 def drafts(rules: Sequence[Rule]) -> list[Pattern]:
-    """Return the rules of a replay or a shadow as patterns, in their order. Raises BpqlError for a filter with an error."""
+    """Return the rules of a replay or a shadow as patterns, in their order.
+
+    Raises BpqlError for a filter with an error.
+    """
     return [
         Pattern(
             rule.get("pattern") or -number,  # a number that no other rule has

@@ -1,6 +1,7 @@
 """Rounds of correlation, which bring incidents up to date with alerts (docs/how-it-works.md §4.1).
 
-Rounds are level-triggered: a round processes the alerts that are behind, whatever message started it. One process at a time runs rounds.
+Rounds are level-triggered: a round processes the alerts that are behind, whatever message started it. One process at a
+time runs rounds.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ from incidents.search import index
 
 logger = logging.getLogger(__name__)
 BATCH_SIZE = 500  # alerts
-# During a storm, correlation gives way to ingest: after each batch it pauses for a multiple of the batch's duration. A storm is more
-# than a thousand events a second, and more than a fraction of what correlation could process. A long storm delays correlation for
-# a limited time only.
+# During a storm, correlation gives way to ingest: after each batch it pauses for a multiple of the batch's duration. A
+# storm is more than a thousand events a second, and more than a fraction of what correlation could process. A long
+# storm delays correlation for a limited time only.
 STORM_EVENTS = 500  # within RECENT
 STORM_SHARE = 1 / 4
 STORM_PAUSE = 9  # times the duration of the batch
@@ -45,7 +46,8 @@ LONGEST_PAUSE = 1.0  # seconds
 LONGEST_YIELD = 30.0  # seconds of one storm
 CALM_SECONDS = 2.0  # without a storm, after which the next storm is a new one
 RECENT = timedelta(seconds=0.5)
-# Other users of SQLite's one write lock ask for it ten times a second. With a shorter pause, the next batch would always be first.
+# Other users of SQLite's one write lock ask for it ten times a second. With a shorter pause, the next batch would
+# always be first.
 SQLITE_PAUSE = 0.15  # seconds
 _running = threading.Lock()
 
@@ -70,7 +72,8 @@ class StormPacing:
 def correlate_behind() -> int:
     """Correlate every alert that is behind, and return the number of alerts. A second run changes nothing.
 
-    One thread per process correlates at a time. A second caller returns at once, because the first one looks again at the end.
+    One thread per process correlates at a time. A second caller returns at once, because the first one looks again at
+    the end.
     """
     total = 0
     while _behind().exists() and _running.acquire(blocking=False):
@@ -99,7 +102,7 @@ def _catch_up() -> int:
 
 
 def _pause(count: int, elapsed: float, pacing: StormPacing) -> float:
-    """Return the seconds to pause after a batch of `count` alerts that took `elapsed` seconds (measured by `bench.ingest`)."""
+    """Return the seconds to pause after a batch of `count` alerts that took `elapsed` seconds."""
     received = Event.objects.filter(pk__gte=key_at(timezone.now() - RECENT)).count()
     is_storm = received > STORM_EVENTS and received * elapsed > STORM_SHARE * count * RECENT.total_seconds()
     gives_way = pacing.gives_way(time.monotonic(), is_storm=is_storm)
@@ -108,11 +111,12 @@ def _pause(count: int, elapsed: float, pacing: StormPacing) -> float:
 
 
 def correlate_batch() -> int:
-    """Correlate up to BATCH_SIZE alerts that are behind, in the order of their first events. Return the number of alerts.
+    """Correlate up to BATCH_SIZE alerts that are behind, and return the number of alerts.
 
     1. Hold the correlation lock, read the alerts and lock their rows.
     2. Mark the alerts that are in maintenance.
-    3. For each alert in order: update the incident that the alert is in, or find an incident, or open one.
+    3. For each alert in the order of the first events: update the incident that the alert is in, or find an incident,
+       or open one.
     4. Write incidents, matchers, alerts, activities and the correlation batch, each as a set.
     """
     with _transaction_without_disk_wait():
@@ -130,10 +134,11 @@ def correlate_batch() -> int:
 
 @contextmanager
 def _transaction_without_disk_wait() -> Iterator[None]:
-    """Open a transaction whose commit does not wait for the disk, so that ingest waits less for the disk (measured by `bench.ingest`).
+    """Open a transaction whose commit does not wait for the disk.
 
-    The rows follow from alerts that are on the disk already. If a crash of the database takes them back, the alerts are behind again.
-    A later commit is never kept without this one, because the database writes its log in the order of the commits.
+    Ingest then waits less for the disk, as `bench.ingest` measures. The rows follow from alerts that are on the disk
+    already. If a crash of the database takes them back, the alerts are behind again. A later commit is never kept
+    without this one, because the database writes its log in the order of the commits.
     """
     # SQLite refuses the setting inside a transaction.
     is_own = connection.vendor == "sqlite" and not connection.in_atomic_block
@@ -249,7 +254,10 @@ class _Batch:
 
 
 def end_flapping() -> int:
-    """End the flapping of incidents of which no alert flaps any more. Return the number of incidents (docs/wire-contract.md §3.7)."""
+    """End the flapping of incidents of which no alert flaps any more (docs/wire-contract.md §3.7).
+
+    Return the number of incidents.
+    """
     now = timezone.now()
     if not Incident.objects.filter(flapping=True, flapping_until__lte=now).exists():
         return 0

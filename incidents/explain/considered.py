@@ -1,7 +1,7 @@
-"""What each pattern said about an alert when the alert was correlated (docs/how-it-works.md §7).
+"""Verdicts of the patterns on an alert, as of the time when the alert was correlated (docs/how-it-works.md §7).
 
-The alert's row has the incidents that the matches found. The other verdicts are not stored: the alert as of that revision and the
-pattern versions of that batch give the same verdicts again.
+The alert's row has the incidents that the matches found. The other verdicts are not stored: the alert as of that
+revision and the pattern versions of that batch give the same verdicts again.
 """
 
 from __future__ import annotations

@@ -32,12 +32,16 @@ class Picked:
 
 
 def answer_for(alert: str, other: str, user: User) -> dict[str, Any]:
-    """Return the answer why two are not together, as data. Raises Http404 with the reason if one of them is not found."""
+    """Return the answer why two are not together, as data.
+
+    Raises Http404 with the reason if one of them is not found.
+    """
     picked, against = pick(alert, user, only_alerts=True), pick(other, user)
     for name, each in (("alert", picked), ("other", against)):
         if each.found is None:
             raise Http404(f"{name}: {each.problem or 'name one, by its number'}")
-    assert isinstance(picked.found, Alert) and against.found  # noqa: S101, PT018 - for the type checker, which does not follow the loop
+    # For the type checker, which does not follow the loop.
+    assert isinstance(picked.found, Alert) and against.found  # noqa: S101, PT018
     answer = why_not.ask(picked.found, against.found)
     if answer is None:
         raise Http404("One of the two is in no incident yet.")

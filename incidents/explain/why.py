@@ -1,4 +1,4 @@
-"""Why an alert is in its incident: the decision of correlation in sentences (docs/how-it-works.md §7)."""
+"""Explanations why an alert is in its incident: the decision of correlation in sentences (docs/how-it-works.md §7)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an alert is in its incident: a headline, and the reason of each pattern."""
+    """The explanation why an alert is in its incident: a headline, and the reason of each pattern."""
 
     alert: Alert
     headline: str
@@ -78,7 +78,10 @@ def explain(alerts: Iterable[Alert]) -> list[Explanation]:
 
 
 def is_by_hand(alert: Alert, verdicts: Iterable[Considered], home: Incident) -> bool:
-    """Return whether a person put the alert into its incident, because the patterns led to another one or the alert opened one."""
+    """Return whether a person put the alert into its incident.
+
+    That is the case if the patterns led to another incident, or if the alert opened another incident.
+    """
     joined = next((each.incident for each in verdicts if each.verdict == "joined"), None)
     return joined != home.pk if joined else home.first_alert != alert.pk
 

@@ -1,8 +1,8 @@
-"""Why an alert is not in an incident, or not together with another alert (docs/how-it-works.md §7).
+"""Answers why an alert is not in an incident, or not together with another alert (docs/how-it-works.md §7).
 
-The patterns are those that the alert was checked against when it came, in the versions of that time, and those made since. `evaluate`
-and `decide` of live correlation give the verdict of each pattern, with the incident in question as the only candidate. If a pattern
-does not find the incident, the answer compares the tags.
+The patterns are those that the alert was checked against when it came, in the versions of that time, and those made
+since. `evaluate` and `decide` of live correlation give the verdict of each pattern, with the incident in question as
+the only candidate. If a pattern does not find the incident, the answer compares the tags.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ AROUND = 100  # incidents opened before, and as many opened after, among which t
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One tag of a pattern, with the values of the alert and of the incident."""
+    """A tag of a pattern, with the values of the alert and of the incident."""
 
     name: str
     here: str | None  # on the alert; None if the alert lacks the tag
@@ -105,8 +105,8 @@ class Near:
 def ask(alert: Alert, other: Alert | Incident) -> Answer | None:
     """Return why the two are not together, or None if one of them has no incident.
 
-    Only a later alert can join. If the other incident was opened after the alert's own incident, the answer is about the first alert
-    of the other incident.
+    Only a later alert can join. If the other incident was opened after the alert's own incident, the answer is about
+    the first alert of the other incident.
     """
     incident = other if isinstance(other, Incident) else other.incident
     own = alert.incident
@@ -125,7 +125,10 @@ def _shared(tags: Mapping[str, Any], others: Mapping[str, Any]) -> int:
 
 
 def nearest(to: Alert | Incident, among: QuerySet[Incident]) -> list[Near]:
-    """Return answers for incidents near an alert or an incident: first those that share most tags, then those opened next to it."""
+    """Return answers for incidents near an alert or an incident.
+
+    Incidents that share most tags come first, then incidents opened next to it.
+    """
     home = to if isinstance(to, Incident) else to.incident
     if home is None:
         return []
@@ -167,7 +170,10 @@ def _answer(alert: Alert, incident: Incident, *, is_turned: bool) -> Answer:
 
 
 def _patterns(then: Iterable[Considered]) -> Sequence[Pattern]:
-    """Return the patterns that were active when the alert came, in their versions of that time, and then all other patterns."""
+    """Return the patterns that were active when the alert came, and then all other patterns.
+
+    The former are in their versions of that time.
+    """
     active = rules.Versions()([[each.pattern, each.version] for each in then if each.verdict != "inactive"])
     known = {pattern.pk for pattern in active}
     return [*active, *(pattern for pattern in rules.in_force() if pattern.pk not in known)]
@@ -190,7 +196,10 @@ def _in_short(verdicts: Sequence[Verdict], incident: Incident) -> str:
 
 
 def _nearest(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """Return the verdict of the pattern that came closest: one with the same values, else one with some equal values."""
+    """Return the verdict of the pattern that came closest.
+
+    A pattern with the same values comes before a pattern with some equal values.
+    """
 
     def closeness(verdict: Verdict) -> tuple[bool, int, int]:
         name = verdict.reason.verdict

@@ -1,4 +1,4 @@
-"""What it means: incidents, the patterns that gather alerts into them, and the history of what happened to them."""
+"""Models of the incidents app: incidents, their history, patterns, environments, maintenance plans and replays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The history of what happened to an incident."""
+"""The history of incidents."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from incidents.models.incident import Incident
 
 class ActivityManager(models.Manager["Activity"]):
     def get_queryset(self) -> models.QuerySet[Activity]:
-        """Without what undo needs, which can be as large as an incident and is read only then."""
+        """Return activities without `before`, which can be as large as an incident and which only undo reads."""
         return super().get_queryset().defer("before")
 
 
 class Activity(models.Model):
-    """One line of an incident's history (types as in docs/wire-contract.md §5.3)."""
+    """An entry in the history of an incident: what happened, when, and who did it (docs/wire-contract.md §5.3).
+
+    An activity of an action can be undone. Its undo is an activity as well.
+    """
 
     class Kind(models.TextChoices):
         CREATED = "incident_created", "Incident created"
@@ -53,15 +56,22 @@ class Activity(models.Model):
         UNDONE = "incident_action_undone", "Undone"
 
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="activities")
-    kind = models.CharField(max_length=40)  # any text, so that a new action needs no migration
+    # The column has no choices, so that a new action needs no migration.
+    kind = models.CharField(max_length=40)
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     comment = models.TextField(blank=True, default="")  # Markdown
     edited_at = models.DateTimeField(null=True)  # of the comment
-    details: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # what to tell
-    before: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # what undo brings back
+    # The facts of the activity's text, by kind, such as `alert`, `identifier`, `count`, `why`, `was` and `is`. An
+    # activity of a script has `org_token`, the name of the org token.
+    details: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+    # What undo needs (docs/how-it-works.md §8.1). An action has `was` and `is`: the columns of the incident before and
+    # after. A merge, split or move has `moved`, a list of [incident, alerts], and `changed_at` by incident. A merge
+    # also has `matchers`, a list of [matcher, incident, brought_from].
+    before: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     undone_at = models.DateTimeField(null=True)
-    # Merges, splits and moves tell the same on both sides; the other sides' lines are undone with the leading one.
+    # Merges, splits and moves are recorded on every incident involved. The leading activity is undone with all its
+    # parts.
     part_of = models.ForeignKey("self", models.CASCADE, null=True, related_name="parts", db_index=False)
     bulk = models.ForeignKey(BulkAction, models.CASCADE, null=True, related_name="activities", db_index=False)
 
@@ -81,14 +91,15 @@ class Activity(models.Model):
         return self.get_kind_display()
 
     def get_kind_display(self) -> str:
+        """Return the label of the kind, as Django does for a field with choices."""
         return str(dict(self.Kind.choices).get(self.kind, self.kind))
 
     @property
     def by_token(self) -> str:
-        """The name of the org token that a script did it with; empty where a person or the console did."""
+        """The name of the org token of the script that acted. Empty if a person or the console acted."""
         return str(self.details.get("org_token", ""))
 
     @property
     def is_by_somebody(self) -> bool:
-        """Whether a person or a script did it, rather than the console."""
+        """Return whether a person or a script acted, and not the console."""
         return self.by_id is not None or bool(self.by_token)

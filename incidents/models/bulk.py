@@ -1,4 +1,4 @@
-"""One action on many incidents at once."""
+"""Bulk actions: one action on many incidents (docs/how-it-works.md §8.3)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from django.urls import reverse
 
 
 class BulkAction(models.Model):
-    """One action on every incident of a snapshot, done in the background and undone as one.
+    """An action on every incident of a list, carried out in the background and undone as a whole.
 
-    The snapshot is taken when the person is asked, with the counts they see: incidents that come to match later are not swept in.
+    The list is fixed when the console asks the person to confirm, together with the counts that the person sees.
+    Incidents that match later are not included.
     """
 
     class State(models.TextChoices):
@@ -23,28 +24,26 @@ class BulkAction(models.Model):
         UNDOING = "undoing", "Being undone"
         UNDONE = "undone", "Undone"
 
-    what = models.CharField(max_length=20)  # name of the deed, in incidents.actions
-    arguments: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # of the deed
-    matching = models.TextField(blank=True, default="")  # the view's query string; empty where rows were chosen
-    snapshot: models.JSONField[list[int], list[int]] = models.JSONField(default=list)  # keys of incidents
-    preview: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
-        default=dict
-    )  # what the person was told: how many of which status and source, how many alerts fire
+    what = models.CharField(max_length=20)  # name of the action in `incidents.actions`
+    arguments: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # of the action
+    matching = models.TextField(blank=True, default="")  # query string of the view; empty if the person chose rows
+    snapshot: models.JSONField[list[int], list[int]] = models.JSONField(default=list)  # primary keys of incidents
+    # What the person saw before the confirmation: `statuses`, a list of [status, incidents], `sources`, a list of
+    # [integration, incidents], `firing`, the number of active alerts, and `firing_incidents`, the incidents with active
+    # alerts.
+    preview: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=10, choices=State, default=State.ASKED)
     total = models.PositiveIntegerField(default=0)
-    position = models.PositiveIntegerField(default=0)  # how many of the snapshot were looked at
+    position = models.PositiveIntegerField(default=0)  # number of incidents of the snapshot that were processed
     done = models.PositiveIntegerField(default=0)
-    skipped: models.JSONField[dict[str, list[int]], dict[str, list[int]]] = models.JSONField(
-        default=dict
-    )  # reason -> incidents that it left alone
-    kept: models.JSONField[dict[str, list[int]], dict[str, list[int]]] = models.JSONField(
-        default=dict
-    )  # reason -> incidents that its undo left alone
+    # By reason: the incidents that refused the action, and the incidents that refused its undo.
+    skipped: models.JSONField[dict[str, list[int]], dict[str, list[int]]] = models.JSONField(default=dict)
+    kept: models.JSONField[dict[str, list[int]], dict[str, list[int]]] = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
     undone_at = models.DateTimeField(null=True)
-    announced_at = models.DateTimeField(null=True)  # when its result was told to the person
+    announced_at = models.DateTimeField(null=True)  # when the person saw the result
 
     class Meta:
         ordering: ClassVar = ["-pk"]
@@ -57,7 +56,7 @@ class BulkAction(models.Model):
 
     @property
     def is_grouping(self) -> bool:
-        """Whether it is one deed among all of its incidents, rather than the same for each."""
+        """Return whether the action regroups all of the incidents together, and does not act on each one."""
         return self.what in ("merge", "split", "split_by_tag", "move")
 
     @property
@@ -66,7 +65,10 @@ class BulkAction(models.Model):
 
     @property
     def waits_to_be_read(self) -> bool:
-        """What somebody took back as a whole is told for a moment only: they know it."""
+        """Return whether the result is still to be shown.
+
+        The result of a complete undo is not shown, because the person asked for the undo.
+        """
         return self.announced_at is None and not (self.state == self.State.UNDONE and not self.kept)
 
     @property

@@ -8,8 +8,9 @@ from django.db import models
 
 # A list of [pattern, version], in the patterns' order. A pattern that was switched off has a third element, 0.
 PatternsInForce = list[list[int]]
-# A list of [alert, revision that was counted before, revision that was seen], in the order of processing. The revision that was
-# counted before is 0 while the alert has no incident: the whole log of the alert up to the revision seen then decides its incident.
+# A list of [alert, revision that was counted before, revision that was seen], in the order of processing. The revision
+# that was counted before is 0 while the alert has no incident: the whole log of the alert up to the revision seen then
+# decides its incident.
 SeenRevisions = list[list[int]]
 
 
@@ -27,8 +28,9 @@ class IncidentState(TypedDict):
 class CorrelationBatch(models.Model):
     """An entry of the correlation log: the alerts that one round of correlation processed, or one manual change.
 
-    The writer holds the correlation lock, so primary keys grow in the order of the changes. Incidents follow from this log, the
-    events and the pattern versions: an alert was seen as the projection of its events up to the revision in `seen`.
+    The writer holds the correlation lock, so primary keys grow in the order of the changes. Incidents follow from this
+    log, the events and the pattern versions: an alert was seen as the projection of its events up to the revision in
+    `seen`.
     """
 
     at = models.DateTimeField(db_index=True)

@@ -1,4 +1,4 @@
-"""What was rolled out, and where: the first thing one asks when something breaks."""
+"""Deployments: new versions of software on hosts, which may have caused incidents (docs/wire-contract.md §8.5)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,31 @@ from django.utils import timezone
 
 from incidents.models.incident import Incident
 
-BEFORE = timedelta(
-    hours=4
-)  # how long before an incident a deployment may still have caused it, as changes in docs/wire-contract.md §4.3
+# The time before an incident in which a deployment may have caused it, as for changes (docs/wire-contract.md §4.3).
+BEFORE = timedelta(hours=4)
 
 
 class DeploymentQuerySet(models.QuerySet["Deployment"]):
     def during(self, start: datetime, end: datetime) -> Self:
-        """Those that were in progress at some moment of it."""
+        """Return the deployments that were in progress at some time between two times."""
         return self.filter(started_at__lte=end).filter(Q(ended_at=None) | Q(ended_at__gte=start))
 
     def beside(self, incident: Incident) -> Self:
-        """Those around an incident's time, from four hours before it, that share a host or a tag's value with one of its alerts; oldest first."""
+        """Return the deployments that may have caused an incident, the oldest first.
+
+        Such a deployment was in progress during the incident or less than BEFORE earlier, and one of its names is a
+        tag's value on an alert of the incident.
+        """
         near = list(self.during(incident.started_at - BEFORE, incident.resolved_at or timezone.now()))
-        said = _values(incident) if near else set()
-        return self.filter(pk__in=[each.pk for each in near if each.names & said]).order_by("started_at", "pk")
+        values = _values(incident) if near else set()
+        return self.filter(pk__in=[each.pk for each in near if each.names & values]).order_by("started_at", "pk")
 
 
 class Deployment(models.Model):
-    """One version of a component, rolled out on some hosts: in progress until a matching end (docs/wire-contract.md §8.5)."""
+    """A version of a component that was installed on hosts (docs/wire-contract.md §8.5).
+
+    A deployment is in progress until an end with the same component, version and hosts is reported.
+    """
 
     class Status(models.TextChoices):
         IN_PROGRESS = "start", "In progress"
@@ -42,7 +48,7 @@ class Deployment(models.Model):
     component = models.TextField()
     version = models.TextField()
     hosts: models.JSONField[list[str], list[str]] = models.JSONField(default=list)
-    match_key = models.CharField(max_length=64)  # stands for component, version and hosts, whatever their order
+    match_key = models.CharField(max_length=64)  # a hash of component, version and the sorted hosts
     status = models.CharField(max_length=10, choices=Status, default=Status.IN_PROGRESS)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -66,16 +72,17 @@ class Deployment(models.Model):
 
     @property
     def names(self) -> set[str]:
-        """What it is told by, to be looked for in tags: hosts, component and the values of its properties."""
+        """The names to look for in tags, case-folded: hosts, component and values of properties."""
         return {name.casefold() for name in (*self.hosts, self.component, *self.properties.values()) if name}
 
 
 def key_of(component: str, version: str, hosts: Iterable[str]) -> str:
+    """Return the `match_key` of a deployment."""
     return hashlib.sha256(json.dumps([component, version, sorted(set(hosts))]).encode()).hexdigest()
 
 
 def _values(incident: Incident) -> set[str]:
-    """Every value that a tag of one of its alerts has."""
+    """Return the values of all tags of an incident's alerts, case-folded."""
     found: set[str] = set()
     for tags in incident.alerts.values_list("tags", flat=True).iterator():
         for value in tags.values():

@@ -1,4 +1,4 @@
-"""Environments: the parts of the estate that teams look at, each a query over incidents."""
+"""Environments: saved queries over incidents, and their placement (docs/how-it-works.md §5)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from people.models import User
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
     def kept(self) -> Self:
-        """Those that were not deleted."""
+        """Return the environments that were not deleted."""
         return self.filter(deleted_at=None)
 
 
 class Environment(models.Model):
-    """A named BPQL query over incidents (docs/wire-contract.md §6.1). Which incidents are in it is kept with them, as Membership."""
+    """A part of the estate that a team looks at: a named BPQL query over incidents (docs/wire-contract.md §6.1).
+
+    The incidents in an environment are stored with the incidents, as `Membership`.
+    """
 
     name = models.CharField(max_length=80)
     description = models.TextField(blank=True, default="", max_length=500)
-    query = models.TextField(blank=True, default="", max_length=2000)  # BPQL; empty for every incident
+    query = models.TextField(blank=True, default="", max_length=2000)  # BPQL; empty to find every incident
     group = models.CharField(max_length=80, blank=True, default="")
-    # Keys of the roles that its incidents are kept for; empty for everybody's. No references: a role that is deleted leaves them closed, not open.
+    # The primary keys of the roles that may see the incidents, and of those that may act on them. Empty lists allow
+    # every role. The lists are no foreign keys, because a deleted role must not open the environment to everybody.
     seen_by: models.JSONField[list[int], list[int]] = models.JSONField(default=list, blank=True)
     acted_by: models.JSONField[list[int], list[int]] = models.JSONField(default=list, blank=True)
     starred_by = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="starred_environments")
@@ -34,7 +38,7 @@ class Environment(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True)
-    # Incidents with greater keys are placed by the query as it is now; null once all are.
+    # Incidents with this primary key or a greater one are placed by the present query. Null if all are.
     unplaced_below = models.BigIntegerField(null=True)
 
     objects = EnvironmentQuerySet.as_manager()
@@ -64,9 +68,13 @@ class Environment(models.Model):
 
 
 class Membership(models.Model):
-    """One combination of environments. Incidents in the same environments share it: there are few, and the feed counts by them."""
+    """A combination of environments, shared by all incidents in these environments.
 
-    key = models.TextField(unique=True)  # keys of the environments in ascending order, each between commas: ",3,17,"
+    There are few combinations, and the feed counts incidents by combination.
+    """
+
+    # The primary keys of the environments in ascending order, each between commas: ",3,17,".
+    key = models.TextField(unique=True)
 
     def __str__(self) -> str:
         return self.key
@@ -81,12 +89,19 @@ class Membership(models.Model):
 
     @classmethod
     def of(cls, environment: Environment) -> list[int]:
-        """Keys of the combinations with this environment. Read rather than joined: the planner then knows how few incidents that is."""
+        """Return the primary keys of the combinations with an environment.
+
+        The keys are read and not joined, because the database then knows how few incidents they select.
+        """
         return list(cls.objects.filter(key__contains=f",{environment.pk},").values_list("pk", flat=True))
 
     @classmethod
     def closed_to(cls, user: User, *, keeping: str) -> list[int]:
-        """Keys of the combinations closed to a person: some environments are kept for roles (`seen_by` or `acted_by`), none for theirs."""
+        """Return the primary keys of the combinations that are closed to a user.
+
+        `keeping` is `seen_by` or `acted_by`. A combination is closed if some of its environments are limited to roles,
+        and none of these to the user's role.
+        """
         if user.is_administrator:
             return []
         kept_for = {each.pk: getattr(each, keeping) for each in Environment.objects.kept()}

@@ -1,4 +1,4 @@
-"""Incidents: alerts that belong together, with what the feed shows of them."""
+"""Incidents: groups of alerts that belong together, with the columns that the feed shows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def no_names() -> list[list[str]]:
 
 
 class Priority(models.IntegerChoices):
-    """How much an incident matters to the business, beside how bad its alerts are; P1 matters most."""
+    """The importance of an incident to the business, which people set. P1 is the most important."""
 
     P1 = 1, "P1"
     P2 = 2, "P2"
@@ -36,18 +36,18 @@ class Priority(models.IntegerChoices):
 
 class IncidentQuerySet(QuerySet["Incident"]):
     def in_environment(self, environment: Environment) -> Self:
-        """Those that its query finds, as kept with them (incidents.environments.placement)."""
+        """Return the incidents in an environment, as stored by `incidents.environments.placement`."""
         if environment.holds_everything:
             return self
         return self.filter(membership__in=Membership.of(environment))
 
     def visible_to(self, user: User) -> Self:
-        """Those that a person may see: all but those that environments keep for other roles."""
+        """Return the incidents that a user may see: all except those that environments keep for other roles."""
         closed = Membership.closed_to(user, keeping="seen_by")
         return self.exclude(membership__in=closed) if closed else self
 
     def changeable_by(self, user: User) -> Self:
-        """Those of the visible that a person may act on."""
+        """Return the visible incidents that a user may act on."""
         if not user.may_act:
             return self.none()
         closed = Membership.closed_to(user, keeping="acted_by")
@@ -58,26 +58,29 @@ class IncidentQuerySet(QuerySet["Incident"]):
         return self.filter(resolved_at=None)
 
     def active(self) -> Self:
-        """Open, not put aside for a while, and not only expected. A snooze that is over is over, also before anybody has told so."""
+        """Return the incidents that are open, not snoozed, and not only in maintenance (docs/wire-contract.md §5.1).
+
+        A snooze ends at its time, also before the task that ends snoozes has run.
+        """
         return self.open().exclude(snoozed_until__gt=timezone.now()).exclude(maintenance=Maintenance.ACTIVE)
 
     def unhandled(self) -> Self:
-        """Active, nobody's yet, and nobody was told of it (docs/wire-contract.md §5.1)."""
+        """Return the active incidents without an owner that were not shared (docs/wire-contract.md §5.1)."""
         return self.active().filter(assignee=None, shared_count=0)
 
     def snoozed(self) -> Self:
         return self.open().filter(snoozed_until__gt=timezone.now())
 
     def shared(self) -> Self:
-        """Open, and somebody was told of them."""
+        """Return the open incidents that were shared."""
         return self.open().filter(shared_count__gt=0)
 
     def in_maintenance(self) -> Self:
-        """Open, but all that is active of them is in maintenance."""
+        """Return the open incidents of which all active alerts are in maintenance."""
         return self.open().filter(maintenance=Maintenance.ACTIVE)
 
     def resolved(self) -> Self:
-        """Those that are over; what was merged away lives on in another incident."""
+        """Return the resolved incidents, without those that were merged into another incident."""
         return self.filter(resolved_at__isnull=False, merged_into=None)
 
     def latest_resolved_first(self) -> Self:
@@ -85,41 +88,40 @@ class IncidentQuerySet(QuerySet["Incident"]):
 
 
 class Incident(models.Model):
-    """Alerts that belong together, open until each of them is `ok` or a person resolves it.
+    """A group of alerts that belong together. People work on incidents, not on single alerts.
 
-    Its counts, times and titles are rolled up from its alerts (incidents.correlation.rollup), so that the feed reads one table.
+    An incident is open until each of its alerts is `ok`, or a person resolves it. Counts, times and titles follow from
+    the alerts (docs/how-it-works.md §4.3), so that the feed reads one table. Actions of people change owner,
+    acknowledgement, snooze, priority and shares.
     """
 
-    status = models.SmallIntegerField(
-        choices=Status, default=Status.UNKNOWN
-    )  # the most severe of its alerts, those in maintenance aside
-    severity = models.SmallIntegerField(choices=Status, default=Status.UNKNOWN)  # the worst it ever was
+    # The most severe status of the alerts that are not in maintenance.
+    status = models.SmallIntegerField(choices=Status, default=Status.UNKNOWN)
+    severity = models.SmallIntegerField(choices=Status, default=Status.UNKNOWN)  # the most severe status ever
     title = models.TextField()
     subtitle = models.TextField(blank=True, default="")
     alerts_count = models.PositiveIntegerField(default=0)
     active_count = models.PositiveIntegerField(default=0)
-    status_counts: models.JSONField[list[int], list[int]] = models.JSONField(default=no_counts)  # alerts by Status
-    maintenance_counts: models.JSONField[list[int], list[int]] = models.JSONField(
-        default=no_counts
-    )  # those of them that are in maintenance
+    # The number of alerts for each Status, indexed by its value, and of those the number in maintenance.
+    status_counts: models.JSONField[list[int], list[int]] = models.JSONField(default=no_counts)
+    maintenance_counts: models.JSONField[list[int], list[int]] = models.JSONField(default=no_counts)
     maintenance = models.SmallIntegerField(choices=Maintenance, default=Maintenance.NONE)
-    sources: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # names of its integrations
-    names: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField(
-        default=no_names
-    )  # first distinct primary and secondary values
-    shared_tags: models.JSONField[Tags, Tags] = models.JSONField(
-        default=dict
-    )  # tags that all its alerts have with one value
-    first_alert = models.BigIntegerField(null=True)  # the alert that opened it, whose start windows count from
-    flapping = models.BooleanField(default=False)  # while one of its alerts does (docs/wire-contract.md §3.7)
-    flapping_until = models.DateTimeField(null=True)  # when that ends by itself, unless a status changes again
-    flapping_changes = models.PositiveIntegerField(default=0)  # of status, of the alert that flaps most
-    started_at = models.DateTimeField()  # of its earliest alert
-    changed_at = models.DateTimeField()  # last change of its status, or of who is in it
+    sources: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # names of integrations
+    # The first distinct primary values, and the first distinct secondary values.
+    names: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField(default=no_names)
+    # The tags that all alerts have with the same value.
+    shared_tags: models.JSONField[Tags, Tags] = models.JSONField(default=dict)
+    # The alert that opened the incident. Windows count from its start.
+    first_alert = models.BigIntegerField(null=True)
+    # An incident flaps while one of its alerts flaps (docs/wire-contract.md §3.7).
+    flapping = models.BooleanField(default=False)
+    flapping_until = models.DateTimeField(null=True)  # the end of flapping, unless a status changes again
+    flapping_changes = models.PositiveIntegerField(default=0)  # status changes of the alert that flaps most
+    started_at = models.DateTimeField()  # of the earliest alert
+    changed_at = models.DateTimeField()  # last change of the status or of the alerts
     resolved_at = models.DateTimeField(null=True)
-    resolved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )  # null: by its alerts
+    # Null if the incident was resolved by its alerts.
+    resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     assignee = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     assigned_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
@@ -128,41 +130,41 @@ class Incident(models.Model):
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
-    acknowledged_at = models.DateTimeField(null=True)  # null: nobody has
+    acknowledged_at = models.DateTimeField(null=True)
     snoozed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
-    snoozed_until = models.DateTimeField(null=True)  # null: it is not
-    wakes_on_update = models.BooleanField(default=False)  # a new alert, a worse status or a reopening ends the snooze
+    snoozed_until = models.DateTimeField(null=True)
+    # Whether a new alert, a worse status or a reopening ends the snooze.
+    wakes_on_update = models.BooleanField(default=False)
     priority = models.SmallIntegerField(choices=Priority, null=True)
-    shared_with: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField(
-        default=list
-    )  # [key of a person or e-mail address, name], in the order they were told
-    shared_count = models.PositiveIntegerField(default=0)  # of those
+    # A list of [primary key of a user or e-mail address, name], in the order of sharing.
+    shared_with: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField(default=list)
+    shared_count = models.PositiveIntegerField(default=0)  # number of entries in shared_with
     comments_count = models.PositiveIntegerField(default=0)
-    follows = models.ForeignKey(
-        "self", models.SET_NULL, null=True, related_name="followed_by"
-    )  # the full incident it takes over from
-    merged_into = models.ForeignKey(
-        "self", models.SET_NULL, null=True, related_name="merged", db_index=False
-    )  # where its alerts are while it is merged away, and its URL leads
+    # The full incident that this one follows.
+    follows = models.ForeignKey("self", models.SET_NULL, null=True, related_name="followed_by")
+    # The incident that has the alerts after a merge. The URL of the merged incident redirects there.
+    merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="merged", db_index=False)
 
-    # 1 while it has no owner: the feed shows what nobody has taken up first
+    # 1 while the incident has no owner. The feed shows incidents without an owner first.
     is_nobodys = models.GeneratedField(
         expression=Case(When(assignee=None, then=1), default=0),
         output_field=models.SmallIntegerField(),
         db_persist=True,
     )
+    # The environments that the incident is in. Null until the incident was placed in an environment.
     membership = models.ForeignKey(
         "incidents.Membership", models.PROTECT, null=True, related_name="incidents", db_index=False
-    )  # the environments it is in; null: never placed in any
+    )
 
     objects = IncidentQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["membership", "-resolved_at", "-id"], name="incidents_by_membership"),
-            # The orders of the feed. Behind them the environments, so that a page of one is found without reading the rows of others.
+            # The sort orders of the feed. The environments come last, so that a page of one environment is found
+            # without reading the rows of other environments.
             models.Index(
                 fields=["-is_nobodys", "-status", "-changed_at", "-id", "membership"],
                 condition=Q(resolved_at=None),
@@ -181,7 +183,7 @@ class Incident(models.Model):
                     ("alerts", ["-alerts_count", "-changed_at"]),
                 )
             ),
-            # All that counting the folders looks at, and who has ended alerts, so that no row is read for it.
+            # All columns for the counts of the folders, so that no row of the table is read.
             models.Index(
                 fields=[
                     *("membership", "status", "assignee", "snoozed_until", "maintenance", "shared_count"),
@@ -207,9 +209,10 @@ class Incident(models.Model):
 
     @property
     def correlation_matchers_log(self) -> list[list[dict[str, Any]]]:
-        """The patterns that all its alerts matched, one set after another as alerts narrowed them, the present one last (docs/wire-contract.md §4.2).
+        """Return the sets of matchers that all alerts matched (docs/wire-contract.md §4.2).
 
-        Reads `matchers` and their patterns, which a list of incidents had better prefetch.
+        Each alert that narrowed the matchers begins a new set. The present set is the last one. The property reads
+        `matchers` and their patterns: prefetch both for a list of incidents.
         """
         matchers = sorted(self.matchers.all(), key=lambda matcher: matcher.pk)
         steps = sorted({0, *(matcher.narrowed_at for matcher in matchers if matcher.narrowed_at)})
@@ -224,10 +227,10 @@ class Incident(models.Model):
 
     @property
     def is_in_maintenance(self) -> bool:
-        """Whether all that is active of it is expected."""
+        """Return whether the incident is open and all of its active alerts are in maintenance."""
         return self.is_open and self.maintenance == Maintenance.ACTIVE
 
     @property
     def is_snoozed(self) -> bool:
-        """Until its time has come, also where nobody has told so yet."""
+        """Return whether the incident is snoozed now, also before the task that ends snoozes has run."""
         return self.is_open and self.snoozed_until is not None and self.snoozed_until > timezone.now()

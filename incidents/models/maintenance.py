@@ -1,4 +1,4 @@
-"""Maintenance plans: times in which certain alerts are expected, and call nobody (docs/wire-contract.md §6.2)."""
+"""Maintenance plans: times in which certain alerts are expected (docs/wire-contract.md §6.2)."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from django.utils import timezone
 
 from bpql.grammar import LENGTH_LIMIT
 
-KEPT_FOR = timedelta(days=60)  # after its end
+KEPT_FOR = timedelta(days=60)  # after the end of a plan
 
 
 class Maintenance(models.IntegerChoices):
-    """How many of an incident's active alerts are in maintenance (docs/wire-contract.md §6.2)."""
+    """The extent of an incident's maintenance: none, some or all of its active alerts (docs/wire-contract.md §6.2)."""
 
     NONE = 0, "none"
     PARTIAL = 1, "partial"
-    ACTIVE = 2, "active"  # all of them
+    ACTIVE = 2, "active"  # all active alerts
 
 
 class MaintenancePlanQuerySet(models.QuerySet["MaintenancePlan"]):
     def kept(self) -> Self:
-        """Those that people see: not deleted, and not over for long."""
+        """Return the plans that people see: not deleted, and ended no longer than KEPT_FOR ago."""
         return self.filter(deleted_at=None, ends_at__gt=timezone.now() - KEPT_FOR)
 
 
 class MaintenancePlan(models.Model):
-    """Alerts that match its condition, and are received or updated between its start and its end, are in maintenance.
+    """A time in which alerts that match a condition are expected and need nobody's attention.
 
-    They are correlated as ever, but neither the status nor the last change of their incident follows them. Which alerts those are is kept with
-    them (incidents.correlation.maintenance).
+    An alert that matches, and is received or updated between start and end, is in maintenance. Correlation marks the
+    alert (`incidents.correlation.maintenance`) and correlates it as usual. The incident's status and last change do not
+    follow alerts in maintenance.
     """
 
     class State(models.TextChoices):
@@ -42,10 +43,10 @@ class MaintenancePlan(models.Model):
         DONE = "done", "Done"
 
     name = models.CharField(max_length=200)
-    condition = models.TextField(max_length=LENGTH_LIMIT)  # BPQL, about one alert
+    condition = models.TextField(max_length=LENGTH_LIMIT)  # BPQL on one alert
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
-    stopped_before = models.DateTimeField(null=True)  # when it was to end, where somebody stopped it
+    stopped_before = models.DateTimeField(null=True)  # the planned end, if a person stopped the plan
     description = models.TextField(blank=True, default="", max_length=2000)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -74,5 +75,5 @@ class MaintenancePlan(models.Model):
 
     @property
     def can_go_on(self) -> bool:
-        """Whether it was stopped, and would not be over yet."""
+        """Return whether a person stopped the plan before its planned end, which is still to come."""
         return self.stopped_before is not None and self.stopped_before > timezone.now()

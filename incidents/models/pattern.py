@@ -1,4 +1,4 @@
-"""The patterns that gather alerts into incidents, and what an incident holds of them."""
+"""Correlation patterns, and the matchers of incidents that follow from patterns."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ from incidents.models.incident import Incident
 
 class PatternQuerySet(models.QuerySet["CorrelationPattern"]):
     def present(self) -> Self:
-        """Those that are not deleted, in the order in which correlation asks them."""
+        """Return the patterns that are not deleted, in the order in which correlation asks them."""
         return self.filter(deleted_at=None)
 
 
 class CorrelationPattern(models.Model):
-    """A rule that alerts belong together: the same values of one to five tags, within a time window (docs/wire-contract.md §4.1).
+    """A rule that alerts belong together: equal values of one to five tags within a time window.
 
-    Changed by incidents.patterns.changes alone. What changes its rule raises the version and touches new incidents only; each version is kept.
+    See docs/wire-contract.md §4.1. Only `incidents.patterns.changes` changes patterns. A change of the rule raises the
+    version and affects new incidents only. Each version is kept.
     """
 
-    uuid = models.UUIDField(unique=True, default=uuid4, editable=False)  # its name in the API
+    uuid = models.UUIDField(unique=True, default=uuid4, editable=False)  # the id in the API
     tags: models.JSONField[list[str], list[str]] = models.JSONField()
     time_window = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(4320)])  # minutes
-    filter = models.TextField(blank=True, default="")  # BPQL on an alert, sources included; empty: every alert
-    cross_source = models.BooleanField(default=True)  # alerts of different App Keys may join
+    filter = models.TextField(blank=True, default="")  # BPQL on one alert and its source; empty accepts every alert
+    cross_source = models.BooleanField(default=True)  # whether alerts of different App Keys may be together
     active = models.BooleanField(default=True)
-    position = models.PositiveIntegerField(default=0)  # explicit order; ties: the longest window first
+    position = models.PositiveIntegerField(default=0)  # explicit order; among equals, the longest window comes first
     note = models.TextField(blank=True, default="")
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     updated_at = models.DateTimeField(default=timezone.now)
     updated_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    suggested_at = models.DateTimeField(null=True)  # when the console proposed it, where it did
-    deleted_at = models.DateTimeField(null=True)  # null: it is there; a deleted one is kept for the incidents it made
+    suggested_at = models.DateTimeField(null=True)  # set if the console suggested the pattern
+    deleted_at = models.DateTimeField(null=True)  # a deleted pattern is kept for its incidents
 
     objects = PatternQuerySet.as_manager()
 
@@ -57,12 +58,15 @@ class CorrelationPattern(models.Model):
 
     @property
     def as_of(self) -> str:
-        """Names what it is now, for who reads it and changes it later."""
+        """Identify the present state of the pattern, so that a later change notices an edit in between."""
         return self.updated_at.isoformat()
 
 
 class PatternVersion(models.Model):
-    """A pattern as it was after one change. What leaves the rule alone, a note say, keeps the number."""
+    """A pattern as it was after one change.
+
+    A change that leaves the rule as it was, such as a note, keeps the version number.
+    """
 
     class Change(models.TextChoices):
         CREATED = "created", "Created"
@@ -76,7 +80,8 @@ class PatternVersion(models.Model):
     version = models.PositiveIntegerField()
     change = models.CharField(max_length=20, choices=Change)
     at = models.DateTimeField()
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")  # null: the console
+    # Null for a change by the console.
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     tags: models.JSONField[list[str], list[str]] = models.JSONField()
     time_window = models.PositiveIntegerField()  # minutes
     filter = models.TextField(blank=True, default="")
@@ -93,50 +98,60 @@ class PatternVersion(models.Model):
 
 
 def rule_in_words(tags: Sequence[str], time_window: int) -> str:
+    """Return a rule in words, as in "same host and check within 30 minutes". `time_window` is in minutes."""
     return f"same {' and '.join(tags)} within {window_in_words(time_window)}"
 
 
 def window_in_words(minutes: int) -> str:
+    """Return a time window in words, as in "1 hour"."""
     count, unit = (minutes, "minute") if minutes % 60 else (minutes // 60, "hour")
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 class KeyField(models.UUIDField):  # type: ignore[type-arg]
-    """A fingerprint (alerts.events): 128 bits in the database, and the text in hexadecimal here, which is made and compared much faster."""
+    """A fingerprint (`alerts.events.fingerprint`): 128 bits in the database, and hexadecimal text in Python.
+
+    Text is created and compared much faster than a `UUID`.
+    """
 
     def from_db_value(self, value: UUID | None, expression: object, connection: object) -> str | None:
         return None if value is None else value.hex
 
 
 class Matcher(models.Model):
-    """A pattern that all alerts of an incident match, with their shared values: what the next alert must match to join.
+    """A pattern that the alerts of an incident match, with the values that they share (docs/how-it-works.md §4.2).
 
-    One that an alert of the incident does not match is no longer `valid`, and kept for the record.
+    An alert with the same values can join the incident through the matcher. A matcher that an alert of the incident
+    does not match is no longer `valid`, and is kept for the history.
     """
 
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="matchers")
     pattern = models.ForeignKey(CorrelationPattern, models.PROTECT, related_name="+", db_index=False)
     version = models.PositiveIntegerField()
-    key = KeyField()  # stands for pattern, version, values and, where sources may not mix, the source
-    source_system = models.CharField(max_length=130, blank=True, default="")  # where sources may not mix: which
-    any_source_key = KeyField(null=True)  # where sources may not mix: what the key would be if they did
-    values: models.JSONField[list[list[str]], list[list[str]]] = (
-        models.JSONField()
-    )  # [tag, value] in the pattern's order, which jsonb objects lose
+    # A hash of pattern, version, values, and the source system unless the pattern crosses sources.
+    key = KeyField()
+    # For a pattern that separates sources: the source system, and the key without the source system.
+    source_system = models.CharField(max_length=130, blank=True, default="")
+    any_source_key = KeyField(null=True)
+    # A list of [tag, value], because a JSON object in PostgreSQL would lose the pattern's order.
+    values: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField()
     time_window = models.PositiveIntegerField()  # minutes, of that version
     anchor_at = models.DateTimeField()  # start of the incident's first alert
     valid = models.BooleanField(default=True)
-    narrowed_at = models.PositiveIntegerField(null=True)  # the how-manieth alert of the incident ended that
-    open = models.BooleanField(default=True)  # the incident is the one that new alerts of this key join
-    # The incident that brought it in by a merge. An alert that joins narrows only the matchers that came with the one it joined by.
+    # The number of the alert, counted within the incident, that made the matcher invalid.
+    narrowed_at = models.PositiveIntegerField(null=True)
+    # Whether new alerts with this key join this incident, the latest opened incident with the key.
+    open = models.BooleanField(default=True)
+    # The incident from which a merge brought the matcher. An alert that joins narrows only matchers from the same
+    # incident.
     brought_from = models.ForeignKey(Incident, models.SET_NULL, null=True, related_name="+", db_index=False)
 
     class Meta:
         constraints: ClassVar = [
-            # Two workers may open an incident for one key at once; the constraint lets one win.
+            # Two workers may open an incident for one key at once. The constraint lets one succeed.
             models.UniqueConstraint(fields=["key"], condition=Q(open=True), name="incidents_one_open_per_key"),
         ]
-        # Only what can lead somewhere: with many patterns most matchers are narrowed away by the second alert.
+        # Only matchers through which alerts can join. With many patterns, the second alert invalidates most matchers.
         indexes: ClassVar = [
             models.Index(fields=["key", "anchor_at"], condition=Q(valid=True), name="incidents_matcher_leads"),
             models.Index(
@@ -150,7 +165,7 @@ class Matcher(models.Model):
         return f"{' · '.join(self.shared_values)} within {self.time_window} minutes of {self.anchor_at}"
 
     def as_data(self) -> dict[str, Any]:
-        """As in `correlation_matchers_log`, where the window is in seconds (docs/wire-contract.md §4.2)."""
+        """Return the matcher as in `correlation_matchers_log`, with seconds (docs/wire-contract.md §4.2)."""
         return {
             "correlation_id": str(self.pattern.uuid),
             "time_window": self.time_window * 60,

@@ -1,4 +1,4 @@
-"""Runs over the log: replays of correlation, suggestions of patterns, and shadows that follow the log as it grows."""
+"""Runs over the correlation log: replays, searches for suggestions, and shadows (docs/how-it-works.md §6)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 
-# A rule of a replay: the fields of a pattern (docs/wire-contract.md §4.1: tags, time_window in minutes, filter, cross_source, active), with `pattern`
-# and `version` where it is one that there is; a draft has neither, or the pattern alone that it would change.
+# A rule of a replay, as JSON: the fields of a pattern (docs/wire-contract.md §4.1), with `time_window` in minutes.
+# - A stored pattern as it is has `pattern`, the primary key, and `version`.
+# - A draft that would change a stored pattern has `pattern` and `seen`, the pattern's `as_of` when it was drafted.
+# - A new draft has neither, but `is_suggestion` if the console suggested the pattern.
 Rule = dict[str, Any]
 
 
 class LogRun(models.Model):
-    """Work over a range of the log that takes its time: it shows progress, can be cancelled, and may be started twice (incidents.replay.runs)."""
+    """A task over a range of the log that takes a while (docs/how-it-works.md §6.1).
+
+    A run shows its progress and can be cancelled. `incidents.replay.runs` carries runs out.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -25,15 +30,19 @@ class LogRun(models.Model):
     since = models.DateTimeField()
     until = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
-    attempt = models.PositiveIntegerField(default=0)  # grows when a worker takes it up; only the latest one writes
-    done = models.PositiveIntegerField(default=0)  # changes looked at
-    total = models.PositiveIntegerField(default=0)  # changes there are in the range
+    # How often a worker took the run up. Only the latest attempt writes.
+    attempt = models.PositiveIntegerField(default=0)
+    # Progress, in correlation batches of a replay, or alerts of a search for suggestions.
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    # A `ReplayResult` (`incidents.replay.report`) or a `SuggestionResult` (`incidents.replay.suggestions`). Null until the
+    # run is done.
     result: models.JSONField[dict[str, Any] | None, dict[str, Any] | None] = models.JSONField(null=True)
-    error = models.TextField(blank=True, default="")  # why it failed, in words for a person
+    error = models.TextField(blank=True, default="")  # why the run failed, in words for a person
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
-    alive_at = models.DateTimeField(null=True)  # when its worker last said so
+    alive_at = models.DateTimeField(null=True)  # when the worker last reported progress
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -51,7 +60,7 @@ class LogRun(models.Model):
         return min(99, 100 * self.done // self.total) if self.total else 0
 
     def cancel(self) -> None:
-        """Stop it; its worker sees that at its next look. One that has ended stays as it is."""
+        """Cancel the run, unless the run has ended. The worker stops at its next report of progress."""
         type(self)._default_manager.filter(pk=self.pk, state__in=(self.State.WAITING, self.State.RUNNING)).update(
             state=self.State.CANCELLED
         )
@@ -59,38 +68,38 @@ class LogRun(models.Model):
 
 
 class ReplayRun(LogRun):
-    """Correlation over a range of the past, with draft rules or with the patterns as they were in force then."""
+    """A replay of a range of the past, with draft rules or with the patterns that were in force at the time."""
 
-    # In their order; null: the patterns in force at each point of the range.
+    # In the order of the rules. Null stands for the patterns that were in force in each correlation batch.
     rules: models.JSONField[list[Rule] | None, list[Rule] | None] = models.JSONField(null=True)
-    note = models.TextField(blank=True, default="")  # what is tried, in words
+    note = models.TextField(blank=True, default="")  # purpose of the replay, in words
 
     def __str__(self) -> str:
         return f"Replay from {self.since} to {self.until}"
 
 
 class SuggestionRun(LogRun):
-    """A search of the past for tags that would gather alerts well."""
+    """A search for patterns that past alerts suggest (docs/how-it-works.md §6.3)."""
 
     def __str__(self) -> str:
         return f"Suggestions from {self.since} to {self.until}"
 
 
 class Shadow(models.Model):
-    """Draft rules that run beside the live patterns from when they were switched on; nobody's incidents change by it.
+    """Draft rules that run beside the live patterns and change no incident (docs/how-it-works.md §6.2).
 
-    Its result grows with the log (incidents.replay.shadow) and has the shape of a replay's.
+    The result grows with the correlation log from the time when the shadow was switched on.
     """
 
-    rules: models.JSONField[list[Rule], list[Rule]] = models.JSONField()  # in their order
-    note = models.TextField(blank=True, default="")  # what is tried, in words
+    rules: models.JSONField[list[Rule], list[Rule]] = models.JSONField()  # in the order of the rules
+    note = models.TextField(blank=True, default="")  # purpose of the shadow, in words
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    since = models.DateTimeField(auto_now_add=True)  # when it was switched on
-    ended_at = models.DateTimeField(null=True)  # when it was switched off
-    turn = models.BigIntegerField(default=0)  # the last one that it has followed
-    kept: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
-        default=dict
-    )  # of its result, what is settled
+    since = models.DateTimeField(auto_now_add=True)  # when the shadow was switched on
+    ended_at = models.DateTimeField(null=True)  # when the shadow was switched off
+    turn = models.BigIntegerField(default=0)  # the last correlation batch of the shadow
+    # The state of the report on incidents past every window (`incidents.replay.report.ReplayReport.kept`).
+    kept: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+    # The report on all incidents so far (`incidents.replay.report.ReplayResult`).
     result: models.JSONField[dict[str, Any] | None, dict[str, Any] | None] = models.JSONField(null=True)
     changed_at = models.DateTimeField(null=True)
 

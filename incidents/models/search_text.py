@@ -1,4 +1,4 @@
-"""What a search among open incidents reads through."""
+"""The table that a search among open incidents reads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from alerts.models import Alert
 
 
 class SearchText(models.Model):
-    """The search text of an alert whose incident is open, once more: as a table of its own it is so narrow that all of it is read at once.
+    """The search text of an alert whose incident is open, as a copy of `Alert.search_text`.
 
-    Kept by incidents.search.index; some are left for a while where the incident is over.
+    A table of its own is so narrow that a search reads all of it. `incidents.search.index` writes the table, and
+    removes the texts of resolved incidents from time to time.
     """
 
-    alert = models.OneToOneField(
-        Alert, models.CASCADE, primary_key=True, related_name="+", db_constraint=False
-    )  # no constraint in the database: it would be checked for each alert that is correlated
+    # Without a constraint, because the database would check it for each alert that is correlated.
+    alert = models.OneToOneField(Alert, models.CASCADE, primary_key=True, related_name="+", db_constraint=False)
     search_text = models.TextField()
 
     def __str__(self) -> str:

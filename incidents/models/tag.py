@@ -1,4 +1,4 @@
-"""What people write on incidents themselves, beside the tags that senders put on alerts (docs/wire-contract.md §6.3)."""
+"""Incident tags, which people put on incidents (docs/wire-contract.md §6.3). Senders put other tags on alerts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ VALUES_LIMIT = 50
 
 
 class IncidentTag(models.Model):
-    """A tag that administrators define, for people to set on incidents. One that is switched off is kept, and no longer offered."""
+    """A tag that administrators define and people put on incidents.
+
+    A tag that is switched off is kept, but no longer offered.
+    """
 
     class Kind(models.TextChoices):
         TEXT = "Text", "Text"
@@ -44,7 +47,10 @@ class IncidentTag(models.Model):
         return self.name
 
     def read(self, text: str) -> list[str]:
-        """The values that a person wrote; several are separated by commas. Raises ValidationError where the tag does not take them."""
+        """Return the values in a text that a person wrote, where commas separate several values.
+
+        Raises ValidationError if the tag does not accept the values.
+        """
         written = text.split(",") if self.has_many else [text]
         values = list(dict.fromkeys(value.strip() for value in written if value.strip()))
         for value in values:
@@ -66,7 +72,7 @@ class IncidentTag(models.Model):
 
 
 class IncidentTagValue(models.Model):
-    """What one incident says for a tag: a list, with one element where the tag takes one value."""
+    """The values of a tag on one incident. The list has one element if the tag takes one value."""
 
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="tag_values")
     tag = models.ForeignKey(IncidentTag, models.CASCADE, related_name="values")
@@ -74,7 +80,7 @@ class IncidentTagValue(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            # Two people may set a tag at once; the constraint lets one value stand.
+            # Two people may set a tag at once. The constraint lets one succeed.
             models.UniqueConstraint(fields=["incident", "tag"], name="incidents_one_value_per_tag"),
         ]
         ordering: ClassVar = [Lower("tag__name")]

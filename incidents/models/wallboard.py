@@ -1,4 +1,4 @@
-"""Links that show an environment on a wall, without a sign-in."""
+"""Wallboards: links that show an environment on a large screen without a sign-in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from people.models import User
 
 class WallboardQuerySet(models.QuerySet["Wallboard"]):
     def opened_by(self, secret: str) -> Wallboard | None:
-        """The board whose link this is, unless it or its environment is gone."""
+        """Return the wallboard with this secret in its link, or None if the link or its environment is gone."""
         return (
             self.filter(digest=secrets.digest(secret), revoked_at=None, environment__deleted_at=None)
             .select_related("environment")
@@ -24,12 +24,14 @@ class WallboardQuerySet(models.QuerySet["Wallboard"]):
 
 
 class Wallboard(models.Model):
-    """A revocable link that lets a screen read one environment. Its digest is stored; the link itself is shown once."""
+    """A revocable link that lets a screen read one environment.
+
+    Only a digest of the link's secret is stored. The link itself is shown once.
+    """
 
     name = models.CharField(max_length=80)
-    environment = models.ForeignKey(
-        Environment, models.CASCADE, null=True, related_name="wallboards"
-    )  # null: everything
+    # Null shows every incident.
+    environment = models.ForeignKey(Environment, models.CASCADE, null=True, related_name="wallboards")
     sound = models.BooleanField(default=False)
     flash = models.BooleanField(default=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -51,15 +53,15 @@ class Wallboard(models.Model):
     def issue(
         cls, *, name: str, environment: Environment | None, sound: bool, flash: bool, by: User
     ) -> tuple[Self, str]:
-        """A board with the secret of its link."""
+        """Create a wallboard, and return it with the secret of its link."""
         secret = secrets.draw()
-        board = cls(name=name, environment=environment, sound=sound, flash=flash, created_by=by)
-        board.digest, board.suffix = secrets.digest(secret), secrets.suffix(secret)
-        board.save()
-        return board, secret
+        wallboard = cls(name=name, environment=environment, sound=sound, flash=flash, created_by=by)
+        wallboard.digest, wallboard.suffix = secrets.digest(secret), secrets.suffix(secret)
+        wallboard.save()
+        return wallboard, secret
 
-    def note_seen(self) -> None:
-        """That a screen shows it, to the minute."""
+    def mark_seen(self) -> None:
+        """Write that a screen shows the wallboard, once a minute at most."""
         now = timezone.now()
         if self.last_seen_at is None or (now - self.last_seen_at).total_seconds() > 60:
             type(self).objects.filter(pk=self.pk).update(last_seen_at=now)

@@ -1,8 +1,9 @@
 """Correlation over the past, in memory (docs/how-it-works.md §6.1).
 
-A replay follows the correlation log (`incidents.models.CorrelationBatch`). It computes each alert up to the revision that a batch saw,
-and calls the same `Matches`, `decide`, candidates and rollup as live correlation. With the patterns of that time it reaches the same
-incidents. Incidents past every window are passed on and forgotten, so memory does not grow with the range.
+A replay follows the correlation log (`incidents.models.CorrelationBatch`). It computes each alert up to the revision
+that a batch saw, and calls the same `Matches`, `decide`, candidates and rollup as live correlation. With the patterns
+of that time it reaches the same incidents. Incidents past every window are passed on and forgotten, so memory does not
+grow with the range.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ ReplayOutcome = tuple[ReplayedIncident, list[ReplayedAlert]]
 class Replay:
     """The incidents that the correlation log leads to, batch after batch.
 
-    `patterns` returns the patterns of a batch, given the patterns that were in force. `on_forget` is called with the incidents that
-    are past every window and their alerts, before they are forgotten. Without `on_forget` nothing is forgotten.
+    `patterns` returns the patterns of a batch, given the patterns that were in force. `on_forget` is called with the
+    incidents that are past every window and their alerts, before they are forgotten. Without `on_forget` nothing is
+    forgotten.
     """
 
     def __init__(

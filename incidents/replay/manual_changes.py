@@ -1,6 +1,7 @@
-"""Manual changes of a replay (docs/how-it-works.md §6.1): alerts that people put together are together, whatever the patterns are.
+"""Manual changes of a replay (docs/how-it-works.md §6.1).
 
-What people resolved is resolved, too, if the replayed incident has no other alerts than the incident that they resolved.
+Alerts that people put together are together, whatever the patterns of the replay are. An incident that a person
+resolved is resolved, too, if the replayed incident has no other alerts than the incident that they resolved.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ class ManualChanges:
         """Repeat the manual change of a batch.
 
         1. Read the alerts of each incident up to the revisions that the change saw, and find the slot of each incident.
-        2. Move the alerts to the slots of their incidents. The matchers of an incident that loses all alerts move along, and move
-           back with the alerts.
+        2. Move the alerts to the slots of their incidents. The matchers of an incident that loses all alerts move
+           along, and move back with the alerts.
         3. Recount the incidents that lost or got alerts, and update the other ones.
         4. Resolve and reopen the incidents as the person left them.
         """
@@ -110,7 +111,10 @@ class ManualChanges:
         return [alert for alert in found if alert and alert.has_incident]
 
     def _find_slots(self, changes: Iterable[_Change]) -> dict[int, _Change]:
-        """Return the changes by the slots of their incidents. An incident without a slot and without alerts is left out."""
+        """Return the changes by the slots of their incidents.
+
+        An incident without a slot and without alerts is left out.
+        """
         by_slot: dict[int, _Change] = {}
         for change in changes:
             slot = self._known_slot(change, taken=by_slot)
@@ -124,7 +128,8 @@ class ManualChanges:
     def _known_slot(self, change: _Change, *, taken: Container[int]) -> int | None:
         """Return the slot of an incident, unless another incident of the same change has taken it.
 
-        The slot is that of an earlier change, else the slot of the incident's first alert, else the slot of most of its alerts.
+        The slot is that of an earlier change, else the slot of the incident's first alert, else the slot of most of its
+        alerts.
         """
         incident, first = change.state["incident"], self.alerts.get(change.state["first_alert"] or 0)
         counts = Counter(alert.slot for alert in change.alerts)
@@ -138,7 +143,10 @@ class ManualChanges:
         return self.candidates.add(ReplayedIncident(Incident(started_at=start, changed_at=start)))
 
     def _move_alerts(self, by_slot: Mapping[int, _Change]) -> dict[int, int]:
-        """Move alerts to the slots of their incidents. Return, by slot that lost alerts, the slot to which the last one moved."""
+        """Move alerts to the slots of their incidents.
+
+        Return by slot that lost alerts the slot to which the last of them moved.
+        """
         moved: dict[int, int] = {}
         for slot, change in by_slot.items():
             for alert in change.alerts:
@@ -152,7 +160,7 @@ class ManualChanges:
     # --- matchers
 
     def _move_matchers(self, slot: int, moved_to: int | None) -> None:
-        """Move the matchers of an incident that lost all alerts to where the alerts are, or back if the incident has alerts again."""
+        """Move the matchers of an incident that lost all alerts along, or back if the incident has alerts again."""
         rollup = self.candidates.rollups[slot]
         if rollup.members and slot in self.moved_matchers:
             source, matchers = self.moved_matchers.pop(slot)
@@ -190,7 +198,10 @@ class ManualChanges:
             rollup.update(self.alerts[pk].snapshot)
 
     def _restore(self, slot: int, state: IncidentState, at: datetime) -> None:
-        """Resolve or reopen an incident as the person left it. An incident with further alerts follows from its alerts."""
+        """Resolve or reopen an incident as the person left it.
+
+        An incident with further alerts follows from its alerts.
+        """
         rollup = self.candidates.rollups[slot]
         incident = rollup.incident
         if set(rollup.members) <= {pk for pk, _, _ in state["seen"]}:

@@ -78,8 +78,8 @@ class ReplayReport:
         }
         # A heap of size, number of the incident, and group.
         self.biggest: list[tuple[int, int, Group]] = [tuple(each) for each in (kept or {}).get("biggest", ())]
-        # By stored incident of which alerts were added: the number of alerts that are still missing, and the number of incidents of
-        # the replay that have its alerts.
+        # By stored incident of which alerts were added: the number of alerts that are still missing, and the number of
+        # incidents of the replay that have its alerts.
         self.parts: dict[int, list[int]] = {int(pk): part for pk, part in (kept or {}).get("parts", {}).items()}
 
     def add(self, outcomes: list[ReplayOutcome]) -> None:
@@ -157,7 +157,10 @@ class ReplayReport:
             self.shown[kind].append(row)
 
     def kept(self) -> dict[str, Any]:
-        """Return the state of the report as JSON, as stored in `Shadow.kept`. A report made with the state continues it."""
+        """Return the state of the report as JSON, as stored in `Shadow.kept`.
+
+        A report made with the state continues it.
+        """
         return {"counts": self.counts, "biggest": self.biggest, "parts": self.parts, **self.shown}
 
     def result(self) -> ReplayResult:

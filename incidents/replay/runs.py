@@ -1,7 +1,7 @@
 """Runs over the log: replays and searches for suggestions (docs/how-it-works.md §6.1).
 
-One worker at a time carries a run out and reports progress, until the run is done, cancelled or failed. A run that is started twice is
-carried out once.
+One worker at a time carries a run out and reports progress, until the run is done, cancelled or failed. A run that is
+started twice is carried out once.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def _carry_out(
 ) -> None:
     """Carry out a run from its beginning, unless the run has ended or another worker carries it out.
 
-    A run that a killed worker left begins anew. The attempt guards against a worker that was only slow: a worker whose attempt is not
-    the latest writes nothing.
+    A run that a killed worker left begins anew. The attempt guards against a worker that was only slow: a worker whose
+    attempt is not the latest writes nothing.
     """
     now = timezone.now()
     free = waiting(model).filter(pk=pk)
@@ -99,7 +99,8 @@ def _carry_out(
 def _replay(run: ReplayRun, progress: Progress) -> ReplayResult:
     """Replay the range of a run, and return the report.
 
-    The replay begins one window before the range, so that the first alerts of the range find the incidents that were open then.
+    The replay begins one window before the range, so that the first alerts of the range find the incidents that were
+    open then.
     """
     drafts = None if run.rules is None else rules.drafts(run.rules)
     reach = max((each.time_window for each in (rules.in_force() if drafts is None else drafts)), default=LATENESS)

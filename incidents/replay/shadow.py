@@ -64,10 +64,12 @@ def advance_all() -> None:
 def _advance(shadow: Shadow) -> None:
     """Advance one shadow, and write its result.
 
-    1. Repeat the batches that the memory lacks. A worker without a memory begins one window before the shadow's last batch.
-    2. Report the incidents that are forgotten in batches after the shadow's last batch. Incidents that are forgotten before were
-       reported the first time.
-    3. Write the result with the incidents that are not forgotten yet, unless another worker has advanced the shadow meanwhile.
+    1. Repeat the batches that the memory lacks. A worker without a memory begins one window before the shadow's last
+       batch.
+    2. Report the incidents that are forgotten in batches after the shadow's last batch. Incidents that are forgotten
+       before were reported the first time.
+    3. Write the result with the incidents that are not forgotten yet, unless another worker has advanced the shadow
+       meanwhile.
     """
     patterns = rules.drafts(shadow.rules)
     memory = _memories.setdefault((shadow.pk, shadow.since), _Memory(Replay(lambda _: patterns)))

@@ -103,7 +103,8 @@ def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -
 
     1. Find the tags that many alerts have, with values that are neither all equal nor all different.
     2. Group the alerts by each combination of one to three of these tags, in each window, as a pattern would.
-    3. Leave out combinations that hardly group alerts, that group too many alerts, and that a simpler combination equals.
+    3. Leave out combinations that hardly group alerts, that group too many alerts, and that a simpler combination
+       equals.
 
     `progress` is called with the number of alerts that were grouped.
     """

@@ -65,7 +65,7 @@ def wall(request: HttpRequest, secret: str) -> HttpResponse:
     board = Wallboard.objects.opened_by(secret)
     if board is None:
         raise Http404("This link was revoked, or it never was one. Ask for a new one.")
-    board.note_seen()
+    board.mark_seen()
     incidents = Incident.objects.all()
     counts = Counts.now(incidents, board.environment)
     active = counts.by_status(Folder.ACTIVE, board.environment)
