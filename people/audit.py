@@ -54,7 +54,7 @@ def record(
 def _kind_of(actor: User | None) -> AuditEntry.ActorKind:
     if actor is None:
         return AuditEntry.ActorKind.SYSTEM
-    return AuditEntry.ActorKind.API_KEY if actor.api_key else AuditEntry.ActorKind.USER
+    return AuditEntry.ActorKind.API_KEY if actor.speaks_by_api_key else AuditEntry.ActorKind.USER
 
 
 def properties(subject: Model, *names: str) -> dict[str, Any]:

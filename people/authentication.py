@@ -35,7 +35,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if not key.user.is_active:
             raise AuthenticationFailed(f"The person of the API key ending in {key.suffix} is deactivated.")
         key.note_use()
-        key.user.api_key = key
+        key.user.speaks_by_api_key = True
         return key.user, key
 
     def authenticate_header(self, request: Request) -> str:

@@ -32,15 +32,13 @@ class Preferences(models.Model):
         COMFORTABLE = "comfortable", "Comfortable: two lines a row"
         COMPACT = "compact", "Compact: one line a row"
 
-    time_zone = models.CharField(
-        max_length=64, blank=True, default="", validators=[validate_time_zone]
-    )  # empty: the browser's
+    # Empty: the zone of the browser.
+    time_zone = models.CharField(max_length=64, blank=True, default="", validators=[validate_time_zone])
     theme = models.CharField(max_length=12, choices=Theme, default=Theme.SYSTEM)
     density = models.CharField(max_length=12, choices=Density, default=Density.COMFORTABLE)
     shortcuts = models.BooleanField("Keyboard shortcuts", default=True)
-    pane_widths: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(
-        default=dict, blank=True
-    )  # pixels, by pane
+    # Pixels by pane.
+    pane_widths: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict, blank=True)
 
     class Meta:
         abstract = True

@@ -63,9 +63,8 @@ class Role(models.Model):
     name = models.CharField(max_length=60)
     description = models.CharField(max_length=200, blank=True, default="")
     built_in = models.CharField(max_length=20, choices=BuiltIn, null=True, unique=True, editable=False)  # noqa: DJ001 - unique, so none is null
-    permissions: models.JSONField[dict[str, str], dict[str, str]] = models.JSONField(
-        default=dict
-    )  # of a custom role: Area -> Level
+    # Area -> Level, for a custom role.
+    permissions: models.JSONField[dict[str, str], dict[str, str]] = models.JSONField(default=dict)
 
     objects = RoleQuerySet.as_manager()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
@@ -10,9 +10,6 @@ from django.db.models.functions import Lower
 
 from people.models.preferences import Preferences
 from people.models.role import Area, Level, Role
-
-if TYPE_CHECKING:
-    from people.models.api_key import ApiKey
 
 
 class PeopleManager(UserManager["User"]):
@@ -28,7 +25,7 @@ class User(Preferences, AbstractUser):
 
     role = models.ForeignKey(Role, models.PROTECT, related_name="people")
 
-    api_key: ApiKey | None = None  # the key that authenticated this person, if it was not a browser
+    speaks_by_api_key = False  # set where a personal API key authenticated this person, and not a browser
 
     objects: ClassVar[PeopleManager] = PeopleManager()
 
