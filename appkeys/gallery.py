@@ -1,6 +1,7 @@
 """The gallery of tools that can be connected, with the settings that each tool needs, ready to copy.
 
-The file `setup/<slug>.md` holds the set-up of a tool: text and fenced settings, then `## <finding>` sections with the fixes that the doctor shows.
+The file `setup/<slug>.md` holds the set-up of a tool: text and fenced settings, then `## <finding>` sections with the
+fixes that the doctor shows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How long it takes to resolve thousands of incidents at once, and to undo that, on PostgreSQL with default durability.
+"""Measure how long a bulk resolve of thousands of incidents takes, and its undo, on PostgreSQL with default durability.
 
     python -m bench.bulk [--incidents 10000] [--alerts 2]
 
-Each incident has so many alerts, all firing. The parts: the frozen snapshot with its counts, the action in its sets, and its undo.
-Correlation is at rest.
+Each incident has `--alerts` active alerts. The parts are the frozen snapshot with its counts, the action in its sets,
+and the undo. Correlation is idle.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""How fast alerts become incidents, how soon they are seen, and how long the past takes to be replayed, on PostgreSQL with default durability.
+"""Measure correlation on PostgreSQL with default durability: its rate, its delay, and the duration of a replay.
 
     python -m bench.correlation [--only rate,seen,large,replay] [--events 1000000]
 
-`rate`: alerts correlated per second by one and by two workers that find many behind, beside so many open alerts and patterns; and the CPU that an
-alert takes of one worker and the database, with all that this does beside, as well as the CPUs that others take meanwhile.
-`seen`: from the answer of the Alerts API to the incident in the feed's table, at 500 events a second, on a whole console.
-`large`: what one more alert costs an incident of 20,000.
-`replay`: seconds and memory of a replay over so many events of a week, and over the first quarter of them.
-Compare rows of one run only: machines differ, and so do their neighbours.
+`rate`: alerts that one worker and two workers correlate per second from a backlog, beside the given numbers of open
+alerts and patterns. The row also shows the CPU of one worker and of the database per alert, and the CPUs that other
+processes use in the meantime. `seen`: the time from the answer of the Alerts API to the incident in the feed's table,
+at 500 events a second, on a whole console. `large`: the cost of one more alert in an incident of 20,000. `replay`:
+seconds and memory of a replay over a week of events, and over the first quarter of them. Compare rows of one run only,
+because machines and their neighbours differ.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def tags_of(draw: random.Random, host: str, number: int) -> dict[str, Any]:
 
 
 def store(alerts: int, run: str) -> None:
-    """New alerts of ten checks per host, taken as the Alerts API does, and behind."""
+    """Store new alerts of ten checks per host as the Alerts API does, and leave them behind."""
     from alerts.ingest.ingest import ingesting
     from alerts.sources import bigpanda
     from appkeys.models import AppKey
@@ -88,7 +88,7 @@ def store(alerts: int, run: str) -> None:
 
 
 def install_patterns(count: int) -> None:
-    """The first is by host. Of the others every fifth looks at all alerts, the rest at those of one team or at tags that few have."""
+    """Install patterns. The first groups by host. Of the others every fifth looks at all alerts, and the rest at one team or at rare tags."""
     from incidents.models import CorrelationPattern
 
     CorrelationPattern.objects.update(active=False, deleted_at=datetime.now(UTC))
@@ -108,7 +108,7 @@ def install_patterns(count: int) -> None:
 
 
 def work_off() -> int:
-    """As a worker that takes no notice of a storm."""
+    """Correlate the backlog as a worker that never pauses in a storm."""
     from incidents.correlation import worker as correlator
 
     total = 0
@@ -118,7 +118,7 @@ def work_off() -> int:
 
 
 class Worker:
-    """A process that correlates what is behind when it is told to."""
+    """A process that correlates the backlog on command."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
@@ -181,7 +181,7 @@ def measure_rate(options: argparse.Namespace) -> None:
 
 
 def _rate(workers: list[Worker], run: str) -> tuple[float, dict[str, float]]:
-    """Alerts in a second, and what the workers and the database used."""
+    """Return the alerts per second, and the CPU of the workers and the database."""
     store(BEHIND, run)
     used = CpuAndMemory([*(worker.process.pid for worker in workers), _database()])
     began = time.monotonic()
@@ -193,7 +193,7 @@ def _rate(workers: list[Worker], run: str) -> tuple[float, dict[str, float]]:
 
 
 def _database() -> int:
-    """The server's first process, of which all others come."""
+    """Return the first process of the server, the parent of all others."""
     from django.db import connection
 
     status = Path(f"/proc/{connection.connection.info.backend_pid}/status").read_text()
@@ -277,7 +277,7 @@ SENDERS = 10
 
 
 def _send(url: str, token: str, app_key: str, place: int, answered: dict[str, float]) -> None:
-    """Its share of the rate, evenly."""
+    """Send this thread's share of the rate at an even pace."""
     began = time.monotonic()
     for number in range(RATE * SECONDS // SENDERS):
         due = began + number * SENDERS / RATE
@@ -317,7 +317,7 @@ def _watch(database: str, seen: dict[str, float], is_over: threading.Event) -> N
 
 
 def measure_replay(options: argparse.Namespace) -> None:
-    """A week of alerts with five events each, ten per host and hour, as correlation would have recorded it."""
+    """Fill a week of alerts with five events each, ten per host and hour, as correlation would have recorded them, and replay it."""
     from django.db import connection
 
     from appkeys.models import AppKey
@@ -357,7 +357,7 @@ def measure_replay(options: argparse.Namespace) -> None:
         )
 
 
-# Alert n begins n steps into the week; its events follow ten minutes apart. One turn sees what came in one minute.
+# Alert n begins n steps into the week; its events follow ten minutes apart. One batch holds the alerts of one minute.
 REPLAYED = [
     """
     CREATE TEMP TABLE made AS SELECT n, %(since)s::timestamptz + n * %(step)s * interval '1 second' AS at,

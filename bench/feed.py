@@ -1,16 +1,16 @@
-"""How quick the feed is on a full console: pages, search, changes, thousands at once, and what it costs to have 200 people watch it.
+"""Measure the feed on a full console: pages, search, changes, bulk actions, and the cost of 200 viewers.
 
     python -m bench.feed [--only postgresql,sqlite] [--scale 1.0] [--viewers 200] [--kept FOLDER] [--parts pages,…]
 
-PostgreSQL begins with 50,000 open incidents, 100,000 open alerts, 1,000,000 resolved incidents with an alert each, one incident of 20,000 alerts and
-20 environments; SQLite with a tenth of that. With a folder to keep them in, the databases are filled once and measured as often as you like;
-the parts are pages, incident, changes, viewers, bulk and queries.
+PostgreSQL starts with 50,000 open incidents, 100,000 open alerts, 1,000,000 resolved incidents with an alert each, one
+incident of 20,000 alerts and 20 environments. SQLite starts with a tenth of that. `--kept` names a folder that keeps
+the filled databases for further runs. The parts are pages, incident, changes, viewers, bulk and queries.
 
-Times are what a signed-in person waits for the server, in milliseconds: the median, and the 95th of a hundred. They stand beside what the console is
-to keep (nothing here judges). A change is timed from the moment it is sent until the stream of somebody who watches has told its row. Viewers hold a
-stream each, of six views, while an incident changes every second; the cost is the share of one core that all processes of the console and of its
-database take beyond what they take with nobody watching.
-Compare rows of one run only: machines differ, and so do their neighbours.
+Times are the milliseconds that a signed-in person waits for the server: the median, and the 95th of a hundred. The
+target stands beside each time; the benchmark itself never fails. The time of a change runs from its request until the
+stream of a viewer has sent the row. Each viewer holds a stream of six views while an incident changes every second.
+Their cost is the share of one core that all processes of the console and its database use beyond their use without
+viewers. Compare rows of one run only, because machines and their neighbours differ.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ PAGES = (
 
 @dataclass
 class Bench:
-    """A console on a full database, and somebody who is signed in."""
+    """A console on a full database, with a person who is signed in."""
 
     console: RunningConsole
     person: Person
@@ -142,7 +142,7 @@ def measure_changes(bench: Bench) -> None:
 
 
 def measure_bulk(bench: Bench) -> None:
-    """All that match, from the question until the last incident is done, and back."""
+    """Measure a bulk action on all matches, from the question until the last incident is done, and its undo."""
     person = bench.person
     began = time.perf_counter()
     asked = person.post("/bulk", what="resolve", all="1", matching=f"?q={BULK}")
@@ -177,7 +177,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 
 
 def timed(deed: Callable[[], object], turns: int = TURNS, *, pause: float = 0) -> list[float]:
-    """Seconds that each turn took."""
+    """Return the seconds that each round took."""
     taken = []
     for _ in range(turns):
         began = time.perf_counter()

@@ -2,16 +2,17 @@
 
 python -m bench.files_entered
 
-Each path is played in this process, on a new SQLite database (or the empty database that DATABASE_URL names) and with a broker of
-its own. The first play is not counted: imports and empty caches belong to it. A file counts where one of its functions runs. Tests,
-bench and migrations do not count, nor does the writing of log lines.
+Each path is played in this process, on a new SQLite database (or the empty database that DATABASE_URL names) and with a
+broker of its own. The first play is not counted: imports and empty caches belong to it. A file counts where one of its
+functions runs. Tests, bench and migrations do not count, nor does the writing of log lines.
 
 fast path      One POST of a new alert by a sender that keeps its connection, answered by the web process itself.
-standard path  One POST of a new alert through Django's handler, with its correlation.
-resolve        One POST of the form that resolves an incident, up to the redirect.
-live update    From `announce` of a changed incident to the fragment that an open page receives.
+standard path  One POST of a new alert through Django's handler, with its correlation. resolve        One POST of the
+form that resolves an incident, up to the redirect. live update    From `announce` of a changed incident to the fragment
+that an open page receives.
 
-The script knows only entry points (addresses, the ASGI application, `announce`), so the same script measures two layouts.
+The script knows only entry points (addresses, the ASGI application, `announce`), so the same script measures two
+layouts.
 """
 
 from __future__ import annotations

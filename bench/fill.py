@@ -1,9 +1,9 @@
-"""Fill a console's database for bench.feed: open incidents with alerts, many more that are resolved, one with very many alerts, and environments.
+"""Fill a console's database for bench.feed: open incidents, many resolved incidents, one incident with very many alerts, and environments.
 
     python -m bench.fill OPEN ALERTS RESOLVED BIG
 
-What is open was sent and correlated as always. What is resolved are copies of it from earlier days: each incident with its first alert, and their
-history.
+Open incidents are sent and correlated as in production. Resolved incidents are copies of them from earlier days, each
+with its first alert and its history.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _send(keys: list[AppKey], incidents: int, alerts_each: int) -> None:
 
 
 def _send_big(key: AppKey, alerts: int) -> None:
-    """All of one host; each has become worse, and better again."""
+    """Send the alerts of the big incident, all of one host. Each becomes worse and better again."""
     now = timezone.now()
     for minutes, status in ((30, Status.WARNING), (20, Status.CRITICAL), (10, Status.WARNING)):
         for start in range(0, alerts, CHUNK):
@@ -118,7 +118,7 @@ def _event(status: Status, tags: Tags, at: datetime) -> IncomingEvent:
 
 
 def _resolve_copies(day: int, *, upto: int) -> None:
-    """What is open, as it was that many days ago, and over an hour later."""
+    """Copy the open incidents to that many days ago, resolved after an hour."""
     keys = (key_at(timezone.now()) - key_at(timezone.now() - HOUR)) // 512 * 512  # as many as an hour has
     here, alert_key = f"i.id + {day * upto}", f"a.id - {day * 24 * keys}"
     began, ended = _ago(day * 24), _ago(day * 24 - 1)
@@ -186,7 +186,7 @@ def _copy(model: type[models.Model], alias: str, changes: dict[str, str], source
 
 
 def _ago(hours: int) -> str:
-    """An SQL expression for the time in a column, so long ago."""
+    """Return an SQL expression for the time in a column, moved back by that many days."""
     if connection.vendor == "postgresql":
         return f"{{}} - interval '{hours} hours'"
     return f"strftime('%Y-%m-%d %H:%M:%f', {{}}, '-{hours} hours')"

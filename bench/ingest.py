@@ -1,15 +1,17 @@
-"""How many alerts a second the whole console takes, on its embedded SQLite and on PostgreSQL with default durability.
+"""Measure how many alerts a second the whole console takes, on its embedded SQLite and on PostgreSQL with default durability.
 
     python -m bench.ingest [--seconds 3] [--rounds 2] [--only sqlite,postgresql] [--workloads distinct:1:16,…]
 
-A workload is mode:alerts per request:connections; distinct = every alert is new, dup = 64 alerts the same again, flip = 64 alerts open and resolve in
-turn. Each database begins with 100,000 alerts that were never analysed, and correlation runs beside. PostgreSQL is as it comes, but not new: a new
-one makes the files of its log in the first storm, and all writes wait for that about once a second. Needs wrk (Debian: apt install wrk).
-`alerts/s` counts alerts of requests answered 201 or 204; CPU, in all and in microseconds an alert, and memory (PSS) are those of all processes of the
-console, and of PostgreSQL. Compare rows of one run only: machines differ, and so do their neighbours; the CPU an alert costs says most on a busy one.
+A workload is mode:alerts per request:connections. In `distinct` every alert is new. In `dup` 64 alerts repeat. In
+`flip` 64 alerts open and resolve in turn. Each database starts with 100,000 alerts that were never analysed, and
+correlation runs beside the load. PostgreSQL has its default settings, but is not new: a new server creates its log
+files in the first storm, and all writes wait for that about once a second. The benchmark needs wrk (Debian: apt install
+wrk). `alerts/s` counts the alerts of requests answered 201 or 204. CPU, in all and in microseconds per alert, and
+memory (PSS) are those of all processes of the console and of PostgreSQL. Compare rows of one run only, because machines
+and their neighbours differ. On a busy machine the CPU per alert is the best figure.
 
-`--serve postgresql` only starts and fills that console, says how to reach it (address, token, App Key, processes), and stays until Ctrl-C: for a
-benchmark from outside to put its own load on it.
+`--serve postgresql` only starts and fills the console, prints its address, token, App Key and processes, and stays
+until Ctrl-C. A benchmark from outside can then put its own load on it.
 """
 
 from __future__ import annotations
@@ -114,7 +116,7 @@ class Subject:
 
 
 def use(server: str) -> None:
-    """Fill a gigabyte of a server's log, whose files are used again from then on."""
+    """Fill a gigabyte of the server's log, so that the server reuses its files from then on."""
     with psycopg.connect(server, autocommit=True) as link:
         for _ in range(1024 // 16):  # MB; so large is a file
             link.execute("SELECT pg_logical_emit_message(true, 'bench', '')")
@@ -165,7 +167,7 @@ def main() -> None:
 
 
 def serve(name: str) -> None:
-    """A filled console for somebody else's load."""
+    """Run a filled console for a load from outside."""
     with tempfile.TemporaryDirectory(prefix="bench-ingest-") as data, subject(name, Path(data)) as console:
         console.fill()
         processes = " ".join(f"--target-pid {pid}" for pid in console.roots)

@@ -1,11 +1,12 @@
-"""Kills processes of a console under load, round after round, and counts what became of the alerts: nothing lost, nothing twice.
+"""Kill processes of a console under load, round after round, and count the alerts: none is lost, and none is stored twice.
 
     python -m bench.nothing_lost [--rounds 100] [--postgresql]
 
-Each round kills -9 a worker, the web process, the broker or one of PostgreSQL's processes, in turn, while alerts are posted: once so many were taken
-since the kill before, at any moment after that at which it is started again at once. After one of its processes was killed, PostgreSQL ends all
-others and comes back with what its log on the disk holds. A sender without an answer, or told that it is no use now, tries again. At the end:
-events answered with 2xx = alerts, each with one event and in one incident.
+Each round kills -9 a worker, the web process, the broker or a process of PostgreSQL, in turn, while alerts are posted.
+The kill comes once enough alerts were answered since the last kill, at any later moment at which the process would
+start again at once. After the kill of one of its processes, PostgreSQL ends all others and recovers from its log on the
+disk. A sender repeats a request without an answer or with a 503. At the end, the events answered with 2xx equal the
+alerts, each with one event and in one incident.
 """
 
 from __future__ import annotations

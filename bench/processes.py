@@ -12,7 +12,7 @@ PROC = Path("/proc")
 
 
 class CpuAndMemory:
-    """CPUs that the trees under some processes use from now until `end()`, those that anything else uses, and their memory then."""
+    """CPUs that the trees under some processes use from now until `end()`, those that other processes use, and the memory at the end."""
 
     def __init__(self, roots: list[int]) -> None:
         self.roots, self.began = roots, time.monotonic()
@@ -20,12 +20,12 @@ class CpuAndMemory:
 
     @staticmethod
     def named(name: str) -> list[int]:
-        """Processes of that name that have none of it for a parent."""
+        """Return the processes of that name without a parent of that name."""
         found = {pid: parent for pid, parent, command in _all() if command == name}
         return [pid for pid, parent in found.items() if parent not in found]
 
     def end(self) -> dict[str, float]:
-        """`cpu` and `other` in CPUs, `mib` as proportional set size."""
+        """Return `cpu` and `other` in CPUs, and `mib` as proportional set size."""
         wall, cpu = time.monotonic() - self.began, self._cpu() - self.before
         other = _busy() - self.busy_before - cpu - (_own() - self.children_before)
         return {"cpu": cpu / wall, "other": max(0.0, other / wall), "mib": sum(_pss(pid) for pid in self._tree())}
@@ -45,13 +45,13 @@ class CpuAndMemory:
 
 
 def _all() -> list[tuple[int, int, str]]:
-    """Number, parent and name of every process."""
+    """Return number, parent and name of every process."""
     pids = (int(folder.name) for folder in PROC.iterdir() if folder.name.isdigit())
     return [(pid, int(fields[1]), fields[-1]) for pid in pids if (fields := _fields(pid))]
 
 
 def _fields(pid: int) -> list[str]:
-    """The fields of /proc/pid/stat from the third on, and the name last."""
+    """Return the fields of /proc/pid/stat from the third on, and the name as the last one."""
     try:
         before, _, after = (PROC / str(pid) / "stat").read_text().rpartition(")")
     except OSError:

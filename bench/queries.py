@@ -1,4 +1,4 @@
-"""How many statements each page costs, of a console that is filled (bench.fill): as many for one row as for a page of them.
+"""Count the statements of each page on a full console (bench.fill). A page costs as many for one row as for many.
 
 python -m bench.queries
 """

@@ -1,4 +1,4 @@
-"""People and senders for bench.feed: a signed-in browser, one who watches a view live, and what hundreds of those cost."""
+"""People and senders for bench.feed: a signed-in browser, a viewer of a live view, and the cost of hundreds of viewers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 class Person:
-    """A browser of an administrator made for this."""
+    """A browser of an administrator made for the benchmark."""
 
     def __init__(self, console: RunningConsole) -> None:
         self.url = console.url
@@ -56,7 +56,7 @@ class Person:
             return ""
 
     def keys(self, path: str) -> list[str]:
-        """Of the incidents on a page of the feed, in their order."""
+        """Return the keys of the incidents on a page of the feed, in their order."""
         return [
             part.split('"', 1)[0] for part in self.get(path).split(' data-key="') if part.split('"', 1)[0].isdigit()
         ]
@@ -71,7 +71,7 @@ class Person:
         return str(parts.hostname), int(parts.port or 80)
 
     def asking_for(self, view: str) -> bytes:
-        """The request for the stream of a view."""
+        """Return the request for the stream of a view."""
         path = f"/live?view={urllib.parse.quote(view)}"
         host = urllib.parse.urlsplit(self.url).netloc
         return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {self.cookie}\r\n\r\n".encode()
@@ -93,7 +93,7 @@ class Sender:
 
 
 class Viewer:
-    """Somebody who watches one view: `with Viewer(person, view) as viewer:`."""
+    """A viewer of one view: `with Viewer(person, view) as viewer:`."""
 
     def __init__(self, person: Person, view: str) -> None:
         self.socket = socket.create_connection(person.address)
@@ -110,11 +110,11 @@ class Viewer:
                     self.news.notify_all()
 
     def forget(self) -> None:
-        """What was told up to now."""
+        """Drop the messages received so far."""
         self.heard = ""
 
     def wait_for(self, text: str) -> None:
-        """Until a row with this in it was told."""
+        """Wait until a row that contains the text was received."""
         with self.news:
             assert self.news.wait_for(lambda: text in self.heard, PATIENCE), f"{text} was never told"
 
@@ -133,7 +133,7 @@ class Viewer:
 
 
 def cost_of_viewers(console: RunningConsole, person: Person, roots: list[int], viewers: int) -> str:
-    """What hundreds who watch cost, beyond what the same changes cost with nobody watching."""
+    """Return the cost of hundreds of viewers beyond the cost of the same changes without viewers."""
     sender = Sender(console)
     alone, _ = asyncio.run(_watched(person, sender, roots, 0))
     together, heard = asyncio.run(_watched(person, sender, roots, viewers))
@@ -142,7 +142,7 @@ def cost_of_viewers(console: RunningConsole, person: Person, roots: list[int], v
 
 
 async def _watched(person: Person, sender: Sender, roots: list[int], viewers: int) -> tuple[float, list[int]]:
-    """The share of a core, while an incident changes every second; and how much each viewer heard meanwhile."""
+    """Return the share of a core while an incident changes every second, and the bytes that each viewer received."""
     streams = [await _connected(person, VIEWS[number % len(VIEWS)]) for number in range(viewers)]
     heard = [0] * viewers
 

@@ -1,6 +1,7 @@
 """The web process: live streams and the fast path run as coroutines, and all other requests run in Django's WSGI handler in a pool of threads.
 
-Django's ASGI handler costs six to ten times as much as its WSGI handler, and a stream would occupy a thread there (docs/how-it-works.md §3.2).
+Django's ASGI handler costs six to ten times as much as its WSGI handler, and a stream would occupy a thread there
+(docs/how-it-works.md §3.2).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Uvicorn's HTTP protocol with a direct way to the fast path (measured by `bench/ingest.py`).
 
-A POST of alerts goes to the fast path as it was read and is answered in one write. The messages, events and task that ASGI makes of a request
-would cost as much as validating it. A head with the same bytes as an earlier head is not parsed again; a sender's heads are mostly equal.
-Requests that the fast path does not take, or leaves to the standard path, go through uvicorn unchanged.
+A POST of alerts goes to the fast path as it was read and is answered in one write. The messages, events and task that
+ASGI makes of a request would cost as much as validating it. A head with the same bytes as an earlier head is not parsed
+again; a sender's heads are mostly equal. Requests that the fast path does not take, or leaves to the standard path, go
+through uvicorn unchanged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Live updates: one subscription per web process, one open stream per browser, and each live view rendered once for all pages that watch it.
 
-The server sends each page the changes of the views that its person may see, in order. A stream needs no thread and no database connection of
-its own: one thread renders the views, as long as a page watches them.
+The server sends each page the changes of the views that its person may see, in order. A stream needs no thread and no
+database connection of its own: one thread renders the views, as long as a page watches them.
 """
 
 from __future__ import annotations
@@ -177,8 +177,8 @@ async def listen() -> None:
 async def stream(scope: Any, receive: Any, send: Any) -> None:
     """Send server-sent events to one signed-in browser.
 
-    The events are `feed` for each `view` that the query string names, `incident` for each `incident`, and with `all` also `changed` at any
-    change. Without a broker the answer is 204, which ends the browser's attempts.
+    The events are `feed` for each `view` that the query string names, `incident` for each `incident`, and with `all`
+    also `changed` at any change. Without a broker the answer is 204, which ends the browser's attempts.
     """
     user = await sync_to_async(_person)(scope)
     if user is None or not settings.REDIS_URL:

@@ -12,8 +12,8 @@ _KEY_IN_PATH = re.compile(r"(/configurations/alerts/oim/)[^\s\"'/?]+")
 class WithoutQueryStrings(logging.Filter):
     """Filter that removes query strings and App Keys from addresses.
 
-    Senders that cannot set headers put their secrets in the query string (docs/wire-contract.md §2.2). The address of a mapping has the
-    App Key in its path (docs/wire-contract.md §9.2).
+    Senders that cannot set headers put their secrets in the query string (docs/wire-contract.md §2.2). The address of a
+    mapping has the App Key in its path (docs/wire-contract.md §9.2).
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

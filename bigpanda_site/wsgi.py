@@ -22,7 +22,8 @@ CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Answer a request, whatever charset it names, and for senders whatever host it names.
 
-    Every text is UTF-8. Django would fail on an unknown charset, and it would reject an unknown host, before a view could answer.
+    Every text is UTF-8. Django would fail on an unknown charset, and it would reject an unknown host, before a view
+    could answer.
     """
     environ["CONTENT_TYPE"] = CHARSET.sub("", environ.get("CONTENT_TYPE", ""))
     if is_for_senders(environ.get("PATH_INFO", "")):

@@ -29,8 +29,8 @@ def record(
 ) -> AuditEntry:
     """Record a change in the transaction that makes it. Without an actor, the console itself made the change.
 
-    `old` and `new` are the subject's properties before and after, nested as needed. Only differences are kept. A value under the name of a
-    secret is kept as `[REDACTED]`.
+    `old` and `new` are the subject's properties before and after, nested as needed. Only differences are kept. A value
+    under the name of a secret is kept as `[REDACTED]`.
     """
     changes = list(_differences(_plain(old or {}), _plain(new or {})))
     entry = AuditEntry(

@@ -1,7 +1,7 @@
 """Preparation of the database before the web process starts: migrate if needed, and create an administrator if there is no user.
 
-The supervisor runs `python -m supervisor.first_start` as a process of its own. Importing Django in the supervisor would cost its memory for as
-long as the console runs.
+The supervisor runs `python -m supervisor.first_start` as a process of its own. Importing Django in the supervisor would
+cost its memory for as long as the console runs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Processes that never outlive their starter, the guard that ensures it, and the command line of the broker.
 
-Only the standard library is imported here, because this module runs before anything is installed. Run as a program, this file is the guard.
+Only the standard library is imported here, because this module runs before anything is installed. Run as a program,
+this file is the guard.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def signal_group(process: Process, number: int) -> None:
 class Guard:
     """A process that kills the process groups of the supervisor when the supervisor is gone.
 
-    The guard reads the groups from a pipe, which ends with the supervisor. On Linux the kernel kills the groups too; elsewhere only the guard does.
+    The guard reads the groups from a pipe, which ends with the supervisor. On Linux the kernel kills the groups too;
+    elsewhere only the guard does.
     """
 
     def __init__(self, python: Path) -> None:

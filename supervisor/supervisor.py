@@ -1,7 +1,7 @@
 """The supervisor keeps broker, web, workers and beat running. `./console up` becomes the supervisor once the environment is built.
 
-Only the standard library is imported at import time. `console.py` loads this file before there is an environment, so that it can report a port
-in use before it installs anything.
+Only the standard library is imported at import time. `console.py` loads this file before there is an environment, so
+that it can report a port in use before it installs anything.
 
 The design rests on three decisions:
 

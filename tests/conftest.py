@@ -1,4 +1,4 @@
-"""The cast and the props: people, credentials, and senders that speak through the real endpoint."""
+"""Fixtures for all tests: people, credentials, and senders that use the real endpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PASSWORD = "correct horse battery"
 
 
 class Reply(Protocol):
-    """What the test client answers with."""
+    """A response of the test client."""
 
     status_code: int
     content: bytes
@@ -36,25 +36,25 @@ class Reply(Protocol):
 
 
 class PostEvent(Protocol):
-    """Sends one alert; `app_key` is filled in where the test does not name one, `host` where nothing names the object."""
+    """A sender of one alert. It fills in `app_key` if the test names none, and `host` if nothing names the object."""
 
     def __call__(self, **fields: Any) -> Reply: ...
 
 
 class PostBatch(Protocol):
-    """Sends a batch under the test's App Key."""
+    """A sender of a batch under the test's App Key."""
 
     def __call__(self, *items: Any) -> Reply: ...
 
 
 class Send(Protocol):
-    """Posts any body to the Alerts API with the test's org token, and lets what it caused happen: correlation runs inline."""
+    """A sender of any body to the Alerts API with the test's org token. It runs what the request caused: correlation runs inline."""
 
     def __call__(self, body: Any, **options: Any) -> Reply: ...
 
 
 def pytest_configure() -> None:
-    """Many people sign in here; a slow hash of their passwords proves nothing. And one person asks much in a second."""
+    """Hash passwords quickly and lift the rate limits, because many people sign in and one person sends many requests."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.PATTERN_REQUESTS_PER_SECOND = settings.BATCH_RESOLVES_PER_SECOND = settings.V1_REQUESTS_PER_MINUTE = 0
 
@@ -70,7 +70,7 @@ def django_db_setup(django_db_setup: None, django_db_keepdb: bool, django_db_blo
 
 @pytest.fixture(autouse=True)
 def _work_runs_inline() -> Iterator[None]:
-    """Also where a broker is there: tests of the broker start a console of their own."""
+    """Run tasks inline even if there is a broker. Tests of the broker start a console of their own."""
     before, celery_app.conf.task_always_eager = celery_app.conf.task_always_eager, True
     yield
     celery_app.conf.task_always_eager = before
@@ -78,7 +78,7 @@ def _work_runs_inline() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _keys_begin_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys only grow, so after a test that went into the future the next one's rows would lie there too."""
+    """Reset the last key. Keys only grow, so a test in the future would move the rows of the next test there."""
     monkeypatch.setattr("alerts.models.keys._last_key", 0)
 
 
@@ -146,7 +146,7 @@ def post_batch(send: Send, app_key: Any) -> PostBatch:
 
 @pytest.fixture
 def own_database() -> Iterator[dict[str, str]]:
-    """The settings of a running console whose database is its own, and of the kind that this run of the suite is about."""
+    """Yield the settings of a running console with a database of its own, of the kind that this run of the suite uses."""
     url = os.environ.get("DATABASE_URL")
     if not url:
         yield {}

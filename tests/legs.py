@@ -1,4 +1,4 @@
-"""`./console test`: every check there is, and at the end which of them ran. PostgreSQL's leg runs beside the others.
+"""Run all checks (`./console test`) and print which of them ran. The leg of PostgreSQL runs beside the others.
 
 | leg      | what it runs                                                     | what it needs                      |
 |----------|------------------------------------------------------------------|------------------------------------|
@@ -44,17 +44,17 @@ LINT = [
 ]
 SCRIPTS = [["tsc", "--project", "."], ["biome", "check", "--error-on-warnings"]]
 
-BESIDE = ("postgres",)  # what runs beside the others from the start, and is shown in its turn
-RUNNING: list[subprocess.Popen[bytes]] = []  # every pytest that was started
+BESIDE = ("postgres",)  # legs that run beside the others from the start
+RUNNING: list[subprocess.Popen[bytes]] = []  # the pytest processes that were started
 
 
 class CannotRun(Exception):
-    """This machine lacks something; the message says what and how to get it."""
+    """Error for a leg that this machine cannot run. The message says what is missing and how to get it."""
 
 
 @dataclass
-class Outcome:
-    """One line of the closing table."""
+class LegResult:
+    """A line of the closing table."""
 
     leg: str
     result: str
@@ -69,11 +69,11 @@ class Legs:
 
     scratch: Path
     pytest_arguments: list[str]
-    require_all: bool = False  # what a test lacks on this machine fails it, too
-    output: IO[bytes] | None = None  # where tests write to; this terminal where it is none
+    require_all: bool = False  # a missing program fails a test instead of skipping it
+    output: IO[bytes] | None = None  # where the tests write; None for this terminal
 
     def environment(self, leg: str, **settings: str) -> dict[str, str]:
-        """Nothing of a console that is set up in this shell reaches the tests."""
+        """Return an environment without the settings of a console in this shell."""
         own = ("CONSOLE_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         required = {"REQUIRE_ALL": "1"} if self.require_all else {}
@@ -81,8 +81,8 @@ class Legs:
         data.mkdir(exist_ok=True)
         return {**kept, "CONSOLE_DATA": str(data), "PYTHONWARNINGS": "default", **required, **settings}
 
-    def lint(self) -> Outcome:
-        # As on a real server: https, and a data folder of its own.
+    def lint(self) -> LegResult:
+        # As on a real server: with https, and a data folder of its own.
         environment = self.environment("lint", CONSOLE_HTTPS="1", PATH=script_tools.search_path())
         commands, lacking = LINT, ""
         try:
@@ -98,12 +98,12 @@ class Legs:
                 failed.append(name)
         if lacking and not failed:
             raise CannotRun(lacking)
-        return Outcome("lint", "failed" if failed else "passed", ", ".join([*failed, lacking] if lacking else failed))
+        return LegResult("lint", "failed" if failed else "passed", ", ".join([*failed, lacking] if lacking else failed))
 
-    def sqlite(self) -> Outcome:
+    def sqlite(self) -> LegResult:
         return self.pytest("sqlite", "not browser", self.environment("sqlite"))
 
-    def postgres(self) -> Outcome:
+    def postgres(self) -> LegResult:
         with contextlib.ExitStack() as servers:
             database = os.environ.get("TEST_DATABASE_URL")
             if not database:
@@ -123,21 +123,21 @@ class Legs:
             urls = {"DATABASE_URL": database, "REDIS_URL": f"redis://:legs@127.0.0.1:{port}/0"}
             return self.pytest("postgres", "not browser and not any_database", self.environment("postgres", **urls))
 
-    def browser(self) -> Outcome:
+    def browser(self) -> LegResult:
         if reason := chromium.missing():
             raise CannotRun(reason)
         return self.pytest("browser", "browser", self.environment("browser"))
 
-    def pytest(self, leg: str, marks: str, environment: dict[str, str]) -> Outcome:
+    def pytest(self, leg: str, marks: str, environment: dict[str, str]) -> LegResult:
         report = self.scratch / f"{leg}.xml"
         command = [PYTHON, "-m", "pytest", "-m", marks, f"--junitxml={report}", *self.pytest_arguments]
         running = subprocess.Popen(command, cwd=CODE, env=environment, stdout=self.output, stderr=self.output)
         RUNNING.append(running)
         code = running.wait()
-        if code == 5:  # pytest's word for: no test was selected
+        if code == 5:  # pytest selected no test
             raise CannotRun("no test of this leg was selected")
         if not report.exists():
-            return Outcome(leg, "failed", f"pytest ended with exit code {code}", failed=1)
+            return LegResult(leg, "failed", f"pytest ended with exit code {code}", failed=1)
         suites = list(ElementTree.parse(report).iter("testsuite"))
         total, skipped, broken = (
             sum(int(suite.get(word, 0)) for suite in suites for word in words)
@@ -147,11 +147,11 @@ class Legs:
         note = (
             f"{passed} passed" + (f", {broken} failed" if broken else "") + (f", {skipped} skipped" if skipped else "")
         )
-        return Outcome(leg, "failed" if code else "passed", note, passed, max(broken, int(code != 0)))
+        return LegResult(leg, "failed" if code else "passed", note, passed, max(broken, int(code != 0)))
 
 
 def main() -> int:
-    legs: dict[str, Callable[[Legs], Outcome]] = {
+    legs: dict[str, Callable[[Legs], LegResult]] = {
         "lint": Legs.lint,
         "sqlite": Legs.sqlite,
         "postgres": Legs.postgres,
@@ -171,20 +171,20 @@ def main() -> int:
         parser.error(f"no leg is called {', '.join(sorted(unknown))}; there are {', '.join(legs)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
-    outcomes: list[Outcome] = []
+    outcomes: list[LegResult] = []
     with tempfile.TemporaryDirectory(prefix="console-test-") as folder, ThreadPoolExecutor() as threads:
         scratch = Path(folder)
 
-        def run(name: str, output: IO[bytes] | None = None) -> Outcome:
+        def run(name: str, output: IO[bytes] | None = None) -> LegResult:
             began = time.monotonic()
             try:
                 outcome = legs[name](Legs(scratch, pytest_arguments, options.require_all, output))
             except CannotRun as reason:
-                outcome = Outcome(name, "skipped", str(reason))
+                outcome = LegResult(name, "skipped", str(reason))
             outcome.note = f"{time.monotonic() - began:5.1f} s  {outcome.note}"
             return outcome
 
-        def run_beside(name: str) -> Outcome:
+        def run_beside(name: str) -> LegResult:
             with (scratch / f"{name}.log").open("wb") as output:
                 return run(name, output)
 
@@ -196,7 +196,7 @@ def main() -> int:
                 if name in beside:
                     print((scratch / f"{name}.log").read_text(errors="replace"), flush=True)
         finally:
-            for pytest in RUNNING:  # where this was ended before them
+            for pytest in RUNNING:  # if this process ends before them
                 pytest.terminate()
 
     print("\n===== legs")

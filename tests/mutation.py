@@ -1,18 +1,19 @@
 """Mutation tester: break one expression or statement at a time, and report each change that no test notices.
 
-python -m tests.mutation incidents/correlation [alerts/ingest/store.py …] [--sample 80 --seed 1] [--tests tests/incidents]
+python -m tests.mutation incidents/correlation [alerts/ingest/store.py …] [--sample 80 --seed 1] [--tests
+tests/incidents]
 
 The script prints each survivor with its file, line and difference, and then the number of survivors.
 
-mutmut and cosmic-ray start pytest anew for each mutant. In this project a start imports Django, collects tests and migrates a
-database: 10 to 30 seconds for a tenth of a second of tests. This script starts pytest once. For each mutant the script forks a
-child, gives the child a copy of the migrated database, exchanges the code of the mutated function, and runs the tests that enter
-the function until one test fails. The first run records which tests enter which functions, and keeps the record in the data folder.
-A later run records only test files that changed.
+mutmut and cosmic-ray start pytest anew for each mutant. In this project a start imports Django, collects tests and
+migrates a database: 10 to 30 seconds for a tenth of a second of tests. This script starts pytest once. For each mutant
+the script forks a child, gives the child a copy of the migrated database, exchanges the code of the mutated function,
+and runs the tests that enter the function until one test fails. The first run records which tests enter which
+functions, and keeps the record in the data folder. A later run records only test files that changed.
 
-The script changes comparisons and their boundaries, conditions, `and`, `or` and `not`, numbers, True and False, operators, `min`,
-`max`, `any` and `all`. The script removes calls, raises, conditions of queries and comprehensions, and assignments to attributes.
-Texts stay: most of them are SQL or words for people. The database is SQLite.
+The script changes comparisons and their boundaries, conditions, `and`, `or` and `not`, numbers, True and False,
+operators, `min`, `max`, `any` and `all`. The script removes calls, raises, conditions of queries and comprehensions,
+and assignments to attributes. Texts stay: most of them are SQL or words for people. The database is SQLite.
 """
 
 from __future__ import annotations

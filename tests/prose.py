@@ -9,8 +9,8 @@ The rules are those of CONTRIBUTING.md (Prose) that a program can decide:
 5. No comment stands behind a lone closing bracket, where a formatter moved it away from its subject.
 6. A file or a `file.py::name` that a document names exists.
 
-Without paths, check every tracked Python, JavaScript, CSS and HTML file, and the documents of the repository. Text in backticks is code and is
-exempt from the rule on retired words.
+Without paths, check every tracked Python, JavaScript, CSS and HTML file, and the documents of the repository. Text in
+backticks is code and is exempt from the rule on retired words.
 """
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ from supervisor.processes import free_port
 
 CODE = Path(__file__).resolve().parent.parent
 Answer = TypeVar("Answer")
-PATIENCE = 60.0  # far more than anything here needs; only so that a broken test ends
+PATIENCE = 60.0  # seconds; only a broken test waits that long
 
 
 def eventually(ask: Callable[[], Answer], what: str) -> Answer:
-    """Ask until the answer is true."""
+    """Repeat the question until its answer is true, and return the answer."""
     deadline = time.monotonic() + PATIENCE
     while not (answer := ask()):
         assert time.monotonic() < deadline, f"waited {PATIENCE:g} s in vain until {what}"
@@ -37,14 +37,14 @@ def eventually(ask: Callable[[], Answer], what: str) -> Answer:
 
 
 def own_environment(data: Path, **settings: str) -> dict[str, str]:
-    """Without the database and broker of the test run: this console brings its own."""
+    """Return an environment without the database and broker of the test run, because this console brings its own."""
     strange = ("CONSOLE_", "DATABASE_URL", "REDIS_URL", "PYTHONWARNINGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
     return {**kept, "CONSOLE_DATA": str(data), **settings}
 
 
 class RunningConsole:
-    """`with RunningConsole(tmp_path) as console:` — it answers at console.url when the block begins."""
+    """A console for `with RunningConsole(tmp_path) as console:`. It answers at console.url when the block begins."""
 
     def __init__(self, data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
         self.data = data
@@ -57,7 +57,7 @@ class RunningConsole:
 
     @classmethod
     def prepared(cls, data: Path, settings: Mapping[str, str] | None = None) -> Self:
-        """One whose first start on SQLite is over: it takes ten times as long as the next, so one is made for all tests that are not about it."""
+        """Return a console whose first start on SQLite is over. A first start takes ten times as long as the next one, so most tests share one."""
         first, password = _first_start()
         shutil.copytree(first, data, dirs_exist_ok=True)
         console = cls(data, settings=settings)
@@ -65,7 +65,7 @@ class RunningConsole:
         return console
 
     def start(self) -> Self:
-        """In a process group of its own, like a job of a shell."""
+        """Start the console in a process group of its own, like a job of a shell."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisor", *self.arguments],
             cwd=CODE,
@@ -108,7 +108,7 @@ class RunningConsole:
         self.reader.join(PATIENCE)
 
     def manage(self, *arguments: str) -> str:
-        """What `./console manage …` prints."""
+        """Return the output of `./console manage …`."""
         command = [sys.executable, "manage.py", *arguments]
         done = subprocess.run(command, cwd=CODE, env=self.environment, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
@@ -123,7 +123,7 @@ class RunningConsole:
                 return error.code
 
     def processes(self) -> dict[int, str]:
-        """Number and command line of the supervisor's children."""
+        """Return number and command line of the supervisor's children."""
         listed = subprocess.run(
             ["ps", "-ww", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
         ).stdout
@@ -135,13 +135,13 @@ class RunningConsole:
         return found
 
     def process_of(self, word: str) -> int | None:
-        """The child whose command line holds the word."""
+        """Return the child whose command line contains the word."""
         return next((number for number, command in self.processes().items() if word in command), None)
 
 
 @cache
 def _first_start() -> tuple[Path, str]:
-    """A data folder as the first start leaves it, and the administrator's password."""
+    """Return a data folder after the first start, and the administrator's password."""
     folder = Path(tempfile.mkdtemp(prefix="console-first-start-"))
     atexit.register(shutil.rmtree, folder)
     with RunningConsole(folder) as console:

@@ -21,7 +21,7 @@ from django.db import connection
 from tests import postgres
 from tests.running_console import RunningConsole, eventually
 
-# Of each alert that was sent: how many events are stored, and the incidents it is in; asked of the database by the console's own environment.
+# For each alert: the number of its stored events, and its incidents. The console's own environment reads them from the database.
 COUNTS = """
 import json
 from django.db.models import Count
@@ -44,7 +44,7 @@ def post(console: RunningConsole, token: str, body: dict[str, Any]) -> int:
         with error:
             return error.code
     except OSError:
-        return 0  # no answer: whether it was stored is not promised
+        return 0  # without an answer it may or may not be stored
 
 
 def kill(console: RunningConsole, word: str) -> None:
@@ -54,7 +54,7 @@ def kill(console: RunningConsole, word: str) -> None:
 
 
 def crash(database: str) -> None:
-    """The server ends all of its processes, and comes back with what its log on the disk holds."""
+    """Crash the server: it ends all of its processes and recovers from its log on the disk."""
     with psycopg.connect(database) as server:
         row = server.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'").fetchone()
     assert row, "the server has come up"
@@ -74,7 +74,7 @@ class Sender:
         return post(self.console, self.token, alert)
 
     def send_all(self, hosts: Sequence[str], *, meanwhile: Callable[[], None]) -> dict[str, int]:
-        """The answer for each, eight at a time; something else is done when nearly a third of them were sent."""
+        """Send all alerts, eight at a time, and return their answers. Call a function when nearly a third of them were sent."""
         half_way = threading.Event()
 
         def send(host: str) -> int:
@@ -90,7 +90,7 @@ class Sender:
 
 
 def assert_kept(console: RunningConsole, hosts: Sequence[str]) -> None:
-    """One alert of each host, with one event, in an incident of its own."""
+    """Assert that each host has one alert with one event, in an incident of its own."""
     eventually(lambda: all(is_correlated for *_, is_correlated in stored(console)), "all alerts were correlated")
     rows = stored(console)
     assert sorted(host for host, *_ in rows) == sorted(hosts)

@@ -1,6 +1,6 @@
-"""A real Prometheus and a real Alertmanager fire and resolve through a real console, with the settings that its setup page gives.
+"""A real Prometheus and a real Alertmanager fire and resolve through a real console, with the settings of its set-up page.
 
-Alertmanager speaks to PagerDuty and Opsgenie, too: here the console stands in their place.
+Alertmanager also sends to PagerDuty and Opsgenie. Here the console stands in their place.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _programs_are_here() -> None:
 
 
 class Shop(BaseHTTPRequestHandler):
-    """What Prometheus watches: a queue whose length the test decides."""
+    """A system that Prometheus watches: a queue whose length the test sets."""
 
     length = 0
 
@@ -56,7 +56,7 @@ class Shop(BaseHTTPRequestHandler):
 
 
 def alerts(console: RunningConsole) -> list[list[object]]:
-    """The App Key, the rule, and whether it is active, of each alert."""
+    """Return the App Key, the rule and the activity of each alert."""
     told: list[list[object]] = json.loads(console.manage("shell", "--no-imports", "-c", ALERTS).splitlines()[-1])
     return told
 

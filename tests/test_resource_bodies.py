@@ -1,4 +1,4 @@
-"""What is sent to the resources of people's scripts: JSON of texts that a database can hold, whatever the resource."""
+"""Bodies of requests to the resources of people's scripts: JSON with texts that a database can hold, on every resource."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def console(tmp_path: Path) -> Iterator[RunningConsole]:
 
 
 def all_children(console: RunningConsole) -> dict[str, int]:
-    """The process numbers, once every child is there."""
+    """Return the process numbers once every child runs."""
 
     def numbers() -> dict[str, int]:
         found = {name: console.process_of(word) for name, word in CHILDREN.items()}
@@ -53,7 +53,7 @@ def all_children(console: RunningConsole) -> dict[str, int]:
 
 
 def refusal(data: Path, *arguments: str) -> str:
-    """What a console says that cannot start."""
+    """Return the message of a console that cannot start."""
     done = subprocess.run(
         [*SUPERVISOR, *arguments], cwd=CODE, env=own_environment(data), capture_output=True, text=True, timeout=PATIENCE
     )

@@ -8,7 +8,8 @@
     console.send([console.alert("ok", "web-1", "HTTP 5xx"), console.alert("warn", "db-1", "Disk space")])  # one batch
     console.deployment("shop", "1.2", ["web-1", "web-2"], owner="Paul").start().success()
 
-From the command line: `python3 bigpanda.py --help`. A send that is repeated carries the same Idempotency-Key, so nothing is ever taken twice.
+From the command line: `python3 bigpanda.py --help`. A send that is repeated carries the same Idempotency-Key, so
+nothing is ever taken twice.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ STATUSES = {
     "unknown": "unknown",
 }
 TRY_AGAIN = (429, 500, 502, 503, 504)
-LONGEST_PAUSE = 30.0  # seconds between two tries
+LONGEST_PAUSE = 30.0  # seconds between two attempts
 BATCH_SIZE = 500  # alerts of the command line's batch that are sent in one request
 
 JSONDict = dict[str, Any]
 
 
 class NotTaken(Exception):
-    """The console did not take it. `status` is the HTTP status, 0 where there was no answer at all."""
+    """Error for a payload that the console did not accept. `status` is the HTTP status, or 0 without an answer."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -53,7 +54,7 @@ class NotTaken(Exception):
 
 
 class Alert:
-    """One alert; `send()` sends it."""
+    """An alert; `send()` sends it."""
 
     def __init__(
         self,
@@ -73,10 +74,10 @@ class Alert:
         self.primary_attr, self.secondary_attr = primary_attr, secondary_attr
         self.tags = tags
         self._client = client
-        self.payload()  # tells at once what is wrong
+        self.payload()  # raises at once for invalid values
 
     def payload(self) -> JSONDict:
-        """What is sent. Raises ValueError for what cannot be."""
+        """Return the payload. Raise ValueError for invalid values."""
         if self.status not in STATUSES:
             raise ValueError("status must be one of: " + ", ".join(STATUSES))
         if not self.subject:
@@ -100,7 +101,7 @@ class Alert:
 
 
 class Deployment:
-    """One version of a component, rolled out on some hosts: `start()`, then `success()` or `failure("why")`."""
+    """A version of a component that is rolled out on some hosts: `start()`, then `success()` or `failure("why")`."""
 
     def __init__(
         self,
@@ -120,7 +121,7 @@ class Deployment:
         self._client = client
 
     def payload(self) -> JSONDict:
-        """What is sent. Raises ValueError for what cannot be."""
+        """Return the payload. Raise ValueError for invalid values."""
         if self.status not in ("start", "success", "failure"):
             raise ValueError("status must be one of start, success, failure")
         sent: JSONDict = {"component": self.component, "version": self.version, "hosts": self.hosts}
@@ -148,7 +149,7 @@ class Deployment:
 
 
 class Client:
-    """Speaks to the console with an org token; alerts need an App Key too. `proxy` is a URL; by default the environment says."""
+    """Client of a console with an org token. Alerts need an App Key too. `proxy` is a URL; by default the environment names it."""
 
     def __init__(
         self,
@@ -169,15 +170,15 @@ class Client:
         self._opener = urllib.request.build_opener(*handlers)
 
     def alert(self, *arguments: Any, **named: Any) -> Alert:
-        """An alert of this client: see Alert."""
+        """Return an alert of this client (see Alert)."""
         return Alert(*arguments, **{**named, "client": self})
 
     def deployment(self, *arguments: Any, **named: Any) -> Deployment:
-        """A deployment of this client: see Deployment."""
+        """Return a deployment of this client (see Deployment)."""
         return Deployment(*arguments, **{**named, "client": self})
 
     def send(self, data: Alert | Deployment | Sequence[Alert]) -> None:
-        """Send one alert or deployment, or alerts as one batch. Raises NotTaken."""
+        """Send one alert or deployment, or alerts as one batch. Raise NotTaken."""
         if isinstance(data, Deployment):
             self.post("/data/events/deployments/" + ("start" if data.status == "start" else "end"), data.payload())
         elif isinstance(data, Alert):
@@ -193,7 +194,7 @@ class Client:
         return {"app_key": self.app_key} if self.app_key else {}
 
     def post(self, path: str, payload: JSONDict) -> None:
-        """Post it, and try again while the console cannot be reached or is busy. Raises NotTaken."""
+        """Post a payload, and repeat it while the console cannot be reached or is busy. Raise NotTaken."""
         if self.dry_run:
             print("POST", self.base_url + path)
             print(json.dumps(payload, ensure_ascii=False))
@@ -237,12 +238,12 @@ def _message(reply: bytes) -> str:
 
 
 def _seconds(asked: str | None) -> float:
-    """Of a Retry-After header; a date, which it can also be, counts as nothing asked."""
+    """Return the seconds of a Retry-After header, or None for a date."""
     return float(asked) if asked and asked.isdigit() else 0.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; the exit code is 0 when it was taken, 1 for wrong arguments, 2 when it was not taken."""
+    """Run the command line. The exit code is 0 if the console accepted all, 1 for wrong arguments, and 2 otherwise."""
     parser = argparse.ArgumentParser(
         prog="bigpanda.py",
         description="Send an alert to the incident console, or with --batch one for each line of JSON in the input.",

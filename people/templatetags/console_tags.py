@@ -113,8 +113,9 @@ def icon(name: str, label: str = "") -> SafeString:
 def moment(at: datetime | None, show: str = "ago") -> SafeString | str:
     """Render a time in the reader's zone.
 
-    times.js shows the time as asked: `ago` ("13m"), `since` ("13m ago"), `exact`, `both`, the `clock`, or how `long` ago. Without scripts the
-    rendered text stays. It is the same all day, because open pages detect changes by comparing it.
+    times.js shows the time as asked: `ago` ("13m"), `since` ("13m ago"), `exact`, `both`, the `clock`, or how `long`
+    ago. Without scripts the rendered text stays. It is the same all day, because open pages detect changes by comparing
+    it.
     """
     if at is None:
         return ""

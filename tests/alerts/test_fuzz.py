@@ -1,7 +1,8 @@
 """Whatever bytes a sender sends: never a 5xx, and every refusal is JSON in which every known client finds a message.
 
 Over real HTTP, to a web process of its own. A request follows from its number alone: any one can be played again.
-`FUZZ_REQUESTS=50000 pytest -o faulthandler_timeout=0 …` plays the long run, `FUZZ_FIRST=123 FUZZ_REQUESTS=1` one request of it.
+`FUZZ_REQUESTS=50000 pytest -o faulthandler_timeout=0 …` plays the long run, `FUZZ_FIRST=123 FUZZ_REQUESTS=1` one
+request of it.
 """
 
 from __future__ import annotations

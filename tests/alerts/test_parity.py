@@ -1,5 +1,5 @@
-"""The two doors of the Alerts API tell the same story: what is sent to the reference view and to the express lane is answered alike, and
-leaves the same rows behind (docs/how-it-works.md §3.2).
+"""The two doors of the Alerts API tell the same story: what is sent to the reference view and to the express lane is
+answered alike, and leaves the same rows behind (docs/how-it-works.md §3.2).
 
 STORIES is the one list of what senders send; another payload that matters belongs there.
 """

@@ -1,4 +1,4 @@
-"""An integration's life: chosen in the gallery, renamed, deleted, restored."""
+"""The life of an integration: chosen in the gallery, renamed, deleted, restored."""
 
 from __future__ import annotations
 

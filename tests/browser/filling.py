@@ -14,7 +14,7 @@ PAYLOADS = Path(__file__).parents[1] / "alerts" / "payloads"
 
 
 class Texts(NamedTuple):
-    """What is put in: where there is room, where there is little, and in place of a URL; a comment in Markdown, and tags."""
+    """Texts to fill in: a long one, a short one, one for URLs, a comment in Markdown, and tags."""
 
     long: str
     short: str
@@ -131,7 +131,7 @@ for model in apps.get_models():
 
 
 def _prolonged(payload: Any, text: str) -> Any:
-    """A tool's payload, each of its texts followed by this one."""
+    """Return the payload of a tool with this text appended to each of its texts."""
     match payload:
         case str():
             return payload + text
@@ -144,7 +144,7 @@ def _prolonged(payload: Any, text: str) -> Any:
 
 
 def _widened(payload: Any, text: str) -> Any:
-    """The same with this text as one more field of each object, and for its value."""
+    """Return the payload with this text as the name and value of one more field in each object."""
     match payload:
         case dict():
             return {name: _widened(value, text) for name, value in payload.items()} | {text: text}
@@ -155,7 +155,7 @@ def _widened(payload: Any, text: str) -> Any:
 
 
 def fill_every_field(console: RunningConsole, texts: Texts) -> None:
-    """Send such texts through every door, then put them where only a mistake of ours could let them in."""
+    """Send the texts through every endpoint and form, then write them to the fields that only a mistake of ours could fill."""
     token, app_key = console.manage("create_org_token", "Sender"), console.manage("create_app_key", "Sender")
     long, short, url, comment, tags = texts
 

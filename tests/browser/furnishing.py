@@ -1,4 +1,4 @@
-"""A console that has some of everything: the demo's day, and what people set up and did around it."""
+"""A console with some of everything: the demo's day, and the things that people set up and did around it."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ print(f"/wall/{secret}")
 
 
 def furnish(console: RunningConsole) -> str:
-    """Returns the address of a wallboard, to which no link leads: it is shown once."""
+    """Fill the console. Return the address of a wallboard, to which no link leads because it is shown once."""
     console.manage("play_demo", "--url", console.url)
     return console.manage("shell", "-c", WHAT_PEOPLE_DID).splitlines()[-1]

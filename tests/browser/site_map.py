@@ -1,4 +1,4 @@
-"""Every page of the console: the URL map says which there are, and the links on the pages lead to an example of each."""
+"""Every page of the console. The URL map lists the pages, and the links on pages lead to an example of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARAMETER = re.compile(r"<(?:(\w+):)?\w+>")
 
 
 def routes() -> dict[str, str]:
-    """Each named route with its pattern."""
+    """Return each named route with its pattern."""
 
     def walk(patterns: list[Any], prefix: str, space: str) -> Iterator[tuple[str, str]]:
         for each in patterns:
@@ -31,7 +31,7 @@ def routes() -> dict[str, str]:
 
 
 class SiteMap:
-    """What a signed-in administrator's browser finds: an address for each route that answers with a page."""
+    """The pages that a signed-in administrator's browser finds: an address for each route that answers with a page."""
 
     def __init__(self, page: Any, *unlinked: str) -> None:
         self.page = page
@@ -50,7 +50,7 @@ class SiteMap:
                 self.unreached.append(name)
 
     def _example(self, pattern: str) -> str:
-        """The pattern with what was seen in addresses that begin alike; with nothing that exists where none was."""
+        """Return the pattern with values seen in similar addresses, or with values of nothing that exists."""
         while parameter := PARAMETER.search(pattern):
             value = r"(\d+)" if parameter[1] == "int" else r"([^/?]+)"
             alike = re.compile("/" + re.escape(pattern[: parameter.start()]) + value)

@@ -1,9 +1,10 @@
-"""Pictures of every page, to be looked at: on two screens and a phone, light and dark, in four states of the console.
+"""Take pictures of every page: on two screens and a phone, light and dark, in four states of the console.
 
     python -m tests.browser.take_pictures DIRECTORY [--states normal,long] [--pages alert,incidents:detail] [--screens 1280,phone]
 
-DIRECTORY/index.html shows them side by side, a page in a row. States: `empty` is a console nobody has sent anything to, `normal` the demo's day and
-what people did, `crowded` has an incident of 20,000 alerts beside it, `long` the longest names and texts in every field.
+DIRECTORY/index.html shows the pictures side by side, one page in a row. In the state `empty` nothing was ever sent to
+the console. `normal` has the demo's day and actions of people. `crowded` adds an incident of 20,000 alerts. `long` has
+the longest names and texts in every field.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def take(page: Any, address: str, file: Path) -> None:
 
 
 def take_all(browser: Any, folder: Path, state: str, screens: list[str], wanted: list[str]) -> list[str]:
-    """Pictures of one state; returns the names of its pages."""
+    """Take the pictures of one state and return the names of its pages."""
     with tempfile.TemporaryDirectory(prefix="pictures-") as data:
         settings = {"CONSOLE_ALERTS_PER_INCIDENT": str(2 * ALERTS)} if state == "crowded" else None
         with RunningConsole(Path(data), settings=settings) as console:
@@ -119,7 +120,7 @@ def file_of(state: str, name: str, screen: str, theme: str) -> str:
 
 
 def index(names: dict[str, list[str]], screens: list[str]) -> str:
-    """All pictures on one page."""
+    """Return a page with all pictures."""
     rows = []
     for state, pages in names.items():
         rows.append(f"<h1>{escape(state)}</h1>")

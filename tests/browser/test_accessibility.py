@@ -18,7 +18,7 @@ pytest.importorskip("axe_playwright_python")
 
 @pytest.fixture(scope="module")
 def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteMap]:
-    """Every page of a console that has some of everything."""
+    """Return the pages of a console with some of everything."""
     with RunningConsole.prepared(tmp_path_factory.mktemp("furnished")) as console:
         wallboard = furnish(console)
         page = sign_in(browser, console)

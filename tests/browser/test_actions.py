@@ -1,4 +1,4 @@
-"""What people do with incidents, in a real browser: on many at once, by keys, by hand-made groups, and with scripts off."""
+"""Actions on incidents in a real browser: in bulk, by keys, by grouping, and without scripts."""
 
 from __future__ import annotations
 

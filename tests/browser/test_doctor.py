@@ -1,4 +1,4 @@
-"""An administrator maps what a tool sent, watches its requests come in, and sends a test alert, in a real browser."""
+"""An administrator maps a tool's payload, watches its requests arrive, and sends a test alert, in a real browser."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_requests_are_watched_as_they_come_in_whichever_lane_they_take(page: Any
     from playwright.sync_api import expect
 
     token, app_key = console.manage("create_org_token", "Senders"), console.manage("create_app_key", "Nagios")
-    for host in ("web-1", "web-2", "web-3"):  # by now the express lane knows both secrets
+    for host in ("web-1", "web-2", "web-3"):  # by now the fast path knows both secrets
         post(console, token, {"app_key": app_key, "status": "critical", "host": host})
 
     page.goto("/integrations/1/doctor")

@@ -1,4 +1,4 @@
-"""Whatever stands in a field, it stays text: on every page of the URL map, in its dialogs and suggestions, and in its address."""
+"""Hostile values stay text: on every page of the URL map, in dialogs and suggestions, and in addresses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MADE = """(() => {
 
 @pytest.fixture(scope="module")
 def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteMap]:
-    """Every page of a console that somebody hostile filled."""
+    """Return the pages of a console that a hostile sender filled."""
     with RunningConsole.prepared(tmp_path_factory.mktemp("hostile")) as console:
         wallboard = furnish(console)
         page = sign_in(browser, console)

@@ -1,4 +1,4 @@
-"""The whole triage without a mouse (docs/how-it-works.md §11.3): from the first App Key to a resolve that is taken back."""
+"""The whole triage without a mouse (docs/how-it-works.md §11.3): from the first App Key to a resolve that is undone."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def page(browser: Any, console: RunningConsole) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def send(console: RunningConsole) -> Callable[..., None]:
-    """Sends a critical alert of a host."""
+    """Send a critical alert of a host."""
     token, app_key = console.manage("create_org_token", "Keys"), console.manage("create_app_key", "Keys")
     return lambda host, **more: post(console, token, {"app_key": app_key, "status": "critical", "host": host, **more})
 
 
 def tab_to(page: Any, words: str) -> None:
-    """Press Tab until the focus is on what says these words."""
+    """Press Tab until the focus is on the element with these words."""
     said = "(document.activeElement.labels?.[0] || document.activeElement).textContent.trim()"
     for _ in range(80):
         page.keyboard.press("Tab")
@@ -186,7 +186,7 @@ def test_the_list_is_worked_off_row_by_row_and_the_cursor_stays(page: Any, send:
     keys, dialog, gone = page.keyboard, page.locator("#dialog[open]"), page.locator(".row-gone")
     width = third.bounding_box()["width"]
 
-    # What is cut is told in full to who rests on it.
+    # A text that is cut off is shown in full on hover.
     keys.press("j")
     keys.press("j")
     expect(second).to_be_focused()
@@ -259,10 +259,10 @@ def test_a_page_without_a_stream_says_of_a_row_why_it_left(page: Any, send: Call
 
 
 class Held:
-    """Answers of the server that reach the page only when they are let go.
+    """Answers of the server that reach the page only when the test lets them go.
 
-    A page's first one is made before the page is opened: what a page sends just after the browser was told to hold
-    its requests may slip past.
+    The first answer of a page is held before the page opens. A request that a page sends just after the browser starts
+    to hold requests may otherwise pass.
     """
 
     def __init__(self, page: Any, path: str) -> None:
@@ -283,7 +283,7 @@ class Held:
 
 @pytest.fixture
 def acknowledged(page: Any, send: Callable[..., None]) -> Held:
-    """The first of two rows is open and was just acknowledged: the stream has told so, the answer is on its way."""
+    """Open the first of two rows and acknowledge it: the stream has reported the change, and the answer is still on its way."""
     from playwright.sync_api import expect
 
     late = f"late-{time.monotonic_ns()}"  # another one may be acknowledged already

@@ -1,4 +1,4 @@
-"""The feed in several real browsers at once: news come by themselves, wait while somebody reads, and a broken connection is told."""
+"""The feed in several real browsers: news arrive by themselves, wait while a person reads, and a broken connection is reported."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Say = Callable[..., None]
 
 @pytest.fixture
 def app(console: RunningConsole) -> tuple[str, str]:
-    """An org token and an App Key."""
+    """Return an org token and an App Key."""
     return console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
 
 
 @pytest.fixture
 def say(console: RunningConsole, app: tuple[str, str]) -> Say:
-    """Sends an alert of a host."""
+    """Send an alert of a host."""
     token, app_key = app
 
     def say(host: str, status: str = "critical", **tags: str) -> None:

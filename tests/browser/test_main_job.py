@@ -1,4 +1,4 @@
-"""The main job in a real browser: name an integration, send its test alert, watch it arrive, resolve it, take that back."""
+"""The main task in a real browser: name an integration, send its test alert, watch it arrive, resolve it, undo that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PICTURES = Path(__file__).parent / "pictures"
 
 @pytest.fixture
 def page(browser: Any, console: RunningConsole) -> Iterator[Any]:
-    """A signed-in administrator's page; whatever the browser complains about fails the test."""
+    """Return a signed-in administrator's page. Any complaint of the browser fails the test."""
     page = sign_in(browser, console)
     complaints: list[str] = []
     page.on(
@@ -46,7 +46,7 @@ def sign_in(browser: Any, console: RunningConsole, name: str = "admin", password
 
 
 def run(command: str) -> None:
-    """What a person does with a command that the page shows: paste it into a shell."""
+    """Run a command of the page in a shell, as a person does."""
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
 
@@ -177,7 +177,7 @@ def test_the_feed_reads_with_scripts_off(browser: Any, console: RunningConsole) 
 def test_the_demo_fills_the_feed_for_the_pictures_of_the_readme(
     browser: Any, console: RunningConsole, tmp_path: Path
 ) -> None:
-    """UPDATE_PICTURES=1 puts them where the README shows them."""
+    """UPDATE_PICTURES=1 writes them where the README shows them."""
     from playwright.sync_api import expect
 
     console.manage("play_demo", "--url", console.url)

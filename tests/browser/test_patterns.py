@@ -1,4 +1,4 @@
-"""A pattern in a real browser: written with help, tried over what came in, enabled, and then it gathers."""
+"""A pattern in a real browser: written with help, tried over past events, and enabled. Then it groups alerts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytest.importorskip("playwright")
 
 @pytest.fixture
 def page(browser: Any, console: RunningConsole) -> Iterator[Any]:
-    """A signed-in administrator's page; whatever the browser complains about fails the test."""
+    """Return a signed-in administrator's page. Any complaint of the browser fails the test."""
     page = sign_in(browser, console)
     complaints: list[str] = []
     page.on(

@@ -1,4 +1,4 @@
-"""A wallboard in a browser that nobody signed in with: it tells what becomes critical, and is loud when what it shows may no longer be true."""
+"""A wallboard in a browser without a session: it reports new critical incidents, and warns loudly when its content may be out of date."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def page(browser: Any, console: RunningConsole) -> Iterator[Any]:
 
 
 def hang(browser: Any, page: Any, *settings: str, **options: Any) -> Any:
-    """A screen that shows a new wallboard, made on the page of an administrator."""
+    """Open a new wallboard, made on the page of an administrator."""
     from playwright.sync_api import expect
 
     page.goto("/wallboards")

@@ -1,7 +1,8 @@
-"""BigPanda's own Python client, from the package index and unchanged, speaks with the console: only the base URL is another.
+"""BigPanda's own Python client works with the console, unchanged except for the base URL.
 
-It is an sdist of Python 2's time, so it is no part of the environment: it is fetched here, by its hash, into a folder of its own. Its modules
-import each other as Python 2 let them, which works where that folder is on the path too.
+The client is an sdist from the time of Python 2, so it is no part of the environment. The test fetches it by its hash
+into a folder of its own. Its modules use the implicit relative imports of Python 2, which work if that folder is on the
+path too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ UNREACHABLE = re.compile(r"connection|network|resolve|timed out|dns|error sendin
 
 @pytest.fixture(scope="module")
 def client_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where Python finds the client."""
+    """Return the path on which Python finds the client."""
     target = tmp_path_factory.mktemp("bigpanda")
     done = subprocess.run(
         [
@@ -76,7 +77,7 @@ def secrets(console: RunningConsole) -> dict[str, str]:
 
 @pytest.fixture
 def played(console: RunningConsole, secrets: dict[str, str], client_path: str) -> Any:
-    """Runs lines of Python in which `bp` is their client."""
+    """Run lines of Python in which `bp` is the client."""
     begin = "import bigpanda, os\nbp = bigpanda.Client(api_token=os.environ['TOKEN'], app_key=os.environ['APP_KEY'], base_url=os.environ['URL'])\n"
 
     def play(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Personal API keys: shown once, limited by their person's role, expired, revoked, and what the API says then."""
+"""Personal API keys: shown once, limited by the role of their person, expired, revoked, and the answers of the API then."""
 
 from __future__ import annotations
 

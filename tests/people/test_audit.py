@@ -1,4 +1,4 @@
-"""The audit log: what administrators did, with old and new values, to be searched and taken along."""
+"""The audit log: administrative changes with old and new values, searched and exported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One's own page."""
+"""A person's own page."""
 
 from __future__ import annotations
 

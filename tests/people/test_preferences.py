@@ -1,4 +1,4 @@
-"""What the console remembers of how a person likes it."""
+"""Preferences that the console remembers with a person."""
 
 from __future__ import annotations
 

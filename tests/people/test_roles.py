@@ -1,4 +1,4 @@
-"""Roles: the built-in ones stay, copies are made to measure, and pages, buttons and keys follow them."""
+"""Roles: the built-in ones stay, copies can be customised, and pages, buttons and keys follow them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def made(client: Client, name: str = "Auditor", **levels: str) -> Any:
 
 
 def given(user: User, name: str) -> Client:
-    """A browser of somebody who was given the role."""
+    """Return a browser of a person with the role."""
     user.role = Role.objects.get(name=name)
     user.save()
     client = Client()

@@ -1,4 +1,4 @@
-"""Where one is signed in; and what too many wrong passwords lead to."""
+"""Browser sessions, and the lock-out after too many wrong passwords."""
 
 from __future__ import annotations
 

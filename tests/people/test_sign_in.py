@@ -1,4 +1,4 @@
-"""Signing in and out, and the pages for what went wrong."""
+"""Signing in and out, and the error pages."""
 
 from __future__ import annotations
 

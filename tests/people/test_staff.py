@@ -1,4 +1,4 @@
-"""People: invited by a link that works once, given roles, deactivated; and what nobody may do to them."""
+"""People: invited by a link that works once, given roles, deactivated; and changes that are not allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wrappers, downloaded from a real console and run against it: under each shell that is here, and in Python."""
+"""The wrappers, downloaded from a real console and run against it: under each shell of this machine, and in Python."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WAYS = [*SHELLS, "python"]
 
 
 class Sender(NamedTuple):
-    """A console, and the folder that its wrappers were downloaded to."""
+    """A console, and the folder with its downloaded wrappers."""
 
     console: RunningConsole
     folder: Path
@@ -42,7 +42,7 @@ class Sender(NamedTuple):
         return subprocess.run(command, input=text, env=surroundings, capture_output=True, text=True, timeout=60)
 
     def alerts(self, host: str) -> list[dict[str, Any]]:
-        """The tags and statuses of what the console knows about a host."""
+        """Return the tags and statuses of a host's alerts."""
         asked = (
             "import json; from alerts.models import Alert; "
             "told = [{**alert.tags, 'status': alert.get_status_display()} for alert in Alert.objects.order_by('pk')]; "
@@ -68,7 +68,7 @@ def sender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
 
 
 class Flaky(http.server.BaseHTTPRequestHandler):
-    """A console that has its troubles, and remembers what it was sent."""
+    """A console that fails as told, and records the requests that it gets."""
 
     replies: list[int]
     seen: list[tuple[str, bytes]]
