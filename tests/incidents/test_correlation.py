@@ -389,6 +389,42 @@ def test_decide_tells_what_is_against_the_incident_that_came_nearest() -> None:
         assert (second.verdict, second.incident) == ("other_source", 9)
 
 
+def test_a_new_incident_follows_the_first_full_incident_and_no_other() -> None:
+    subject = _subject(host="h", cluster="k", check="c")
+    by_host, by_check = Matches(subject, [HOST, CHECK])
+    full = {
+        key: [Candidate(number, subject.started_at, is_full=True)]
+        for number, key in ((3, by_host.key), (4, by_check.key))
+    }
+    decision, _ = _decided(subject, full)
+    assert (decision.incident, decision.follows) == (None, 3)
+    early = [Candidate(1, subject.started_at - timedelta(hours=2))]
+    decision, _ = _decided(subject, {by_host.key: early})
+    assert (decision.incident, decision.follows) == (None, None)
+
+
+def test_an_incident_of_another_source_is_named_only_if_the_alert_starts_in_its_window_while_it_is_open() -> None:
+    subject = _subject(cluster="k", check="c")
+    (match,) = Matches(subject, [CHECK])
+    assert match.any_source_key
+    window = CHECK.time_window
+    for candidate, verdict in (
+        (Candidate(9, subject.started_at - window), "other_source"),
+        (Candidate(9, subject.started_at - window - timedelta(seconds=1)), "alone"),
+        (Candidate(9, subject.started_at, is_resolved=True), "alone"),
+    ):
+        _, (_, said) = _decided(subject, {match.any_source_key: [candidate]})
+        assert said.verdict == verdict
+
+
+def test_a_pattern_that_is_switched_off_leaves_alerts_to_the_patterns_after_it(post_event: PostEvent) -> None:
+    CorrelationPattern.objects.filter(pk=1).update(active=False)
+    post_event(host="web-1", cluster="shop", check="http")
+    post_event(host="web-1", cluster="shop", check="http 2")
+    post_event(host="web-2", cluster="shop", check="http")
+    assert [incident.alerts_count for incident in Incident.objects.order_by("pk")] == [2, 1]
+
+
 def test_a_pattern_only_takes_what_its_filter_names_and_nothing_while_it_is_off() -> None:
     only_shops = replace(HOST, filter=lambda subject: subject.tags.get("cluster") == "shop")
     off = replace(only_shops, active=False)
