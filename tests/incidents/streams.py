@@ -1,4 +1,4 @@
-"""Random streams of events and of what people do meanwhile, and the incidents they come to."""
+"""Random streams of events and actions, and the incidents that follow from the streams."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from incidents.replay.engine import Replay
 from incidents.replay.manual_changes import ReplayedIncident
 from people.models import User
 
-# The suite plays a slice; the full proof is `EVENTS_IN_STREAM=10000 pytest tests/incidents/test_replay.py`.
+# The suite plays a short stream. The full proof is `EVENTS_IN_STREAM=10000 pytest tests/incidents/test_replay.py`.
 EVENTS = int(os.environ.get("EVENTS_IN_STREAM", "700"))
 PATTERNS: list[dict[str, Any]] = [
     {"tags": ["rack"], "time_window": 20, "cross_source": False},
@@ -44,13 +44,13 @@ def install_patterns() -> None:
 
 @dataclass
 class Stream:
-    """Events of about six hours until now: ordinary trouble, late and repeated events, flapping, returns, and a storm."""
+    """Events of about six hours until now: ordinary, late and repeated events, flapping alerts, and storms."""
 
     seed: int
     events: int = EVENTS
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        """Batches as they are sent, one after the other."""
+        """Yield the batches of events in the order in which they are sent."""
         draw = random.Random(self.seed)
         sent: list[dict[str, Any]] = []
         now = time.time()
@@ -78,8 +78,8 @@ class Stream:
     def _event(draw: random.Random, at: float, sent: list[dict[str, Any]]) -> dict[str, Any]:
         kind = draw.random()
         if sent and kind < 0.08:
-            return dict(draw.choice(sent[-200:]))  # the same again
-        if sent and kind < 0.35:  # of an object that was heard of lately: it ends, returns or flaps
+            return dict(draw.choice(sent[-200:]))  # a duplicate
+        if sent and kind < 0.35:  # a known object ends, returns or flaps
             known = draw.choice(sent[-60:])
             return {**known, "status": draw.choice(("ok", "ok", "critical", "warning")), "timestamp": int(at)}
         number = draw.randrange(40)
@@ -98,41 +98,41 @@ class Stream:
         return event
 
 
-def store(app_keys: list[AppKey], batch: list[dict[str, Any]], place: int) -> None:
-    """Take a batch as the Alerts API does, and tell nobody that there is work."""
+def store(app_keys: list[AppKey], batch: list[dict[str, Any]], number: int) -> None:
+    """Store a batch of events as the Alerts API does, but send no message that there is work."""
     now = datetime.now(UTC)
-    app_key = app_keys[place % len(app_keys)]
+    app_key = app_keys[number % len(app_keys)]
     carry_out(ingesting([(app_key, bigpanda.normalize(item, received_at=now)) for item in batch], received_at=now))
 
 
-def meddle(draw: random.Random, by: User) -> None:
-    """Somebody resolves, merges, splits, takes back what was done last, or lets maintenance begin or end."""
+def act(draw: random.Random, by: User) -> None:
+    """Act as a person who resolves, reopens, merges, splits, undoes, or begins or ends maintenance."""
     incidents = list(Incident.objects.filter(resolved_at=None, merged_into=None).order_by("-pk")[:30])
     if not incidents:
         return
     chosen = draw.choice(incidents)
-    deed = draw.choice(("resolve", "resolve", "merge", "split", "undo", "reopen", "maintenance", "maintenance"))
+    action = draw.choice(("resolve", "resolve", "merge", "split", "undo", "reopen", "maintenance", "maintenance"))
     now = timezone.now()
     try:
-        if deed == "maintenance":
+        if action == "maintenance":
             if not MaintenancePlan.objects.filter(ends_at__gt=now).update(ends_at=now):
                 times = {"starts_at": now, "ends_at": now + timedelta(days=1)}
                 MaintenancePlan.objects.create(name="Racks", condition=f"host = host-{draw.randrange(1, 4)}*", **times)
-        elif deed == "resolve":
+        elif action == "resolve":
             actions.resolve(chosen, by=by)
-        elif deed == "reopen":
+        elif action == "reopen":
             resolved = Incident.objects.exclude(resolved_by=None).filter(merged_into=None).last()
             if resolved:
                 actions.reopen(resolved, by=by)
-        elif deed == "merge":
+        elif action == "merge":
             actions.merge(chosen, [draw.choice(incidents)], by=by)
-        elif deed == "split":
+        elif action == "split":
             pks = list(Alert.objects.filter(incident=chosen).order_by("pk").values_list("pk", flat=True))
             actions.split(chosen, pks[1:], by=by)
         elif last := actions.last_of(by):
             actions.undo(last, by=by)
     except actions.InvalidTransition:
-        pass  # the incident does not allow it just now
+        pass  # the incident does not allow the action now
 
 
 FIELDS = (
@@ -143,7 +143,7 @@ Shape = dict[frozenset[int], dict[str, Any]]
 
 
 def live() -> Shape:
-    """The incidents there are, by their alerts."""
+    """Return the stored incidents by their alerts."""
     members: dict[int, set[int]] = defaultdict(set)
     for pk, incident in Alert.objects.filter(incident__isnull=False).values_list("pk", "incident"):
         members[incident].add(pk)
@@ -162,7 +162,7 @@ def live() -> Shape:
 
 
 def replayed() -> Shape:
-    """The incidents that the recorded turns come to under the patterns that were in force."""
+    """Return the incidents of a replay of the correlation log, with the patterns of that time, by their alerts."""
     replay = Replay(Versions())
     replay.advance(list(CorrelationBatch.objects.order_by("pk")))
     return {frozenset(each.members): _shape(each) for each in replay.candidates.rollups.values() if each.members}
@@ -174,7 +174,7 @@ def _shape(each: ReplayedIncident) -> dict[str, Any]:
 
 
 def differences(one: Shape, other: Shape) -> list[Any]:
-    """What is in one and not in the other, for each incident that is not the same in both."""
+    """Return the incidents that are in one of the two only, and the differences of the incidents in both."""
     found: list[Any] = [sorted(members) for members in one.keys() ^ other.keys()]
     for members in one.keys() & other.keys():
         pairs = {name: (one[members][name], other[members][name]) for name in one[members]}

@@ -1,4 +1,7 @@
-"""Which alerts come together, and what becomes of their incident (docs/wire-contract.md §4, docs/how-it-works.md §4)."""
+"""Tests of correlation: which alerts are together, and how their incident changes.
+
+The rules are in docs/wire-contract.md §4 and docs/how-it-works.md §4.
+"""
 
 from __future__ import annotations
 
@@ -57,9 +60,9 @@ def test_alerts_of_one_host_more_than_an_hour_apart_are_two(post_event: PostEven
     post_event(check="cpu", timestamp=NOW - 3700)
     post_event(check="disk", timestamp=NOW)
     assert Incident.objects.count() == 2
-    said = verdicts(Alert.objects.get(tags__check="disk"))
-    assert said.pop(1) == "outside_window"
-    assert set(said.values()) == {"missing_tag"}
+    found = verdicts(Alert.objects.get(tags__check="disk"))
+    assert found.pop(1) == "outside_window"
+    assert set(found.values()) == {"missing_tag"}
 
 
 def test_the_window_counts_from_the_first_alert_not_from_the_last(post_event: PostEvent) -> None:
@@ -79,8 +82,9 @@ def test_the_same_check_of_a_cluster_is_one_incident_titled_by_what_is_shared(po
 
 def test_only_patterns_that_all_alerts_match_stay_valid(post_event: PostEvent) -> None:
     post_event(host="web-1", cluster="shop", check="http")
-    post_event(host="web-2", cluster="shop", check="http")  # by cluster and check; the host differs
-    post_event(host="web-1", cluster="other", check="disk")  # host web-1 is no longer what all share
+    post_event(host="web-2", cluster="shop", check="http")  # joins by cluster and check, because the host differs
+    # Joins nothing, because the alerts of the first incident do not share host web-1 any more.
+    post_event(host="web-1", cluster="other", check="disk")
     assert Incident.objects.count() == 2
     first = Incident.objects.earliest("pk")
     assert [(matcher.pattern_id, matcher.valid) for matcher in first.matchers.order_by("pk")] == [
@@ -98,7 +102,7 @@ def test_an_alert_that_no_pattern_matches_is_its_own_incident(post_event: PostEv
     ]
 
 
-def test_a_pattern_switched_off_gathers_nothing(post_event: PostEvent) -> None:
+def test_a_pattern_that_is_off_groups_no_alerts(post_event: PostEvent) -> None:
     CorrelationPattern.objects.update(active=False)
     post_event(check="cpu")
     post_event(check="disk")
@@ -161,11 +165,11 @@ def test_a_reopened_incident_takes_new_alerts_again(post_event: PostEvent) -> No
     assert Incident.objects.get().alerts_count == 2
 
 
-def test_of_two_open_incidents_for_one_key_the_later_one_is_joined(post_event: PostEvent) -> None:
+def test_of_two_open_incidents_with_one_key_the_later_one_is_joined(post_event: PostEvent) -> None:
     post_event(check="a")
     post_event(check="a", status="ok")
     post_event(check="b")
-    post_event(check="a")  # the first incident is open again beside the second
+    post_event(check="a")  # reopens the first incident
     post_event(check="c")
     assert [incident.alerts_count for incident in Incident.objects.order_by("pk")] == [1, 2]
 
@@ -176,13 +180,13 @@ def test_a_late_event_moves_the_start_of_alert_and_incident_back(post_event: Pos
     assert Incident.objects.get().started_at.timestamp() == NOW - 600
 
 
-def test_trouble_that_came_and_went_before_correlation_looked_still_is_an_incident(post_batch: PostBatch) -> None:
+def test_an_alert_that_ended_before_correlation_saw_it_still_opens_an_incident(post_batch: PostBatch) -> None:
     post_batch({"status": "critical", "host": "web-1"}, {"status": "ok", "host": "web-1"})
     incident = Incident.objects.get()
     assert (incident.is_open, incident.severity) == (False, Status.CRITICAL)
 
 
-def test_how_late_correlation_comes_makes_no_difference(post_batch: PostBatch) -> None:
+def test_the_delay_of_correlation_makes_no_difference(post_batch: PostBatch) -> None:
     story = [
         ("a", "critical", 900),
         ("b", "critical", 800),
@@ -203,7 +207,7 @@ def test_how_late_correlation_comes_makes_no_difference(post_batch: PostBatch) -
     assert incident.resolved_at.timestamp() == NOW - 400
 
 
-def test_an_alert_that_started_after_the_end_is_a_new_incident_however_late_it_is_seen(post_batch: PostBatch) -> None:
+def test_an_alert_that_started_after_the_end_opens_a_new_incident_at_any_delay(post_batch: PostBatch) -> None:
     story = [("a", "critical", 900), ("a", "ok", 700), ("b", "critical", 600), ("b", "ok", 500)]
     post_batch(
         *(
@@ -214,7 +218,7 @@ def test_an_alert_that_started_after_the_end_is_a_new_incident_however_late_it_i
     assert Incident.objects.count() == 2
 
 
-def test_what_a_person_resolved_takes_no_more_alerts(post_event: PostEvent, responder: User) -> None:
+def test_an_incident_that_a_person_resolved_takes_no_more_alerts(post_event: PostEvent, responder: User) -> None:
     post_event(check="cpu", timestamp=NOW - 600)
     actions.resolve(Incident.objects.get(), by=responder)
     post_event(check="disk", timestamp=NOW - 300)
@@ -230,11 +234,11 @@ def test_running_correlation_again_changes_nothing(post_event: PostEvent) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_comes_after_correlation_waits_for_the_disk_again(post_event: PostEvent) -> None:
+def test_commits_after_correlation_wait_for_the_disk_again(post_event: PostEvent) -> None:
     is_sqlite = connection.vendor == "sqlite"
     with connection.cursor() as cursor:
         if not is_sqlite:
-            cursor.execute("SET synchronous_commit = on")  # the server of the tests is in a hurry
+            cursor.execute("SET synchronous_commit = on")  # which the server of the tests does not have
         post_event()
         assert Incident.objects.count() == 1
         cursor.execute("PRAGMA synchronous" if is_sqlite else "SHOW synchronous_commit")
@@ -250,7 +254,7 @@ def test_an_alert_left_behind_by_a_lost_message_is_found_by_the_sweep(post_event
     assert Alert.objects.get().incident is not None
 
 
-def test_a_thousand_alerts_behind_come_out_as_they_would_one_by_one(
+def test_one_batch_of_a_thousand_alerts_equals_a_thousand_batches_of_one(
     post_batch: PostBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = [
@@ -294,7 +298,7 @@ def _shape() -> list[Any]:
     ]
 
 
-def test_a_group_of_alerts_costs_the_same_number_of_queries_whatever_its_size(
+def test_a_batch_needs_the_same_number_of_queries_at_any_size(
     post_batch: PostBatch, django_assert_max_num_queries: Any
 ) -> None:
     post_batch(*({"host": f"h{number}", "status": "critical"} for number in range(200)))
@@ -305,15 +309,15 @@ def test_a_group_of_alerts_costs_the_same_number_of_queries_whatever_its_size(
 
 def test_windows_move_with_the_late_start_of_the_first_alert(post_event: PostEvent) -> None:
     post_event(check="cpu", timestamp=NOW - 600)
-    post_event(check="cpu", status="warning", timestamp=NOW - 3000)  # late: that is when it began
-    post_event(check="disk", timestamp=NOW - 6500)  # within an hour of that, not of the start known before
+    post_event(check="cpu", status="warning", timestamp=NOW - 3000)  # a late event, which moves the start back
+    post_event(check="disk", timestamp=NOW - 6500)  # within an hour of the new start, but not of the former one
     post_event(check="net", timestamp=NOW)
     assert Incident.objects.count() == 1
     post_event(check="swap", timestamp=NOW + 700)
     assert Incident.objects.count() == 2
 
 
-def test_the_log_of_matchers_tells_the_patterns_step_by_step(post_event: PostEvent) -> None:
+def test_the_log_of_matchers_has_the_patterns_of_each_step(post_event: PostEvent) -> None:
     post_event(host="web-1", cluster="shop", check="http")
     post_event(host="web-2", cluster="shop", check="http")
     by_host, by_check = Incident.objects.get().correlation_matchers_log[0]
@@ -322,15 +326,15 @@ def test_the_log_of_matchers_tells_the_patterns_step_by_step(post_event: PostEve
     assert Incident.objects.get().correlation_matchers_log == [[by_host, by_check], [by_check]]
 
 
-def test_the_log_of_matchers_is_empty_where_no_pattern_matched(post_event: PostEvent) -> None:
+def test_the_log_of_matchers_is_empty_if_no_pattern_matched(post_event: PostEvent) -> None:
     post_event(service="checkout")
     assert Incident.objects.get().correlation_matchers_log == [[]]
 
 
-def test_the_reasons_stay_those_of_the_moment_the_alert_came(post_event: PostEvent, admin: User) -> None:
+def test_the_reasons_stay_those_of_the_time_when_the_alert_came(post_event: PostEvent, admin: User) -> None:
     post_event(host="web-1", check="cpu", service="shop")
     alert = Alert.objects.get()
-    said = reasons([alert])[alert.pk]
+    found = reasons([alert])[alert.pk]
     assert verdicts(alert) == {1: "alone", 2: "missing_tag", 3: "missing_tag", 4: "missing_tag", 5: "inactive"}
     by_host, by_cluster, by_device, *_, by_service = changes.in_order()
     changes.edit(by_host, changes.read({"tags": ["check"], "time_window": 5}), by=admin)
@@ -340,10 +344,10 @@ def test_the_reasons_stay_those_of_the_moment_the_alert_came(post_event: PostEve
     post_event(host="web-1", check="cpu", service="other", cluster="eu", status="warning")
     alert = Alert.objects.get()
     assert alert.tags["cluster"] == "eu"
-    assert reasons([alert])[alert.pk] == said
+    assert reasons([alert])[alert.pk] == found
 
 
-# --- decide() alone
+# --- the decision alone
 
 HOST = Pattern(1, 1, ("host",), timedelta(minutes=60))
 CHECK = Pattern(2, 1, ("cluster", "check"), timedelta(minutes=60), cross_source=False)
@@ -358,20 +362,20 @@ def _decided(subject: CorrelationSubject, candidates: dict[str, list[Candidate]]
     return decision, considered(evaluate(subject, [HOST, CHECK]), decision.met)
 
 
-def test_decide_tells_why_each_pattern_won_or_lost() -> None:
+def test_a_decision_says_why_each_pattern_won_or_lost() -> None:
     subject = _subject(host="h", cluster="k", check="c")
     by_host, by_check = Matches(subject, [HOST, CHECK])
     candidates = {by_check.key: [Candidate(7, subject.started_at)]}
-    decision, said = _decided(subject, candidates)
+    decision, found = _decided(subject, candidates)
     assert (decision.incident, decision.winner) == (7, by_check)
-    assert [each.verdict for each in said] == ["alone", "joined"]
+    assert [each.verdict for each in found] == ["alone", "joined"]
     candidates[by_host.key] = [Candidate(5, subject.started_at)]
-    decision, said = _decided(subject, candidates)
+    decision, found = _decided(subject, candidates)
     assert (decision.incident, decision.winner) == (5, by_host)
-    assert [each.verdict for each in said] == ["joined", "outranked"]
+    assert [each.verdict for each in found] == ["joined", "outranked"]
 
 
-def test_decide_tells_what_is_against_the_incident_that_came_nearest() -> None:
+def test_a_decision_says_why_the_nearest_incident_cannot_be_joined() -> None:
     subject = _subject(host="h", cluster="k", check="c")
     by_host, by_check = Matches(subject, [HOST, CHECK])
     assert by_check.any_source_key
@@ -413,8 +417,8 @@ def test_an_incident_of_another_source_is_named_only_if_the_alert_starts_in_its_
         (Candidate(9, subject.started_at - window - timedelta(seconds=1)), "alone"),
         (Candidate(9, subject.started_at, is_resolved=True), "alone"),
     ):
-        _, (_, said) = _decided(subject, {match.any_source_key: [candidate]})
-        assert said.verdict == verdict
+        _, (_, found) = _decided(subject, {match.any_source_key: [candidate]})
+        assert found.verdict == verdict
 
 
 def test_a_pattern_that_is_switched_off_leaves_alerts_to_the_patterns_after_it(post_event: PostEvent) -> None:
@@ -425,40 +429,40 @@ def test_a_pattern_that_is_switched_off_leaves_alerts_to_the_patterns_after_it(p
     assert [incident.alerts_count for incident in Incident.objects.order_by("pk")] == [2, 1]
 
 
-def test_a_pattern_only_takes_what_its_filter_names_and_nothing_while_it_is_off() -> None:
+def test_a_pattern_matches_only_alerts_that_pass_its_filter_and_none_while_it_is_off() -> None:
     only_shops = replace(HOST, filter=lambda subject: subject.tags.get("cluster") == "shop")
     off = replace(only_shops, active=False)
     shop, other = _subject(host="h", cluster="shop"), _subject(host="h")
     assert tuple(Matches(shop, [only_shops])) == evaluate(shop, [only_shops])
     assert [*Matches(other, [only_shops]), *Matches(shop, [off])] == []
-    (said,) = evaluate(other, [only_shops])
-    assert isinstance(said, Considered)
-    assert said.verdict == "filtered_out"
-    (said,) = evaluate(shop, [off])
-    assert isinstance(said, Considered)
-    assert (said.verdict, said.values) == ("inactive", {"host": "h"})
+    (found,) = evaluate(other, [only_shops])
+    assert isinstance(found, Considered)
+    assert found.verdict == "filtered_out"
+    (found,) = evaluate(shop, [off])
+    assert isinstance(found, Considered)
+    assert (found.verdict, found.values) == ("inactive", {"host": "h"})
     assert evaluate(other, [off]) == ()
 
 
-def test_a_pattern_that_may_not_cross_sources_tells_them_apart() -> None:
+def test_a_pattern_that_does_not_cross_sources_has_a_key_per_source() -> None:
     tags = {"cluster": "k", "check": "c"}
     (one,), (other,) = (Matches(_subject(source, **tags), [CHECK]) for source in ("api.a", "api.b"))
     assert one.key != other.key
     assert one.any_source_key == other.any_source_key
 
 
-def test_a_storm_goes_before_correlation_for_half_a_minute_and_another_one_anew() -> None:
-    storm = worker.StormPacing()
-    assert [storm.gives_way(float(second), is_storm=True) for second in range(60)] == [True] * 30 + [False] * 30
-    assert not storm.gives_way(60.0, is_storm=False)
-    assert not storm.gives_way(61.0, is_storm=True), "a breath is no end of it"
-    assert not storm.gives_way(63.5, is_storm=False)
-    assert storm.gives_way(64.0, is_storm=True)
+def test_correlation_gives_way_to_each_storm_for_half_a_minute() -> None:
+    pacing = worker.StormPacing()
+    assert [pacing.gives_way(float(second), is_storm=True) for second in range(60)] == [True] * 30 + [False] * 30
+    assert not pacing.gives_way(60.0, is_storm=False)
+    assert not pacing.gives_way(61.0, is_storm=True), "a pause of one second does not end a storm"
+    assert not pacing.gives_way(63.5, is_storm=False)
+    assert pacing.gives_way(64.0, is_storm=True)
 
 
-def test_a_storm_that_is_looked_at_seldom_is_given_way_no_longer() -> None:
-    storm = worker.StormPacing()
-    assert [storm.gives_way(10.0 * look, is_storm=True) for look in range(5)] == [True] * 3 + [False] * 2
+def test_correlation_gives_way_for_half_a_minute_also_with_long_batches() -> None:
+    pacing = worker.StormPacing()
+    assert [pacing.gives_way(10.0 * look, is_storm=True) for look in range(5)] == [True] * 3 + [False] * 2
 
 
 def open_matchers() -> set[int | None]:

@@ -145,7 +145,7 @@ def test_environments_hold_what_their_queries_find_whatever_comes(
         streams.store(app_keys, batch, place)
         worker.correlate_behind()
         if draw.random() < 0.1:
-            streams.meddle(draw, responder)
+            streams.act(draw, responder)
         if place % 20 == 0:
             assert [holds(environment) for environment in everywhere][-1] == set()
     assert all(map(holds, everywhere[:-1]))

@@ -1,4 +1,7 @@
-"""An incident flaps while the status of one of its alerts changes too often (docs/wire-contract.md §3.7)."""
+"""Tests of flapping: an incident flaps while the status of one of its alerts changes too often.
+
+The rules are in docs/wire-contract.md §3.7.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 def change(post_event: PostEvent, times: int, *, apart: int = 60) -> None:
-    """One alert opens and then changes its status so many times, the last time now."""
+    """Open an alert and change its status, `apart` seconds between two changes, the last time now."""
     now = int(time.time())
     for number in range(times + 1):
         post_event(status=("critical", "warning")[number % 2], timestamp=now - apart * (times - number))
@@ -31,7 +34,7 @@ def kinds() -> list[str]:
     return list(Activity.objects.filter(kind__in=flapping).order_by("pk").values_list("kind", flat=True))
 
 
-def test_four_changes_in_an_hour_are_none_too_many_and_five_are(post_event: PostEvent) -> None:
+def test_five_changes_in_an_hour_are_flapping_and_four_are_not(post_event: PostEvent) -> None:
     change(post_event, 4)
     assert not Incident.objects.get().flapping
     post_event(status="ok")
@@ -40,7 +43,7 @@ def test_four_changes_in_an_hour_are_none_too_many_and_five_are(post_event: Post
     assert kinds() == ["incident_become_flapping"]
 
 
-def test_changes_that_lie_further_apart_are_none_too_many(post_event: PostEvent) -> None:
+def test_changes_that_are_further_apart_are_no_flapping(post_event: PostEvent) -> None:
     change(post_event, 8, apart=1000)
     assert not Incident.objects.get().flapping
 
@@ -52,7 +55,7 @@ def test_a_backlog_of_yesterday_does_not_flap_today(post_event: PostEvent) -> No
     assert not Incident.objects.get().flapping
 
 
-def test_how_often_and_within_what_time_are_settings(post_event: PostEvent, settings: Any) -> None:
+def test_number_of_changes_and_time_are_settings(post_event: PostEvent, settings: Any) -> None:
     settings.FLAPPING_CHANGES, settings.FLAPPING_WINDOW = 1, timedelta(minutes=5)
     change(post_event, 2, apart=400)
     assert not Incident.objects.get().flapping
@@ -60,7 +63,7 @@ def test_how_often_and_within_what_time_are_settings(post_event: PostEvent, sett
     assert Incident.objects.get().flapping
 
 
-def test_it_ends_by_itself_and_says_when(post_event: PostEvent) -> None:
+def test_flapping_ends_by_itself_and_records_the_time(post_event: PostEvent) -> None:
     change(post_event, 6)
     until = Incident.objects.get().flapping_until
     assert until
@@ -73,7 +76,7 @@ def test_it_ends_by_itself_and_says_when(post_event: PostEvent) -> None:
     assert Activity.objects.get(kind=Activity.Kind.STOPPED_FLAPPING).at == until
 
 
-def test_flapping_goes_where_the_alert_goes_that_flaps(post_event: PostEvent, responder: User) -> None:
+def test_flapping_moves_with_the_alert_that_flaps(post_event: PostEvent, responder: User) -> None:
     change(post_event, 6)
     flapping = Incident.objects.get()
     post_event(host="calm-1", check="load")

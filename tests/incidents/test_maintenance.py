@@ -1,4 +1,4 @@
-"""Maintenance plans: what is expected while they run calls nobody, and comes back with the next update after them (docs/wire-contract.md §6.2)."""
+"""Tests of alerts in maintenance (docs/wire-contract.md §6.2, docs/how-it-works.md §4.5)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tests.incidents.test_patterns_api import Script
 
 @pytest.fixture
 def rosa(client: Client, responder: User) -> Client:
-    """A responder's browser."""
+    """Return the browser of a responder."""
     client.force_login(responder)
     return client
 
 
 def plan(condition: str, *, starts: int = -1, ends: int = 60, **fields: Any) -> MaintenancePlan:
-    """One that runs, or will or did, in minutes from now."""
+    """Create a plan that starts and ends so many minutes from now. Negative minutes are in the past."""
     now = timezone.now().replace(microsecond=0)
     times = {"starts_at": now + timedelta(minutes=starts), "ends_at": now + timedelta(minutes=ends)}
     return MaintenancePlan.objects.create(**{"name": "Upgrade", "condition": condition, **times, **fields})
@@ -41,7 +41,7 @@ def end(plan: MaintenancePlan) -> None:
 
 
 def folders(incident: Incident) -> list[str]:
-    """Where it is found."""
+    """Return the folders with an incident."""
     return [folder.value for folder in Folder if folder.of(Incident.objects.filter(pk=incident.pk)).exists()]
 
 
@@ -50,7 +50,9 @@ def the_incident() -> Incident:
     return incident
 
 
-def test_what_is_expected_is_correlated_and_sits_in_the_folder_maintenance(db: None, post_event: PostEvent) -> None:
+def test_an_expected_alert_is_correlated_and_its_incident_is_in_the_folder_maintenance(
+    db: None, post_event: PostEvent
+) -> None:
     install_patterns()
     made = plan("host = web-1")
     post_event(host="web-1", check="cpu")
@@ -88,7 +90,7 @@ def test_alerts_that_no_plan_expects_decide_the_status_and_the_folder(db: None, 
 @pytest.mark.parametrize(
     "fields", [{"starts": 5}, {"ends": 0}, {"condition": "host = web-2"}, {"deleted_at": timezone.now()}]
 )
-def test_a_plan_expects_only_what_matches_it_while_it_runs(
+def test_a_plan_expects_only_alerts_that_match_while_it_runs(
     db: None, post_event: PostEvent, fields: dict[str, Any]
 ) -> None:
     plan(**{"condition": "host = web-1", **fields})
@@ -96,9 +98,7 @@ def test_a_plan_expects_only_what_matches_it_while_it_runs(
     assert folders(the_incident()) == ["active", "unhandled"]
 
 
-def test_an_alert_that_was_there_before_goes_into_maintenance_with_its_next_update(
-    db: None, post_event: PostEvent
-) -> None:
+def test_an_earlier_alert_is_in_maintenance_after_its_next_update(db: None, post_event: PostEvent) -> None:
     post_event(host="web-1")
     plan("host = web-1")
     assert folders(the_incident()) == ["active", "unhandled"]
@@ -106,7 +106,7 @@ def test_an_alert_that_was_there_before_goes_into_maintenance_with_its_next_upda
     assert folders(the_incident()) == ["maintenance"]
 
 
-def test_after_a_plan_an_alert_stays_silent_until_a_new_active_update(db: None, post_event: PostEvent) -> None:
+def test_after_a_plan_an_alert_stays_in_maintenance_until_an_active_update(db: None, post_event: PostEvent) -> None:
     made = plan("host = web-1")
     post_event(host="web-1")
     end(made)
@@ -132,7 +132,7 @@ def test_an_alert_that_ends_after_its_plan_ends_the_incident(db: None, post_even
     assert folders(the_incident()) == ["active", "unhandled"]
 
 
-def test_of_two_plans_the_one_that_ends_last_is_named(db: None, post_event: PostEvent) -> None:
+def test_of_two_plans_the_one_that_ends_last_counts(db: None, post_event: PostEvent) -> None:
     plan("host = web-1", ends=10)
     longer = plan("host = web-*", ends=20)
     plan("host = web-1", ends=15)
@@ -140,7 +140,7 @@ def test_of_two_plans_the_one_that_ends_last_is_named(db: None, post_event: Post
     assert Alert.objects.get().maintenance_plan == longer
 
 
-def test_a_snooze_that_ends_on_updates_sleeps_on_through_what_is_expected(
+def test_an_expected_alert_does_not_end_a_snooze_that_lasts_until_an_update(
     db: None, post_event: PostEvent, responder: User
 ) -> None:
     install_patterns()
@@ -163,7 +163,7 @@ def test_an_alert_that_flaps_in_maintenance_does_not_make_its_incident_flap(db: 
     assert not Activity.objects.filter(kind=Activity.Kind.BEGAN_TO_FLAP).exists()
 
 
-def test_what_people_do_leaves_alerts_in_maintenance(db: None, post_event: PostEvent, responder: User) -> None:
+def test_actions_leave_alerts_in_maintenance(db: None, post_event: PostEvent, responder: User) -> None:
     install_patterns()
     plan("check = cpu")
     post_event(host="web-1", check="cpu")
@@ -191,7 +191,7 @@ def test_the_sidebar_counts_the_folder(rosa: Client, post_event: PostEvent) -> N
     assert [row.title for row in rosa.get("/").context["page"].rows] == ["web-2"]
 
 
-def test_pages_say_by_which_plan_and_until_when(rosa: Client, post_event: PostEvent) -> None:
+def test_pages_name_the_plan_and_its_end(rosa: Client, post_event: PostEvent) -> None:
     install_patterns()
     made = plan("check = cpu", name="Kernel <b>upgrade</b>")
     post_event(host="web-1", check="cpu")
@@ -222,7 +222,7 @@ def test_an_empty_folder_says_what_it_is_for(rosa: Client, post_event: PostEvent
     assert "Nothing is in maintenance" in rosa.get("/?folder=maintenance").content.decode()
 
 
-def test_the_api_tells_it(post_event: PostEvent, admin: User) -> None:
+def test_the_api_shows_maintenance(post_event: PostEvent, admin: User) -> None:
     install_patterns()
     script = Script(admin)
     made = plan("check = cpu")

@@ -1,4 +1,4 @@
-"""Tests of replays: the same incidents as live correlation, and reports about other rules (docs/how-it-works.md §6.1)."""
+"""Tests of replays: the incidents of live correlation, and reports about other rules (docs/how-it-works.md §6.1)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from incidents.replay import runs, tasks
 from people.models import User
 from tests.conftest import PostBatch
 from tests.incidents import worker
-from tests.incidents.streams import Stream, differences, install_patterns, live, meddle, replayed, store
+from tests.incidents.streams import Stream, act, differences, install_patterns, live, replayed, store
 from tests.running_console import eventually
 
 
@@ -42,7 +42,7 @@ def test_a_replay_reaches_the_same_incidents_as_one_worker(
         if draw.random() < 0.6:  # else correlation falls behind
             correlator.correlate_behind()
         if draw.random() < 0.05:
-            meddle(draw, responder)
+            act(draw, responder)
     correlator.correlate_behind()
     assert differences(replayed(), live()) == []
 
@@ -61,7 +61,7 @@ def test_a_replay_reaches_the_same_incidents_as_four_workers_of_which_one_is_kil
             eventually(lambda: CorrelationBatch.objects.exists(), "a worker was at work")
             workers[0].kill()
         if draw.random() < 0.05:
-            meddle(draw, responder)
+            act(draw, responder)
     eventually(lambda: not Alert.objects.filter(revision__gt=F("correlated_revision")).exists(), "all was correlated")
     for each in workers:
         each.communicate()

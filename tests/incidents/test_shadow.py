@@ -1,4 +1,4 @@
-"""Rules in the shadow of the live ones, and rules that the past suggests (docs/how-it-works.md §6)."""
+"""Tests of shadows and suggestions (docs/how-it-works.md §6)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CLUSTER = {"tags": ["cluster"], "time_window": 60}
 
 
 def found(on: Shadow) -> dict[str, Any]:
-    """What it has found by now."""
+    """Advance a shadow, and return its result."""
     tasks.advance_shadows()
     on.refresh_from_db()
     assert on.result
     return on.result
 
 
-def test_a_shadow_begins_when_it_is_switched_on_and_its_difference_grows(post_event: PostEvent, admin: User) -> None:
+def test_a_shadow_begins_when_it_is_switched_on_and_its_result_grows(post_event: PostEvent, admin: User) -> None:
     post_event(host="web-0", cluster="shop")
     on = shadow.switch_on([CLUSTER], by=admin)
     post_event(host="web-1", cluster="shop")
@@ -36,10 +36,10 @@ def test_a_shadow_begins_when_it_is_switched_on_and_its_difference_grows(post_ev
     result = found(on)
     assert (result["alerts"], result["incidents_before"], result["incidents_after"]) == (3, 3, 1)
     assert result["merged"]["count"] == 1
-    assert Incident.objects.count() == 4, "nobody's incidents change by it"
+    assert Incident.objects.count() == 4, "a shadow changes no incident"
 
 
-def test_a_shadow_that_is_off_keeps_what_it_found_and_follows_no_more(post_event: PostEvent, admin: User) -> None:
+def test_a_shadow_that_is_off_keeps_its_result_and_does_not_advance(post_event: PostEvent, admin: User) -> None:
     on = shadow.switch_on([CLUSTER], by=admin)
     post_event(host="web-1", cluster="shop")
     before = found(on)
@@ -49,7 +49,7 @@ def test_a_shadow_that_is_off_keeps_what_it_found_and_follows_no_more(post_event
     assert not on.is_on
 
 
-def test_a_worker_that_remembers_nothing_of_a_shadow_goes_on_where_it_was(post_event: PostEvent, admin: User) -> None:
+def test_a_worker_without_memory_of_a_shadow_continues_where_it_was(post_event: PostEvent, admin: User) -> None:
     on = shadow.switch_on([CLUSTER], by=admin)
     post_event(host="web-1", cluster="shop")
     found(on)
@@ -59,12 +59,12 @@ def test_a_worker_that_remembers_nothing_of_a_shadow_goes_on_where_it_was(post_e
     assert (result["alerts"], result["incidents_after"], result["events"]) == (2, 1, 2)
 
 
-def test_a_filter_that_cannot_be_read_is_refused_at_once(admin: User) -> None:
+def test_a_filter_with_an_error_is_refused_at_once(admin: User) -> None:
     with pytest.raises(BpqlError):
         shadow.switch_on([{**CLUSTER, "filter": "check ="}], by=admin)
 
 
-def test_the_past_suggests_tags_whose_values_come_in_groups(post_batch: PostBatch) -> None:
+def test_a_suggestion_has_tags_whose_values_form_groups(post_batch: PostBatch) -> None:
     post_batch(
         *(
             {
@@ -83,14 +83,13 @@ def test_the_past_suggests_tags_whose_values_come_in_groups(post_batch: PostBatc
     run.refresh_from_db()
     assert run.result
     assert (run.state, run.percent, run.result["alerts"]) == (SuggestionRun.State.DONE, 100, 64)
-    (one,) = run.result[
-        "suggestions"
-    ]  # the ticket is never twice the same, the check always, the host is a pattern already
+    # No two alerts have the same ticket, all have the same check, and a pattern by host exists.
+    (one,) = run.result["suggestions"]
     assert (one["tags"], one["groups"], one["biggest"], one["compression"]) == (["site"], 8, 8, 0.875)
     assert one["reason"].startswith("100% of the alerts have site.")
 
 
-def test_links_and_tags_of_very_few_values_do_not_lead_the_suggestions(post_batch: PostBatch) -> None:
+def test_links_and_tags_of_very_few_values_are_suggested_last(post_batch: PostBatch) -> None:
     post_batch(
         *(
             {
@@ -114,7 +113,7 @@ def test_links_and_tags_of_very_few_values_do_not_lead_the_suggestions(post_batc
     assert all(score > by_site[1] for _, score in others)
 
 
-def test_a_quiet_past_suggests_nothing(db: None) -> None:
+def test_a_past_without_alerts_suggests_nothing(db: None) -> None:
     now = timezone.now()
     run = SuggestionRun.objects.create(since=now - timedelta(hours=1), until=now)
     tasks.suggest(run.pk)

@@ -1,4 +1,4 @@
-"""Why an alert is not in an incident, and why it is in its own: in the browser and as JSON."""
+"""Tests of explanations why an alert is in its incident and not in another one, on pages and as JSON."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def alert(host: str) -> Alert:
 
 
 def home(host: str) -> Incident:
-    """The incident of an alert."""
+    """Return the incident of the alert of a host."""
     incident = alert(host).incident
     assert incident
     return incident
@@ -52,7 +52,7 @@ def said(reply: Any) -> str:
 
 @pytest.fixture
 def why_not(page: Client) -> Any:
-    """What the page says of an alert and the incident of another."""
+    """Return a function that reads the page about one host's alert and another host's incident."""
 
     def ask(host: str, other: str, *, about_alert: bool = False) -> str:
         wanted = alert(other).pk if about_alert else home(other).pk
@@ -61,7 +61,7 @@ def why_not(page: Client) -> Any:
     return ask
 
 
-def test_which_tag_differs(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_names_the_tag_that_differs(pattern: Any, post_event: Any, why_not: Any) -> None:
     pattern("cluster", "check")
     post_event(host="a", cluster="fra", check="cpu")
     post_event(host="b", cluster="ber", check="cpu")
@@ -72,7 +72,7 @@ def test_which_tag_differs(pattern: Any, post_event: Any, why_not: Any) -> None:
     assert "Cluster is “ber” here and “fra” there." in why_not("b", "a", about_alert=True)
 
 
-def test_which_tag_is_missing(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_names_the_tag_that_is_missing(pattern: Any, post_event: Any, why_not: Any) -> None:
     pattern("cluster")
     post_event(host="a", cluster="fra")
     post_event(host="b")
@@ -80,7 +80,9 @@ def test_which_tag_is_missing(pattern: Any, post_event: Any, why_not: Any) -> No
     assert "cluster missing fra" in why_not("b", "a")
 
 
-def test_by_how_many_minutes_it_was_outside(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_says_by_how_many_minutes_the_alert_was_outside_the_window(
+    pattern: Any, post_event: Any, why_not: Any
+) -> None:
     pattern("cluster", time_window=10)
     post_event(host="a", cluster="fra", timestamp=NOW)
     post_event(host="b", cluster="fra", timestamp=NOW + 17 * 60)
@@ -89,14 +91,16 @@ def test_by_how_many_minutes_it_was_outside(pattern: Any, post_event: Any, why_n
     assert "Window:" in text
 
 
-def test_which_filter_said_no(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_names_the_filter_that_the_alert_does_not_pass(pattern: Any, post_event: Any, why_not: Any) -> None:
     pattern("cluster", filter="host != b")
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="fra")
     assert "Its filter, host != b, says no to the alert." in why_not("b", "a")
 
 
-def test_which_filter_said_no_to_the_incident(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_names_the_filter_that_the_first_alert_does_not_pass(
+    pattern: Any, post_event: Any, why_not: Any
+) -> None:
     pattern("cluster", filter="host != a")
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="fra")
@@ -107,13 +111,13 @@ def test_which_filter_said_no_to_the_incident(pattern: Any, post_event: Any, why
     )
 
 
-def test_why_an_alert_is_here_names_the_filter_that_said_no(page: Client, pattern: Any, post_event: Any) -> None:
+def test_why_names_the_filter_that_the_alert_does_not_pass(page: Client, pattern: Any, post_event: Any) -> None:
     pattern("cluster", filter="host != b")
     post_event(host="b", cluster="fra")
     assert "This pattern's filter, host != b, says no to it." in said(page.get(f"/incidents/{home('b').pk}/why"))
 
 
-def test_that_the_incident_was_resolved(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
+def test_why_not_says_that_the_incident_was_resolved(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
     pattern("cluster")
     post_event(host="a", cluster="fra")
     actions.resolve(home("a"), by=admin)
@@ -121,7 +125,7 @@ def test_that_the_incident_was_resolved(pattern: Any, post_event: Any, why_not: 
     assert re.search(r"Both have cluster “fra”, but #\d+ was resolved when the alert started\.", why_not("b", "a"))
 
 
-def test_that_the_incident_was_full(pattern: Any, post_event: Any, why_not: Any, settings: Any) -> None:
+def test_why_not_says_that_the_incident_was_full(pattern: Any, post_event: Any, why_not: Any, settings: Any) -> None:
     settings.ALERTS_PER_INCIDENT = 1
     pattern("cluster")
     post_event(host="a", cluster="fra")
@@ -129,7 +133,7 @@ def test_that_the_incident_was_full(pattern: Any, post_event: Any, why_not: Any,
     assert "has no room for another alert." in why_not("b", "a")
 
 
-def test_that_the_pattern_was_off(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_says_that_the_pattern_was_off(pattern: Any, post_event: Any, why_not: Any) -> None:
     pattern("cluster", active=False)
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="fra")
@@ -138,14 +142,14 @@ def test_that_the_pattern_was_off(pattern: Any, post_event: Any, why_not: Any) -
     assert "It was switched off when the alert came. Cluster is “ber” here and “fra” there." in why_not("c", "a")
 
 
-def test_that_the_pattern_came_later(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_says_that_the_pattern_was_made_later(pattern: Any, post_event: Any, why_not: Any) -> None:
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="fra")
     pattern("cluster")
     assert f"this pattern was not on when #{home('a').pk} was opened" in why_not("b", "a")
 
 
-def test_that_the_pattern_was_off_when_the_incident_was_opened(
+def test_why_not_says_that_the_pattern_was_off_when_the_incident_was_opened(
     pattern: Any, post_event: Any, why_not: Any, admin: User
 ) -> None:
     made = pattern("cluster", active=False)
@@ -155,7 +159,9 @@ def test_that_the_pattern_was_off_when_the_incident_was_opened(
     assert f"this pattern was not on when #{home('a').pk} was opened" in why_not("b", "a")
 
 
-def test_that_the_pattern_was_off_when_the_alert_came(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
+def test_why_not_says_that_the_pattern_was_off_when_the_alert_came(
+    pattern: Any, post_event: Any, why_not: Any, admin: User
+) -> None:
     made = pattern("cluster")
     post_event(host="a", cluster="fra")
     changes.set_active(made, False, by=admin)
@@ -164,7 +170,7 @@ def test_that_the_pattern_was_off_when_the_alert_came(pattern: Any, post_event: 
     assert "The values are the same, but it was switched off when the alert came." in why_not("b", "a")
 
 
-def test_that_the_incident_was_made_by_hand(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
+def test_why_not_says_that_a_person_made_the_incident(pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
     pattern("cluster", time_window=10)
     for host in ("a", "b"):
         post_event(host=host, cluster="fra", timestamp=NOW)
@@ -173,7 +179,9 @@ def test_that_the_incident_was_made_by_hand(pattern: Any, post_event: Any, why_n
     assert f"#{home('b').pk} was made by hand: no pattern leads alerts there." in why_not("c", "b")
 
 
-def test_that_a_person_took_it_out(page: Client, pattern: Any, post_event: Any, why_not: Any, admin: User) -> None:
+def test_why_and_why_not_say_that_a_person_took_the_alert_out(
+    page: Client, pattern: Any, post_event: Any, why_not: Any, admin: User
+) -> None:
     pattern("cluster")
     for host in ("a", "b", "c"):
         post_event(host=host, cluster="fra")
@@ -187,7 +195,7 @@ def test_that_a_person_took_it_out(page: Client, pattern: Any, post_event: Any, 
     assert "A person" not in said(page.get(f"/incidents/{old.pk}/why"))
 
 
-def test_that_a_person_merged_its_incident_into_this_one(
+def test_why_says_that_a_person_merged_the_incident_of_the_alert(
     page: Client, pattern: Any, post_event: Any, admin: User
 ) -> None:
     pattern("cluster")
@@ -199,7 +207,9 @@ def test_that_a_person_merged_its_incident_into_this_one(
     assert "It opened this incident: no pattern led to one that was open." in text
 
 
-def test_that_sources_are_kept_apart(pattern: Any, post_event: Any, send: Any, why_not: Any) -> None:
+def test_why_not_says_that_the_pattern_separates_sources(
+    pattern: Any, post_event: Any, send: Any, why_not: Any
+) -> None:
     pattern("cluster", cross_source=False)
     _, secret = AppKey.issue(name="Prometheus")
     post_event(host="a", cluster="fra")
@@ -207,7 +217,9 @@ def test_that_sources_are_kept_apart(pattern: Any, post_event: Any, send: Any, w
     assert "they come from different sources" in why_not("b", "a")
 
 
-def test_that_an_earlier_pattern_led_elsewhere(page: Client, pattern: Any, post_event: Any) -> None:
+def test_why_not_says_that_an_earlier_pattern_found_another_incident(
+    page: Client, pattern: Any, post_event: Any
+) -> None:
     pattern("host", time_window=120)
     pattern("cluster", time_window=60)
     post_event(host="a", cluster="fra", check="x")
@@ -218,7 +230,7 @@ def test_that_an_earlier_pattern_led_elsewhere(page: Client, pattern: Any, post_
     assert "a pattern before it led the alert to" in text
 
 
-def test_where_the_incident_came_later_its_first_alert_is_asked(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_is_about_the_first_alert_of_a_later_incident(pattern: Any, post_event: Any, why_not: Any) -> None:
     pattern("cluster")
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="ber")
@@ -228,7 +240,7 @@ def test_where_the_incident_came_later_its_first_alert_is_asked(pattern: Any, po
     )
 
 
-def test_the_pattern_that_came_closest_is_named(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_names_the_pattern_that_came_closest(pattern: Any, post_event: Any, why_not: Any) -> None:
     pattern("cluster", "check")
     pattern("rack")
     post_event(host="a", cluster="fra", check="cpu", rack="1")
@@ -238,23 +250,21 @@ def test_the_pattern_that_came_closest_is_named(pattern: Any, post_event: Any, w
     )
 
 
-def test_asked_of_an_alert_alone_it_answers_for_the_incidents_around_it(
-    page: Client, pattern: Any, post_event: Any
-) -> None:
+def test_why_not_of_an_alert_alone_is_about_the_nearest_incidents(page: Client, pattern: Any, post_event: Any) -> None:
     pattern("cluster", time_window=10)
     post_event(host="a", cluster="fra", timestamp=NOW)
     post_event(host="b", cluster="fra", timestamp=NOW + 17 * 60)
     post_event(host="c", cluster="ber", timestamp=NOW + 18 * 60)
     reply = page.get("/why-not", {"alert": alert("b").pk})
-    assert [near.incident for near in reply.context["nearest"]] == [
-        home("a"),
-        home("c"),
-    ]  # what shares most comes first
+    # The incident that shares most tags comes first.
+    assert [near.incident for near in reply.context["nearest"]] == [home("a"), home("c")]
     assert "the alert started 7 minutes outside the window." in said(reply)
     assert f"?alert={alert('b').pk}&amp;other={home('a').pk}" in reply.content.decode()
 
 
-def test_asked_of_an_incident_alone_it_answers_for_those_around_it(page: Client, pattern: Any, post_event: Any) -> None:
+def test_why_not_of_an_incident_alone_is_about_the_nearest_incidents(
+    page: Client, pattern: Any, post_event: Any
+) -> None:
     pattern("cluster", "check")
     post_event(host="a", cluster="fra", check="cpu")
     post_event(host="b", cluster="ber", check="cpu")
@@ -263,7 +273,7 @@ def test_asked_of_an_incident_alone_it_answers_for_those_around_it(page: Client,
     assert f"?alert={alert('b').pk}&amp;other={home('a').pk}" in reply.content.decode()
 
 
-def test_tags_of_several_values_are_shared_too(page: Client, pattern: Any, post_event: Any) -> None:
+def test_incidents_that_share_a_tag_of_several_values_are_near(page: Client, pattern: Any, post_event: Any) -> None:
     pattern("cluster")
     for host, teams in (("a", ["shop", "web"]), ("b", ["mail"]), ("c", ["shop", "web"])):
         post_event(host=host, cluster=host, teams=teams)
@@ -271,7 +281,7 @@ def test_tags_of_several_values_are_shared_too(page: Client, pattern: Any, post_
     assert [near.incident for near in reply.context["nearest"]] == [home("c"), home("b")]
 
 
-def test_two_that_are_together_are_said_to_be(pattern: Any, post_event: Any, why_not: Any) -> None:
+def test_why_not_says_that_two_alerts_are_together(pattern: Any, post_event: Any, why_not: Any) -> None:
     pattern("cluster")
     post_event(host="a", cluster="fra")
     post_event(host="b", cluster="fra")
@@ -299,7 +309,7 @@ def test_an_alert_is_found_by_number_link_or_search(page: Client, post_event: An
     assert "Nothing is found by this." in said(page.get("/why-not", {"alert": "nowhere-to-be-found", "other": ""}))
 
 
-def test_it_is_one_click_from_an_alert_and_from_an_incident(page: Client, post_event: Any) -> None:
+def test_an_alert_and_an_incident_link_to_why_not(page: Client, post_event: Any) -> None:
     post_event(host="a")
     found = alert("a")
     for path in (
@@ -313,7 +323,7 @@ def test_it_is_one_click_from_an_alert_and_from_an_incident(page: Client, post_e
     assert f'href="/why-not?other={found.incident_id}"' in why.content.decode()
 
 
-def test_the_same_answers_come_as_json(
+def test_the_api_gives_the_same_answers_as_json(
     page: Client, pattern: Any, post_event: Any, viewer: User, org_token: Any
 ) -> None:
     made = pattern("cluster", time_window=10)
@@ -337,7 +347,7 @@ def test_the_same_answers_come_as_json(
     assert Client().get("/resources/v2.0/why-not", asked).status_code == 401
 
 
-def test_each_reason_names_the_pattern_in_its_version_and_leads_to_it(
+def test_each_reason_names_the_pattern_in_its_version_and_links_to_it(
     page: Client, pattern: Any, post_event: Any, admin: User
 ) -> None:
     made = pattern("cluster", time_window=60)

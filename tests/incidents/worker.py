@@ -12,7 +12,7 @@ CODE = Path(__file__).resolve().parent.parent.parent
 
 
 def start() -> subprocess.Popen[bytes]:
-    """One more worker on the test's database."""
+    """Start a worker on the test's database."""
     from django.db import connection
 
     database = connection.settings_dict
