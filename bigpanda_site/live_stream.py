@@ -24,7 +24,7 @@ from django.db import Error, close_old_connections
 from django.http import Http404, HttpRequest, QueryDict, parse_cookie
 
 from incidents.announce import CHANNEL
-from incidents.feed.live_view import LiveView, Round, Told, shared_by
+from incidents.feed.live_view import LiveView, Round, State, view_key
 from people.models import User
 
 logger = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ def rest_after(took: float) -> float:
     return min(max(LEAST_REST, REST * took), MOST_REST)
 
 
-async def _made(view: LiveView, tell: Callable[[], Told]) -> bytes | None:
+async def _made(view: LiveView, tell: Callable[[], State]) -> bytes | None:
     """Return the message about a view: empty if nothing changed, None if the database did not answer."""
 
     def make() -> bytes:
@@ -188,7 +188,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     asked = QueryDict(scope["query_string"])
-    wanted = {shared_by(query, user): LiveView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
+    wanted = {view_key(query, user): LiveView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
     page = OpenPage(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]), wants_all="all" in asked)
     gone = asyncio.create_task(_until_disconnected(receive))
     gone.add_done_callback(lambda _: page.tell(b""))

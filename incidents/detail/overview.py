@@ -70,6 +70,14 @@ def status_counts(incident: Incident) -> list[tuple[Status, int]]:
     return [(status, incident.status_counts[status]) for status in reversed(Status) if incident.status_counts[status]]
 
 
+def undoable_resolve(incident: Incident) -> Activity | None:
+    """Return the manual resolve that closed the incident, if the incident is still closed by it."""
+    if incident.resolved_by_id is None:
+        return None
+    manual = incident.activities.filter(kind=Activity.Kind.RESOLVED_BY_HAND, undone_at=None)
+    return manual.select_related("by").order_by("-at", "-pk").first()
+
+
 def why_together(incident: Incident) -> str:
     """Why its alerts are one incident, in a sentence."""
     valid = incident.matchers.filter(valid=True, brought_from=None)

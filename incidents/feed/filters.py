@@ -219,7 +219,7 @@ class IncidentFilter(ListFilter):
 
     @property
     def is_searched(self) -> bool:
-        """Whether a filter other than the status is on."""
+        """True while a filter other than the status is on."""
         return bool(self.text or self.sources or self.owner or self.shared or self.flapping)
 
     @property

@@ -1,43 +1,44 @@
-"""What the feed's page shows, for the page itself and for those who watch it live."""
+"""The contents of the feed, for its page and for live views."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
+from django.db import models
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
+from alerts.models import Event
 from appkeys.models import AppKey
 from db.keyset import Page, page_after
-from incidents.feed import folders, storm
+from incidents.feed import storm
 from incidents.feed.filters import STATUSES, IncidentFilter, Sort
-from incidents.feed.folders import Counts
+from incidents.feed.folders import COUNT_LIMIT, Counts, Folder
 from incidents.feed.sidebar import Sidebar
 from incidents.feed.storm import Storm
 from incidents.models import Incident
 from people.models import User
 
+ROWS = 50  # of one page
+
 
 def feed_context(asked: IncidentFilter) -> dict[str, Any]:
-    """Beside an open incident, or without one."""
+    """Return the context of feed/feed.html without an open incident."""
     counts = Counts.now(asked.visible, asked.environment)
+    page = page_after(with_people(asked.qs), asked.data.get("after", ""), size=ROWS)
     return {
         "sidebar": Sidebar.of(asked, counts),
         "sources": AppKey.objects.order_by(Lower("name")).values_list("name", flat=True),
         "people": User.objects.filter(is_active=True).order_by(Lower("username")),
-        **rows_context(asked, counts),
+        **list_context(asked, counts, page, newest_event_at(), storm.now(asked.user)),
     }
 
 
-def rows_context(asked: IncidentFilter, counts: Counts) -> dict[str, Any]:
-    """The part of it that follows what happens: the same for everybody who has the same rights."""
-    page = page_after(folders.rows(asked.qs), asked.data.get("after", ""), size=folders.ROWS)
-    return moving_context(asked, counts, page, folders.last_event_at(), storm.now(asked.user))
-
-
-def moving_context(
+def list_context(
     asked: IncidentFilter, counts: Counts, page: Page[Incident], last_event_at: datetime | None, storm: Storm | None
 ) -> dict[str, Any]:
+    """Return the context of the list and of what surrounds the list. The context is the same for everybody with the same rights."""
     here = counts.by_status(asked.folder, asked.environment)
     worst = counts.worst(asked.environment)
     context = {
@@ -46,37 +47,75 @@ def moving_context(
         "pills": [
             (status, here.get(status, 0), name in asked.statuses)
             for name, status in STATUSES.items()
-            # What waits in maintenance has no status that calls for anybody.
-            if asked.folder is not folders.Folder.MAINTENANCE or name in asked.statuses
+            # The status of an incident in maintenance leaves out the alerts in maintenance, so the folder has no pills.
+            if asked.folder is not Folder.MAINTENANCE or name in asked.statuses
         ],
         "sorts": list(Sort),
         "worst": worst,
-        "of_worst": counts.by_status(folders.Folder.ACTIVE, asked.environment).get(worst, 0),
+        "of_worst": counts.by_status(Folder.ACTIVE, asked.environment).get(worst, 0),
         "matching_count": _matching_count(asked, counts, page),
         "page": page,
         "last_event_at": last_event_at,
         "storm": storm,
     }
     if not page.rows:
-        context["emptiness"] = folders.emptiness(
-            asked.folder, counts, asked.environment, last_event_at=last_event_at, is_filtered=asked.is_narrowed
-        )
+        context["emptiness"] = _emptiness(asked, counts, last_event_at)
         context["hidden_count"] = counts.shown(asked.folder, asked.environment)
-        context["last_incident"] = folders.last_incident(asked.visible)
-        context["newest_app_key"] = folders.newest_app_key()
+        context["last_incident"] = asked.visible.resolved().latest_resolved_first().first()
+        context["newest_app_key"] = AppKey.objects.present().order_by("-created_at").first()
     return context
 
 
 def _matching_count(asked: IncidentFilter, counts: Counts, page: Page[Incident]) -> int | None:
-    """How many the view holds on all its pages, where that is known without counting them."""
+    """Return the number of incidents on all pages of the list, or None where the number is not known without another query."""
     if page.is_first and not page.next_key:
         return len(page.rows)
-    is_uncounted = asked.folder is folders.Folder.RESOLVED and (
-        asked.statuses or counts.resolved >= folders.COUNT_LIMIT
-    )
+    is_uncounted = asked.folder is Folder.RESOLVED and (asked.statuses or counts.resolved >= COUNT_LIMIT)
     if asked.is_searched or is_uncounted:
         return None
     if not asked.statuses:
         return counts.of(asked.folder, asked.environment)
     by_status = counts.by_status(asked.folder, asked.environment)
     return sum(by_status[STATUSES[name]] for name in asked.statuses)
+
+
+class Emptiness(models.TextChoices):
+    """The reason why the list is empty (docs/how-it-works.md §11.2). Silence must not look like a fault."""
+
+    FIRST_RUN = "first_run"  # no App Key yet
+    NOTHING_RECEIVED = "nothing_received"  # an App Key, but never an event
+    NO_MATCH = "no_match"  # the filter hides what the folder holds
+    ALL_CLEAR = "all_clear"  # nothing is open
+    ALL_HANDLED = "all_handled"  # each open incident has an owner
+    NONE_SNOOZED = "none_snoozed"
+    NONE_SHARED = "none_shared"
+    NONE_IN_MAINTENANCE = "none_in_maintenance"
+    NONE_RESOLVED = "none_resolved"
+
+
+_EMPTY_FOLDER = {
+    Folder.RESOLVED: Emptiness.NONE_RESOLVED,
+    Folder.SNOOZED: Emptiness.NONE_SNOOZED,
+    Folder.SHARED: Emptiness.NONE_SHARED,
+    Folder.MAINTENANCE: Emptiness.NONE_IN_MAINTENANCE,
+}
+
+
+def _emptiness(asked: IncidentFilter, counts: Counts, last_event_at: datetime | None) -> Emptiness:
+    if asked.is_narrowed and counts.of(asked.folder, asked.environment):
+        return Emptiness.NO_MATCH
+    if last_event_at is None and not sum(map(counts.of, Folder)):
+        return Emptiness.NOTHING_RECEIVED if AppKey.objects.present().exists() else Emptiness.FIRST_RUN
+    if asked.folder in _EMPTY_FOLDER:
+        return _EMPTY_FOLDER[asked.folder]
+    return Emptiness.ALL_HANDLED if counts.of(Folder.ACTIVE, asked.environment) else Emptiness.ALL_CLEAR
+
+
+def newest_event_at() -> datetime | None:
+    """Return when the newest event was received. The keys of events grow with time."""
+    return Event.objects.filter(kind=Event.Kind.SENT).order_by("-pk").values_list("received_at", flat=True).first()
+
+
+def with_people(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
+    """Return incidents together with the people that a row names."""
+    return incidents.select_related("assignee", "resolved_by", "acknowledged_by", "snoozed_by")

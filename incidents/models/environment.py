@@ -10,13 +10,18 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 
-from people.models import User
+from people.models import Area, User
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
     def kept(self) -> Self:
         """Return the environments that were not deleted."""
         return self.filter(deleted_at=None)
+
+    def visible_to(self, user: User) -> list[Environment]:
+        """Return the environments that a user sees: none without the area Environments, else those open to the role."""
+        kept = self.kept() if user.may_see(Area.ENVIRONMENTS) else ()
+        return [each for each in kept if each.may_be_seen_by(user)]
 
 
 class Environment(models.Model):

@@ -8,8 +8,7 @@ from django.views.decorators.http import conditional_page, require_safe
 
 from incidents.feed import live_view
 from incidents.feed.filters import IncidentFilter
-from incidents.feed.folders import ROWS
-from incidents.feed.page import feed_context
+from incidents.feed.page import ROWS, feed_context
 from people.access import SignedInRequest
 
 

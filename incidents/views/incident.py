@@ -18,7 +18,6 @@ from incidents.detail import overview
 from incidents.detail.alert_filter import STATUSES, AlertFilter, Order
 from incidents.detail.timeline import LANES, timeline
 from incidents.explain.why import explain
-from incidents.feed import folders
 from incidents.feed.filters import IncidentFilter
 from incidents.feed.page import feed_context
 from incidents.models import Deployment, Incident
@@ -60,7 +59,7 @@ def incident_context(request: SignedInRequest, incident: Incident, tab: str) -> 
         "incident": incident,
         "tab": tab,
         "tabs": [(each, reverse(f"incidents:{each}", args=[incident.pk]) + view_query) for each in Tab],
-        "undoable": folders.undoable(incident),
+        "undoable": overview.undoable_resolve(incident),
         "plans": maintenance.plans_of(incident),
         "view_query": view_query,
         "pane_url": _url(incident, tab, request),

@@ -138,7 +138,7 @@ def test_environments_hold_what_their_queries_find_whatever_comes(
     )
     everywhere = [Environment.objects.create(name=query, query=query) for query in (*queries, "source = nowhere")]
     app_keys = [AppKey.issue(name=name)[0] for name in ("Nagios", "Zabbix")]
-    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(worker, "LONGEST_PAUSE", 0)
     streams.install_patterns()
     draw = random.Random(6)
     for place, batch in enumerate(streams.Stream(6, events=400)):
