@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from bigpanda_site.live_stream import OpenPage, Watchers, rest_after
-from incidents.feed.live_view import shared_by
+from incidents.feed.live_view import view_key
 from people.models import User
 
 
@@ -46,11 +46,11 @@ def test_a_page_is_told_of_what_changed_while_it_was_on_its_way() -> None:
 def test_people_of_one_role_share_a_live_view_unless_the_view_is_about_themselves(responder: User) -> None:
     colleague = User.objects.create_user("rita", role=responder.role)
     for query in ("", "folder=active", "owner=nobody"):
-        assert shared_by(query, responder) == shared_by(query, colleague)
+        assert view_key(query, responder) == view_key(query, colleague)
     for query in ("owner=me", "folder=active&owner=me", "shared=me"):
-        assert shared_by(query, responder) != shared_by(query, colleague)
+        assert view_key(query, responder) != view_key(query, colleague)
 
 
 @pytest.mark.django_db
 def test_people_of_two_roles_share_no_live_view(responder: User, viewer: User) -> None:
-    assert shared_by("", responder) != shared_by("", viewer)
+    assert view_key("", responder) != view_key("", viewer)
