@@ -1,16 +1,16 @@
-"""Every change of an incident by a person, and each one's undo: the change and its Activity in one transaction.
+"""Actions: the changes that people and scripts make to incidents, each with its undo.
 
-One function for one incident; each is an Action (incidents.actions.action), which in bulk is done to thousands alike (incidents.actions.bulk).
+An action writes its change and an `Activity` in one transaction. `incidents.actions.action` holds the frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from incidents.actions.action import Action, Actor, InvalidTransition, perform
-from incidents.actions.comments import Comment, delete_comment, edit_comment
-from incidents.actions.grouping import merge, move, split, split_by_tag
+from incidents.actions.action import Action, Actor, InvalidTransition, register
+from incidents.actions.comments import Comment, DeleteComment, EditComment, delete_comment, edit_comment
+from incidents.actions.grouping import Merge, Move, Split, SplitByTag
 from incidents.actions.handling import (
     Acknowledge,
     Assign,
@@ -21,46 +21,52 @@ from incidents.actions.handling import (
     Unsnooze,
     wake_those_due,
 )
-from incidents.actions.resolving import Reopen, Resolve, end_alerts, resolve_alerts
+from incidents.actions.resolving import Reopen, Resolve, ResolveAlerts, end_alerts, resolve_alerts
 from incidents.actions.sharing import Share
 from incidents.actions.tags import RemoveTag, SetTag
 from incidents.actions.undo import is_undoable, last_of, undo
 from incidents.models import Activity, Incident, IncidentTag, Priority
 from people.models import User
 
+register(
+    *(Resolve, Reopen, Acknowledge, Unacknowledge, Assign, Unassign, Snooze, Unsnooze),
+    *(Comment, Share, Prioritise, SetTag, Merge, Split),
+    *(RemoveTag, ResolveAlerts, EditComment, DeleteComment, SplitByTag, Move),
+)
+
 
 def resolve(incident: Incident, *, by: User, comment: str = "") -> Activity:
-    return perform(Resolve(comment), incident, by=by)
+    return Resolve(comment).perform(incident, by=by)
 
 
 def reopen(incident: Incident, *, by: User, comment: str = "") -> Activity:
-    return perform(Reopen(comment), incident, by=by)
+    return Reopen(comment).perform(incident, by=by)
 
 
 def acknowledge(incident: Incident, *, by: User) -> Activity:
-    return perform(Acknowledge(), incident, by=by)
+    return Acknowledge().perform(incident, by=by)
 
 
 def unacknowledge(incident: Incident, *, by: User) -> Activity:
-    return perform(Unacknowledge(), incident, by=by)
+    return Unacknowledge().perform(incident, by=by)
 
 
 def assign(incident: Incident, *, to: User, by: User) -> Activity:
-    return perform(Assign(to), incident, by=by)
+    return Assign(to).perform(incident, by=by)
 
 
 def unassign(incident: Incident, *, by: User) -> Activity:
-    return perform(Unassign(), incident, by=by)
+    return Unassign().perform(incident, by=by)
 
 
 def snooze(
     incident: Incident, *, until: datetime, by: Actor, wakes_on_update: bool = False, comment: str = ""
 ) -> Activity:
-    return perform(Snooze(until, wakes_on_update, comment), incident, by=by)
+    return Snooze(until, wakes_on_update, comment).perform(incident, by=by)
 
 
 def unsnooze(incident: Incident, *, by: Actor) -> Activity:
-    return perform(Unsnooze(), incident, by=by)
+    return Unsnooze().perform(incident, by=by)
 
 
 def share(
@@ -72,23 +78,39 @@ def share(
     comment: str = "",
     site: str = "",
 ) -> Activity:
-    return perform(Share(tuple(people), tuple(addresses), comment, site), incident, by=by)
+    return Share(tuple(people), tuple(addresses), comment, site).perform(incident, by=by)
 
 
 def comment(incident: Incident, *, by: Actor, text: str) -> Activity:
-    return perform(Comment(text), incident, by=by)
+    return Comment(text).perform(incident, by=by)
 
 
 def prioritise(incident: Incident, priority: Priority | None, *, by: User) -> Activity:
-    return perform(Prioritise(priority), incident, by=by)
+    return Prioritise(priority).perform(incident, by=by)
 
 
 def set_tag(incident: Incident, tag: IncidentTag, values: Sequence[str], *, by: User) -> Activity:
-    return perform(SetTag(tag, tuple(values)), incident, by=by)
+    return SetTag(tag, tuple(values)).perform(incident, by=by)
 
 
 def remove_tag(incident: Incident, tag: IncidentTag, *, by: User) -> Activity:
-    return perform(RemoveTag(tag), incident, by=by)
+    return RemoveTag(tag).perform(incident, by=by)
+
+
+def merge(into: Incident, sources: Collection[Incident], *, by: User, comment: str = "") -> Activity:
+    return Merge(comment=comment, into=into.pk, sources=tuple(each.pk for each in sources)).perform(by=by)
+
+
+def split(incident: Incident, alerts: Collection[int], *, by: User, comment: str = "") -> Activity:
+    return Split(comment=comment, incident=incident.pk, alerts=tuple(alerts)).perform(by=by)
+
+
+def split_by_tag(incident: Incident, tag: str, *, by: User, comment: str = "") -> Activity:
+    return SplitByTag(comment=comment, incident=incident.pk, tag=tag).perform(by=by)
+
+
+def move(incident: Incident, alerts: Collection[int], *, to: Incident, by: User, comment: str = "") -> Activity:
+    return Move(comment=comment, incident=incident.pk, alerts=tuple(alerts), to=to.pk).perform(by=by)
 
 
 __all__ = [
@@ -98,6 +120,8 @@ __all__ = [
     "Assign",
     "Comment",
     "InvalidTransition",
+    "Merge",
+    "Move",
     "Prioritise",
     "RemoveTag",
     "Reopen",
@@ -105,6 +129,8 @@ __all__ = [
     "SetTag",
     "Share",
     "Snooze",
+    "Split",
+    "SplitByTag",
     "Unacknowledge",
     "Unassign",
     "Unsnooze",
@@ -118,7 +144,6 @@ __all__ = [
     "last_of",
     "merge",
     "move",
-    "perform",
     "prioritise",
     "remove_tag",
     "reopen",

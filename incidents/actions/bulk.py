@@ -1,9 +1,12 @@
-"""One action on thousands of incidents: on a frozen snapshot, in sets, in the background, with progress; undone as one."""
+"""Bulk actions: an action on each incident of a frozen snapshot, in sets, in the background, and undone as one.
+
+A grouping of many alerts runs in the background too. It is one action among the incidents of its snapshot.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,41 +17,45 @@ from django.utils import timezone
 
 from alerts.events import Status
 from incidents import announce
-from incidents.actions.action import Action, InvalidTransition, Outcome, perform_on, undo_on
-from incidents.actions.comments import Comment
-from incidents.actions.grouping import merge, move, split, split_by_tag
-from incidents.actions.handling import Acknowledge, Assign, Prioritise, Snooze, Unacknowledge, Unassign, Unsnooze
-from incidents.actions.resolving import Reopen, Resolve
-from incidents.actions.sharing import Share
-from incidents.actions.tags import RemoveTag, SetTag
+from incidents.actions.action import (
+    Action,
+    ActionResult,
+    InvalidTransition,
+    action_named,
+    perform_on,
+    undo_on,
+)
+from incidents.actions.grouping import Grouping
 from incidents.actions.undo import undo as undo_activity
 from incidents.models import Activity, BulkAction, Incident
 from people.models import User
 
-SET = 1000  # incidents done in one transaction; others have their turn after each
+SET_SIZE = 1000  # incidents changed in one transaction; other transactions run after each
 SNAPSHOT_LIMIT = 100_000
 FORGOTTEN_AFTER = timedelta(days=1)
-LARGE = 2000  # alerts; merging, splitting or moving in an incident of more is done in the background
-ACTIONS: dict[str, type[Action]] = {
-    "resolve": Resolve,
-    "reopen": Reopen,
-    "acknowledge": Acknowledge,
-    "unacknowledge": Unacknowledge,
-    "assign": Assign,
-    "release": Unassign,
-    "snooze": Snooze,
-    "unsnooze": Unsnooze,
-    "share": Share,
-    "comment": Comment,
-    "priority": Prioritise,
-    "tag": SetTag,
-    "untag": RemoveTag,
-}
+LARGE = 2000  # alerts; a grouping in an incident with more runs in the background
 State = BulkAction.State
 
 
+def action_in(bulk: BulkAction) -> type[Action] | type[Grouping]:
+    """Return the action that a bulk action performs. Raises LookupError for an action that this release does not have."""
+    action = action_named(bulk.what)
+    if action is None or not issubclass(action, Action | Grouping):
+        raise LookupError(f"There is no action {bulk.what!r}.")
+    return action
+
+
+def is_grouping(bulk: BulkAction) -> bool:
+    """Return whether this is one action among all its incidents, instead of the same action on each of them."""
+    action = action_named(bulk.what)
+    return action is not None and issubclass(action, Grouping)
+
+
 def draft(what: str, incidents: QuerySet[Incident], *, by: User, matching: str = "") -> BulkAction:
-    """Freeze what the person is asked about, with its counts. Raises InvalidTransition where that is nothing, or too much."""
+    """Freeze the incidents of a question, with the counts that the person sees.
+
+    Raises InvalidTransition where there is no incident, or there are too many.
+    """
     rows = list(incidents.order_by("pk").values_list("pk", "status", "sources", "active_count")[: SNAPSHOT_LIMIT + 1])
     if not rows:
         raise InvalidTransition("No incident is chosen. Select at least one, or all that match.")
@@ -69,39 +76,50 @@ def draft(what: str, incidents: QuerySet[Incident], *, by: User, matching: str =
 
 
 def start(bulk: BulkAction, action: Action) -> None:
-    """Raises InvalidTransition where it was started already."""
-    what = next(name for name, kind in ACTIONS.items() if isinstance(action, kind))
-    _begin(bulk, State.ASKED, State.WAITING, what=what, arguments=action.arguments())
+    """Mark a drafted bulk action as waiting. Raises InvalidTransition where it was started already."""
+    _begin(bulk, State.ASKED, State.WAITING, what=action.name, arguments=action.arguments())
 
 
 def start_undo(bulk: BulkAction) -> None:
-    """Raises InvalidTransition where it is not done yet, or was undone already."""
+    """Mark a finished bulk action for undo. Raises InvalidTransition where it is not finished, or was undone already."""
     _begin(bulk, State.DONE, State.UNDOING, position=0)
 
 
-def start_grouping(what: str, arguments: dict[str, Any], incidents: list[int], *, by: User) -> BulkAction:
-    """A merge, split or move that is too large to wait for."""
+def start_grouping(grouping: Grouping, *, by: User) -> BulkAction:
+    """Store a grouping that is too large to wait for."""
+    incidents = grouping.snapshot()
     return BulkAction.objects.create(
-        what=what, arguments=arguments, snapshot=incidents, total=len(incidents), by=by, state=State.WAITING
+        what=grouping.name,
+        arguments=grouping.arguments(),
+        snapshot=incidents,
+        total=len(incidents),
+        by=by,
+        state=State.WAITING,
     )
 
 
 def _begin(bulk: BulkAction, before: BulkAction.State, after: BulkAction.State, **changes: Any) -> None:
-    # Two requests may begin it at once; the count lets one win.
+    # Two requests may begin the same bulk action at once. The count lets one succeed.
     if not BulkAction.objects.filter(pk=bulk.pk, state=before).update(state=after, **changes):
         raise InvalidTransition("This was begun already, or is not finished yet. Its page says how far it is.")
     bulk.refresh_from_db()
 
 
 def run(pk: int) -> None:
-    """Do what is left of it, or of its undo; each set is committed with how far it is, so that it can be killed and run again."""
+    """Perform what is left of a bulk action, or of its undo.
+
+    Each set is committed together with the progress, so that a killed worker continues where it stopped.
+    """
     while _step(pk):
         announce.announce()
     announce.announce()
 
 
 def run_those_at_work() -> int:
-    """What a lost message or a killed worker left half-way. Questions that nobody answered are forgotten after a day."""
+    """Run what a lost message or a killed worker left unfinished, and return how many those were.
+
+    A question that nobody answered within a day is deleted.
+    """
     BulkAction.objects.filter(state=State.ASKED, created_at__lt=timezone.now() - FORGOTTEN_AFTER).delete()
     at_work = BulkAction.objects.filter(state__in=[State.WAITING, State.RUNNING, State.UNDOING])
     pks = list(at_work.values_list("pk", flat=True))
@@ -112,23 +130,28 @@ def run_those_at_work() -> int:
 
 @transaction.atomic
 def _step(pk: int) -> bool:
-    """One set; whether there is more."""
-    # Another worker may be at it: it goes on, and we leave.
+    """Perform or undo one set, and return whether more is left."""
+    # Where another worker runs the same bulk action, this one stops.
     bulk = (
         BulkAction.objects.select_for_update(skip_locked=True, of=("self",)).select_related("by").filter(pk=pk).first()
     )
     if bulk is None or bulk.by is None or not bulk.is_at_work:
         return False
-    chosen = bulk.snapshot if bulk.is_grouping else bulk.snapshot[bulk.position : bulk.position + SET]
-    if bulk.is_grouping:
-        _group_or_undo(bulk, bulk.by)
-    elif bulk.state == State.UNDOING:
-        _add_reasons(bulk.kept, _undo_set(bulk, chosen, bulk.by))
-    else:
+    is_undo, action = bulk.state == State.UNDOING, action_in(bulk)
+    if not is_undo:
         bulk.state = State.RUNNING
-        outcome = _do_set(bulk, chosen, bulk.by)
-        bulk.done += len(outcome.activities)
-        _add_reasons(bulk.skipped, outcome.refused)
+    if issubclass(action, Grouping):
+        chosen, refused = bulk.snapshot, _run_grouping(bulk, action, bulk.by)
+        done = 0 if refused else bulk.total
+    else:
+        chosen = bulk.snapshot[bulk.position : bulk.position + SET_SIZE]
+        result = (_undo_set if is_undo else _perform_set)(bulk, action, chosen, bulk.by)
+        done, refused = len(result.activities), result.refused
+    if is_undo:
+        _add_reasons(bulk.kept, refused)
+    else:
+        bulk.done += done
+        _add_reasons(bulk.skipped, refused)
     bulk.position += len(chosen)
     if is_over := bulk.position >= bulk.total:
         _finish(bulk)
@@ -138,62 +161,30 @@ def _step(pk: int) -> bool:
     return not is_over
 
 
-def _do_set(bulk: BulkAction, chosen: list[int], by: User) -> Outcome:
+def _perform_set(bulk: BulkAction, action: type[Action], chosen: list[int], by: User) -> ActionResult:
     try:
-        action = ACTIONS[bulk.what].of(bulk.arguments)
-    except ObjectDoesNotExist:  # the tag was deleted meanwhile, or the person
-        return Outcome(refused=dict.fromkeys(chosen, "What it was to be set to is not there any more."))
-    return perform_on(action, chosen, by=by, bulk=bulk)
+        prepared = action.from_arguments(bulk.arguments)
+    except ObjectDoesNotExist:  # somebody deleted the tag or the user meanwhile
+        return ActionResult(refused=dict.fromkeys(chosen, "What it was to be set to is not there any more."))
+    return perform_on(prepared, chosen, by=by, bulk=bulk)
 
 
-def _undo_set(bulk: BulkAction, chosen: list[int], by: User) -> Mapping[int, str]:
-    action = ACTIONS[bulk.what]
+def _undo_set(bulk: BulkAction, action: type[Action], chosen: list[int], by: User) -> ActionResult:
     activities = bulk.activities.filter(kind=action.kind, undone_at=None, incident__in=chosen)
-    return undo_on(action, activities.values_list("pk", flat=True), by=by, bulk=bulk).refused
+    return undo_on(action, activities.values_list("pk", flat=True), by=by, bulk=bulk)
 
 
-def _group_or_undo(bulk: BulkAction, by: User) -> None:
-    reasons = bulk.kept if bulk.state == State.UNDOING else bulk.skipped
+def _run_grouping(bulk: BulkAction, action: type[Grouping], by: User) -> Mapping[int, str]:
+    """Perform or undo a grouping, and return the reason by incident where the grouping is refused."""
     try:
-        with transaction.atomic():
-            if bulk.state == State.UNDOING:
-                undo_activity(bulk.activities.get(part_of=None), by=by)
-            else:
-                leading = _GROUPINGS[bulk.what](bulk, by)
-                Activity.objects.filter(Q(pk=leading.pk) | Q(part_of=leading)).update(bulk=bulk)
-                bulk.done = bulk.total
+        if bulk.state == State.UNDOING:
+            undo_activity(bulk.activities.get(part_of=None), by=by)
+        else:
+            leading = action.from_bulk(bulk).perform(by=by)
+            Activity.objects.filter(Q(pk=leading.pk) | Q(part_of=leading)).update(bulk=bulk)
     except InvalidTransition as refusal:
-        _add_reasons(reasons, dict.fromkeys(bulk.snapshot, str(refusal)))
-
-
-def _merge(bulk: BulkAction, by: User) -> Activity:
-    said = bulk.arguments
-    sources = Incident.objects.filter(pk__in=bulk.snapshot)
-    return merge(Incident.objects.get(pk=said["into"]), list(sources), by=by, comment=said["comment"])
-
-
-def _split(bulk: BulkAction, by: User) -> Activity:
-    incident = Incident.objects.get(pk=bulk.snapshot[0])
-    return split(incident, bulk.arguments["alerts"], by=by, comment=bulk.arguments["comment"])
-
-
-def _split_by_tag(bulk: BulkAction, by: User) -> Activity:
-    incident = Incident.objects.get(pk=bulk.snapshot[0])
-    return split_by_tag(incident, bulk.arguments["tag"], by=by, comment=bulk.arguments["comment"])
-
-
-def _move(bulk: BulkAction, by: User) -> Activity:
-    said = bulk.arguments
-    incident, to = (Incident.objects.get(pk=pk) for pk in (bulk.snapshot[0], said["to"]))
-    return move(incident, said["alerts"], to=to, by=by, comment=said["comment"])
-
-
-_GROUPINGS: dict[str, Callable[[BulkAction, User], Activity]] = {
-    "merge": _merge,
-    "split": _split,
-    "split_by_tag": _split_by_tag,
-    "move": _move,
-}
+        return dict.fromkeys(bulk.snapshot, str(refusal))
+    return {}
 
 
 def _finish(bulk: BulkAction) -> None:

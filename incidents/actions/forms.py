@@ -1,4 +1,7 @@
-"""One form per action: what it asks, and the action that comes of it, for one incident and for many."""
+"""Forms of actions: the fields that an action asks for, of one incident or of many.
+
+The declaration of an action names its form, and makes the action of the valid form (`Action.from_form`).
+"""
 
 from __future__ import annotations
 
@@ -11,109 +14,52 @@ from django.core.validators import validate_email
 from django.db.models import Case, IntegerField, QuerySet, When
 from django.utils import timezone
 
-from incidents.actions import (
-    Acknowledge,
-    Action,
-    Assign,
-    Comment,
-    Prioritise,
-    RemoveTag,
-    Reopen,
-    Resolve,
-    SetTag,
-    Share,
-    Snooze,
-    Unacknowledge,
-    Unassign,
-    Unsnooze,
-    share_mail,
-)
-from incidents.actions.handling import LONGEST_SNOOZE, TOO_LONG
+from incidents.actions import share_mail
 from incidents.models import IncidentTag, Priority
 from people.models import User
 
 COMMENT_LIMIT = 10_000
 TAG_TEXT_LIMIT = 25_000
 ADDRESSES_LIMIT = 20
+LONGEST_SNOOZE = timedelta(days=90)  # docs/wire-contract.md §5.2
+TOO_LONG = "A snooze can last 90 days at most. Choose an earlier time."
 _TOO_LONG = {"max_length": "A comment can have 10,000 characters; this one has %(show_value)d."}
 
 
 def comment_field(*, required: bool = False) -> forms.CharField:
     return forms.CharField(
+        label="Comment",
         max_length=COMMENT_LIMIT,
         required=required,
         widget=forms.Textarea({"rows": 3}),
+        help_text="Markdown: **bold**, `code`, - lists, [links](https://…)",
         error_messages={"required": "Write something first.", **_TOO_LONG},
     )
 
 
 class ActionForm(forms.Form):
-    """What an action asks before it is done, in words, and the action it comes to."""
+    """The form of an action that asks nothing, and the base of all others."""
 
-    verb: ClassVar[str]  # on the button
-    done: ClassVar[str]  # the toast's word for one incident; with a capital
-    icon: ClassVar[str]
-    asked: ClassVar[str]  # the question, about {}
-    lead: ClassVar[str] = ""  # what will happen
+    hint_template: ClassVar[str] = ""  # below the fields
 
     def __init__(self, data: Any = None, *, user: User, site: str = "") -> None:
-        self.user, self.site = user, site  # the address of this console
+        self.user, self.site = user, site  # `site` is the address of this console
         super().__init__(data)
 
-    def action(self) -> Action:
-        raise NotImplementedError
-
-    def question(self, count: int | None = None) -> str:
-        """About this incident, or about so many."""
-        return self.asked.format(
-            "this incident" if count is None else "1 incident" if count == 1 else f"{count:,} incidents"
-        )
+    @property
+    def is_answerable(self) -> bool:
+        """Return whether there is anything to choose."""
+        return True
 
 
-class ResolveForm(ActionForm):
-    verb, done, icon = "Resolve", "Resolved", "check"
-    asked = "Resolve {}?"
-    lead = "A newer event that is not ok reopens the incident. You can undo this."
+class CommentedForm(ActionForm):
+    """A comment that explains the action."""
 
     comment = comment_field()
-
-    def action(self) -> Action:
-        return Resolve(self.cleaned_data["comment"])
-
-
-class ReopenForm(ActionForm):
-    verb, done, icon = "Reopen", "Reopened", "repeat"
-    asked = "Reopen {}?"
-    lead = "Alerts that were ended by hand fire again, as their senders last said. An incident of which none fires stays open until the next ok."
-
-    comment = comment_field()
-
-    def action(self) -> Action:
-        return Reopen(self.cleaned_data["comment"])
-
-
-class AcknowledgeForm(ActionForm):
-    verb, done, icon = "Acknowledge", "Acknowledged", "eye"
-    asked = "Acknowledge {}?"
-    lead = "It says that somebody has seen it, until it reopens. It stays where it is in the feed."
-
-    def action(self) -> Action:
-        return Acknowledge()
-
-
-class UnacknowledgeForm(ActionForm):
-    verb, done, icon = "Take the acknowledgement back", "No longer acknowledged", "eye-off"
-    asked = "Take back that {} was seen?"
-
-    def action(self) -> Action:
-        return Unacknowledge()
 
 
 class AssignForm(ActionForm):
-    """Without a person, to oneself."""
-
-    verb, done, icon = "Assign", "Assigned", "user-plus"
-    asked = "Assign {}"
+    """The new owner, by default the user who asks."""
 
     to = forms.ModelChoiceField(
         User.objects.none(),
@@ -132,32 +78,17 @@ class AssignForm(ActionForm):
     def _label(self, person: User) -> str:
         return f"{person.shown_name} (you)" if person == self.user else person.shown_name
 
-    def action(self) -> Action:
-        return Assign(self.cleaned_data["to"] or self.user)
-
 
 def possible_owners(user: User) -> QuerySet[User]:
-    """Who may act, oneself first."""
+    """Return the users who may act, with this user first."""
     everybody = User.objects.filter(is_active=True)
     acting = [person.pk for person in everybody if person.may_act]
     self_first = Case(When(pk=user.pk, then=0), default=1, output_field=IntegerField())
     return everybody.filter(pk__in=acting).order_by(self_first, "first_name", "last_name", "username")
 
 
-class ReleaseForm(ActionForm):
-    verb, done, icon = "Release", "Released", "user-minus"
-    asked = "Release {}?"
-
-    def action(self) -> Action:
-        return Unassign()
-
-
 class SnoozeForm(ActionForm):
-    """For a while, or until a time in the reader's zone."""
-
-    verb, done, icon = "Snooze", "Snoozed", "alarm-clock"
-    asked = "Snooze {}"
-    lead = "It waits in the folder Snoozed, and comes back by itself."
+    """The length of the snooze, or its end in the time zone of the user."""
 
     LENGTHS: ClassVar = {"15m": timedelta(minutes=15), "1h": timedelta(hours=1), "4h": timedelta(hours=4)}
 
@@ -209,41 +140,25 @@ class SnoozeForm(ActionForm):
             return tomorrow.replace(hour=8, minute=0, second=0, microsecond=0)
         return now + self.LENGTHS[length]
 
-    def action(self) -> Action:
-        said = self.cleaned_data
-        return Snooze(said["until"], said["wakes_on_update"], said["comment"])
-
-
-class UnsnoozeForm(ActionForm):
-    verb, done, icon = "End the snooze", "Back from its snooze", "alarm-clock"
-    asked = "End the snooze of {}?"
-
-    def action(self) -> Action:
-        return Unsnooze()
-
 
 class CommentForm(ActionForm):
-    verb, done, icon = "Comment", "Commented", "message-square"
-    asked = "Comment on {}"
+    """The text of a comment."""
 
     comment = comment_field(required=True)
 
-    def action(self) -> Action:
-        return Comment(self.cleaned_data["comment"])
-
 
 class ShareForm(ActionForm):
-    """To people of the console; where it can send mail, to addresses too."""
-
-    verb, done, icon = "Share", "Shared", "share-2"
-    asked = "Share {}"
+    """Users of the console, and e-mail addresses where the console can send mail."""
 
     people = forms.ModelMultipleChoiceField(
         User.objects.none(),
         label="With people of the console",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"invalid_choice": "This person is not here any more. Choose another one."},
+        error_messages={
+            "invalid_choice": "This person is not here any more. Choose another one.",
+            "no_choices": "Nobody else is here yet; administrators invite others under People.",
+        },
     )
     addresses = forms.CharField(
         label="With e-mail addresses",
@@ -262,15 +177,6 @@ class ShareForm(ActionForm):
         field.label_from_instance = self._label
         if not share_mail.is_set_up():
             del self.fields["addresses"]
-
-    @property
-    def lead(self) -> str:  # type: ignore[override] # it depends on a setting
-        found = "They find it in the folder Shared, by the filter “Only shared with me”"
-        if share_mail.is_set_up():
-            return (
-                f"{found}; who has an e-mail address gets a mail. A mail cannot be taken back, the rest can be undone."
-            )
-        return f"{found}. The console sends no mail: an administrator can set CONSOLE_EMAIL_URL for that."
 
     @staticmethod
     def _label(person: User) -> str:
@@ -296,14 +202,9 @@ class ShareForm(ActionForm):
             self.add_error("people", "Choose somebody to share it with.")
         return cleaned
 
-    def action(self) -> Action:
-        said = self.cleaned_data
-        return Share(tuple(said["people"]), tuple(said.get("addresses", ())), said["comment"], self.site)
-
 
 class PriorityForm(ActionForm):
-    verb, done, icon = "Set the priority", "Priority set", "flag"
-    asked = "Set the priority of {}"
+    """The priority, or none."""
 
     priority = forms.TypedChoiceField(
         label="Priority",
@@ -315,16 +216,11 @@ class PriorityForm(ActionForm):
         error_messages={"invalid_choice": "A priority is P1 to P5, or none."},
     )
 
-    def action(self) -> Action:
-        return Prioritise(self.cleaned_data["priority"])
-
 
 class TagForm(ActionForm):
-    """Set one incident tag; without a value, remove it."""
+    """Choice of an incident tag and its values. Without a value the tag is removed."""
 
-    verb, done, icon = "Set the tag", "Tag set", "tag"
-    asked = "Set a tag on {}"
-    lead = "Without a value the tag is removed."
+    hint_template = "actions/_tags_hint.html"
 
     tag = forms.ModelChoiceField(
         IncidentTag.objects.none(),
@@ -350,7 +246,7 @@ class TagForm(ActionForm):
         return [tag for tag in field.queryset if tag.has_choices]
 
     @property
-    def offers_tags(self) -> bool:
+    def is_answerable(self) -> bool:
         field: Any = self.fields["tag"]
         return bool(field.queryset)
 
@@ -363,23 +259,3 @@ class TagForm(ActionForm):
             except ValidationError as error:
                 self.add_error("values", error)
         return cleaned
-
-    def action(self) -> Action:
-        tag, values = self.cleaned_data["tag"], self.cleaned_data["values"]
-        return SetTag(tag, tuple(values)) if values else RemoveTag(tag)
-
-
-FORMS: dict[str, type[ActionForm]] = {
-    "resolve": ResolveForm,
-    "reopen": ReopenForm,
-    "acknowledge": AcknowledgeForm,
-    "unacknowledge": UnacknowledgeForm,
-    "assign": AssignForm,
-    "release": ReleaseForm,
-    "snooze": SnoozeForm,
-    "unsnooze": UnsnoozeForm,
-    "share": ShareForm,
-    "comment": CommentForm,
-    "priority": PriorityForm,
-    "tag": TagForm,
-}

@@ -1,4 +1,4 @@
-"""What is asked before incidents are merged, and before alerts are taken out of one."""
+"""Forms of the groupings: which incidents to merge, and which alerts to take out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INCIDENTS_LIMIT = 100
 
 
 class IncidentNumbers(forms.CharField):
-    """Numbers of incidents, as "12, #15", among those that the form lets the person act on."""
+    """Field for numbers of incidents, as "12, #15", among those that the person may act on."""
 
     among: QuerySet[Incident] = Incident.objects.none()
 
@@ -32,7 +32,7 @@ class IncidentNumbers(forms.CharField):
 
 
 class AlertKeys(forms.TypedMultipleChoiceField):
-    """Keys of alerts, of which the incident may have any number: whether they are its own is settled where they are taken out."""
+    """Field for any number of keys of alerts. The grouping checks that the alerts are in the incident."""
 
     def __init__(self) -> None:
         super().__init__(coerce=int, required=False)
@@ -42,7 +42,7 @@ class AlertKeys(forms.TypedMultipleChoiceField):
 
 
 class MergeForm(forms.Form):
-    """Which incidents to merge into this one."""
+    """Choice of the incidents to merge into this one."""
 
     chosen = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
     numbers = IncidentNumbers(
@@ -71,7 +71,7 @@ class MergeForm(forms.Form):
 
 
 class MergeChosenForm(forms.Form):
-    """Into which of the incidents that were selected."""
+    """Choice of the selected incident that stays."""
 
     into = forms.ModelChoiceField(
         Incident.objects.none(),
@@ -90,7 +90,7 @@ class MergeChosenForm(forms.Form):
 
 
 class SplitForm(forms.Form):
-    """Which alerts to take out, and where to."""
+    """Choice of the alerts to take out, and of where they go."""
 
     INTO: ClassVar = [
         ("new", "The chosen alerts into an incident of their own"),
@@ -107,7 +107,7 @@ class SplitForm(forms.Form):
     )
     tag = forms.ChoiceField(label="Tag", required=False, error_messages={"invalid_choice": "Choose one of these tags."})
     alerts = AlertKeys()
-    all = forms.BooleanField(required=False)  # that the search finds
+    all = forms.BooleanField(required=False)  # all alerts that the search finds
     comment = comment_field()
 
     def __init__(self, data: Any = None, *, tags: list[tuple[str, str]], among: QuerySet[Incident]) -> None:

@@ -1,9 +1,12 @@
-"""The mail that tells of shared incidents."""
+"""Mails of shared incidents, sent by a task on the `deliveries` queue."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator
+from typing import Any
 
+from celery import shared_task
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.urls import reverse
@@ -12,19 +15,36 @@ from django.utils import timezone
 from alerts.events import Status
 from incidents.models import Activity, Incident
 
+logger = logging.getLogger(__name__)
+
 SUBJECT_LIMIT = 150  # characters
 LISTED = 50  # incidents in one mail
 
 
 def is_set_up() -> bool:
-    """Whether the console can send mail."""
+    """Return whether the console can send mail."""
     return bool(settings.EMAIL_URL)
 
 
-def send(activities: Collection[int], addresses: Collection[str], site: str) -> int:
-    """Tell each address of what was shared, in a mail of its own, so that none sees the others; returns how many were sent.
+@shared_task(name="incidents.tasks.mail_shares", bind=True, max_retries=5, default_retry_delay=60)
+def mail_shares(task: Any, activities: list[int], addresses: list[str], site: str) -> int:
+    """Send the mails of shared incidents. Retry five times while the mail server cannot be reached.
 
-    Where the sharing was undone meanwhile, nobody is told.
+    The task is not safe to run twice: each run sends its mails.
+    """
+    try:
+        return send(activities, addresses, site)
+    except OSError as error:  # all errors of a mail server derive from it
+        logger.warning("sharing: %d mails could not be sent: %s", len(addresses), error)
+        if task.request.is_eager:
+            return 0  # without a broker nothing can retry
+        raise task.retry(exc=error) from error
+
+
+def send(activities: Collection[int], addresses: Collection[str], site: str) -> int:
+    """Send each address a mail of its own about shared incidents, and return the number of mails.
+
+    No address sees the others. An incident whose sharing was undone is left out.
     """
     shares = list(
         Activity.objects.filter(pk__in=activities, undone_at=None).select_related("incident", "by").order_by("pk")
@@ -37,7 +57,7 @@ def send(activities: Collection[int], addresses: Collection[str], site: str) -> 
 
 
 def _subject(shares: list[Activity]) -> str:
-    # A header is one line: a title is what senders make it.
+    # A header is one line, and a title from a sender can have several.
     first = f"{_status(shares[0].incident)}: {' '.join(shares[0].incident.title.split())}"
     more = f" and {len(shares) - 1:,} more" if len(shares) > 1 else ""
     return first[:SUBJECT_LIMIT] + more

@@ -1,4 +1,4 @@
-"""Telling others of an incident: people of the console, and whoever has an e-mail address (docs/wire-contract.md §5.2)."""
+"""Sharing of incidents with users of the console and with e-mail addresses (docs/wire-contract.md §5.2)."""
 
 from __future__ import annotations
 
@@ -9,27 +9,47 @@ from typing import Any, Self
 
 from django.db import transaction
 
-from incidents.actions.action import Action
+from incidents.actions import share_mail
+from incidents.actions.action import EVERY_FOLDER, Action
+from incidents.actions.activity_texts import Text
+from incidents.actions.forms import ActionForm, ShareForm
 from incidents.models import Activity, Incident
 from people.models import User
 
 
 @dataclass(frozen=True)
 class Share(Action):
-    """Tell people and addresses of it, in a mail where the console can send one. Undone, it counts as told to them no more; a mail stays sent."""
+    """Sharing of an incident with users and addresses, by mail where the console can send mail.
+
+    Undo takes the users and addresses out of the incident again. A mail that was sent stays sent.
+    """
 
     people: tuple[User, ...]
     addresses: tuple[str, ...] = ()
     comment: str = ""
     site: str = ""  # the address of this console, for the link in the mail
 
-    kind = Activity.Kind.SHARED
+    name, kind = "share", Activity.Kind.SHARED
+    verb, done, icon, key = "Share", "Shared", "share-2", "S"
+    in_menu = True
+    bulk_folders = EVERY_FOLDER
+    form, question = ShareForm, "Share {}"
     columns = ("shared_with", "shared_count")
     changed_since = "It was shared with others since: undo that first."
 
-    @property
-    def said(self) -> str:
-        return self.comment
+    @classmethod
+    def effect_text(cls) -> str:
+        found = "They find it in the folder Shared, by the filter “Only shared with me”"
+        if share_mail.is_set_up():
+            return (
+                f"{found}; who has an e-mail address gets a mail. A mail cannot be taken back, the rest can be undone."
+            )
+        return f"{found}. The console sends no mail: an administrator can set CONSOLE_EMAIL_URL for that."
+
+    @classmethod
+    def from_form(cls, form: ActionForm) -> Action:
+        said = form.cleaned_data
+        return cls(tuple(said["people"]), tuple(said.get("addresses", ())), said["comment"], form.site)
 
     def refusal(self, incident: Incident) -> str:
         return "" if self._new(incident) else "It is shared with all of them already."
@@ -40,27 +60,30 @@ class Share(Action):
         incident.shared_count = len(incident.shared_with)
         return {"to": [name for _, name in new]}
 
-    def carry_out(self, done: Mapping[int, Activity], at: datetime) -> None:
-        from incidents.actions.tasks import mail_shares  # which does what is done here
-
+    def after_change(self, activities: Mapping[int, Activity], at: datetime) -> None:
         addresses = {*self.addresses, *(person.email for person in self.people if person.email)}
-        activities = [activity.pk for activity in done.values()]
-        if addresses and activities:
-            transaction.on_commit(lambda: mail_shares.delay(activities, sorted(addresses), self.site), robust=True)
+        pks = [activity.pk for activity in activities.values()]
+        if addresses and pks:
+            send = share_mail.mail_shares.delay
+            transaction.on_commit(lambda: send(pks, sorted(addresses), self.site), robust=True)
 
     def arguments(self) -> dict[str, Any]:
         return {**super().arguments(), "people": [person.pk for person in self.people]}
 
     @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> Self:
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> Self:
         people = User.objects.filter(pk__in=arguments["people"]).order_by("pk")
         return cls(**{**arguments, "people": tuple(people), "addresses": tuple(arguments["addresses"])})
 
+    @classmethod
+    def sentence(cls, activity: Activity) -> Text:
+        return f"shared the incident with {', '.join(activity.details['to'])}"
+
     def _new(self, incident: Incident) -> list[list[str]]:
-        """Those whom nobody has told yet: [key of a person or address, name]."""
+        """Return the users and addresses that the incident is not shared with yet: the key or address, and the name."""
         wanted = [
             *([str(person.pk), person.shown_name] for person in self.people),
             *([address, address] for address in self.addresses),
         ]
-        told = {key for key, _ in incident.shared_with}
-        return [each for each in wanted if each[0] not in told]
+        known = {key for key, _ in incident.shared_with}
+        return [each for each in wanted if each[0] not in known]

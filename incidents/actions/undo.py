@@ -1,73 +1,36 @@
-"""Taking actions back: any one from the history, or the last that a person did."""
+"""Undo of any action from the history, or of the last action of a user."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from incidents.actions import grouping
-from incidents.actions.action import Action, InvalidTransition, undo_one
-from incidents.actions.comments import Comment, DeleteComment, EditComment
-from incidents.actions.handling import Acknowledge, Assign, Prioritise, Snooze, Unacknowledge, Unassign, Unsnooze
-from incidents.actions.resolving import Reopen, Resolve, ResolveAlerts
-from incidents.actions.sharing import Share
-from incidents.actions.tags import RemoveTag, SetTag
+from incidents.actions.action import InvalidTransition, action_of_kind, kinds_of_actions
+from incidents.actions.comments import must_be_author
 from incidents.models import Activity
 from people.models import User
 
-Kind = Activity.Kind
-_ACTIONS: tuple[type[Action], ...] = (
-    Resolve,
-    ResolveAlerts,
-    Reopen,
-    Acknowledge,
-    Unacknowledge,
-    Assign,
-    Unassign,
-    Snooze,
-    Unsnooze,
-    Prioritise,
-    Share,
-    Comment,
-    EditComment,
-    DeleteComment,
-    SetTag,
-    RemoveTag,
-)
-BY_KIND: dict[str, type[Action]] = {action.kind: action for action in _ACTIONS}
-_GROUPINGS: dict[str, Callable[..., Activity]] = {
-    Kind.MERGED_INTO_THIS: grouping.undo_merge,
-    Kind.SPLIT_FROM_THIS: grouping.undo_split,
-    Kind.MOVED_AWAY: grouping.undo_move,
-}
-_OTHER_SIDES = (Kind.MERGED_AWAY, Kind.SPLIT_OFF, Kind.MOVED_HERE)
-_OWN = (Kind.COMMENTED, Kind.COMMENT_EDITED, Kind.COMMENT_DELETED)
-
 
 def is_undoable(activity: Activity, user: User) -> bool:
-    """Whether this person may try: undo itself says whether it is still possible."""
+    """Return whether the history offers undo. `undo` itself decides whether undo is still possible."""
     if not user.may_act or activity.undone_at or not activity.is_by_somebody:
         return False
-    if activity.kind in _OWN and activity.by_id != user.pk:
-        return False
-    return activity.kind in BY_KIND or activity.kind in _GROUPINGS or activity.kind in _OTHER_SIDES
+    action = action_of_kind(activity.kind)
+    return action is not None and (activity.by_id == user.pk or not action.only_by_author)
 
 
 def undo(activity: Activity, *, by: User) -> Activity:
-    """Take an action back; that of one side of a merge, split or move takes back the whole.
+    """Undo an action, and return the activity of the undo. One side of a merge, split or move undoes the whole.
 
-    Raises InvalidTransition when it was undone already, or when what it did was changed since.
+    Raises InvalidTransition where the action was undone already, or its result was changed since.
     """
     activity = activity.part_of or activity
-    if activity.kind in _OWN and activity.by_id != by.pk:
-        raise InvalidTransition("Only who wrote a comment may change it.")
-    if undo_grouping := _GROUPINGS.get(activity.kind):
-        return undo_grouping(activity, by=by)
-    if action := BY_KIND.get(activity.kind):
-        return undo_one(action, activity, by=by)
-    raise InvalidTransition("This is not something that can be undone.")
+    action = action_of_kind(activity.kind)
+    if action is None:
+        raise InvalidTransition("This is not something that can be undone.")
+    if action.only_by_author:
+        must_be_author(activity, by)
+    return action.undo(activity, by=by)
 
 
 def last_of(user: User) -> Activity | None:
-    """The last action of this person that was not undone."""
-    own = Activity.objects.filter(by=user, undone_at=None, part_of=None, kind__in=[*BY_KIND, *_GROUPINGS])
+    """Return the last action of a user that was not undone."""
+    own = Activity.objects.filter(by=user, undone_at=None, part_of=None, kind__in=kinds_of_actions())
     return own.select_related("bulk", "incident").order_by("-pk").first()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -24,36 +25,38 @@ class Activity(models.Model):
     An activity of an action can be undone. Its undo is an activity as well.
     """
 
-    class Kind(models.TextChoices):
-        CREATED = "incident_created", "Incident created"
-        ALERTS_JOINED = "incident_alerts_joined", "Alerts joined"
-        REOPENED = "incident_reopen", "Reopened"
-        RESOLVED_BY_ALERTS = "incident_resolved_by_alerts", "Resolved: every alert is ok"
-        RESOLVED_BY_HAND = "incident_resolved_ui_manually", "Resolved by hand"
-        ALERTS_RESOLVED = "incident_alerts_resolved", "Alerts resolved by hand"
-        REOPENED_BY_HAND = "incident_reopened_by_hand", "Reopened by hand"
-        ACKNOWLEDGED = "incident_acknowledged", "Acknowledged"
-        UNACKNOWLEDGED = "incident_unacknowledged", "No longer acknowledged"
-        BEGAN_TO_FLAP = "incident_become_flapping", "Flapping"
-        STOPPED_FLAPPING = "incident_stopped_flapping", "No longer flapping"
-        ASSIGNED = "incident_assigned", "Assigned"
-        UNASSIGNED = "incident_unassigned", "Unassigned"
-        SNOOZED = "incident_snoozed", "Snoozed"
-        UNSNOOZED = "incident_unsnoozed", "Snooze ended"
-        COMMENTED = "incident_commented", "Commented"
-        COMMENT_EDITED = "incident_comment_edited", "Comment edited"
-        COMMENT_DELETED = "incident_comment_deleted", "Comment deleted"
-        SHARED = "incident_shared", "Shared"
-        PRIORITISED = "incident_priority_changed", "Priority changed"
-        TAG_UPDATED = "incident_tag_updated", "Incident tag set"
-        TAG_REMOVED = "incident_tag_removed", "Incident tag removed"
-        MERGED_INTO_THIS = "incident_merged_destination", "Other incidents merged into this one"
-        MERGED_AWAY = "incident_merged_source", "Merged into another incident"
-        SPLIT_FROM_THIS = "incident_splitted_source", "Alerts split out"
-        SPLIT_OFF = "incident_splitted_destination", "Split off another incident"
-        MOVED_AWAY = "incident_alerts_moved_source", "Alerts moved to another incident"
-        MOVED_HERE = "incident_alerts_moved_destination", "Alerts moved here"
-        UNDONE = "incident_action_undone", "Undone"
+    class Kind(StrEnum):
+        """Kinds of activities that code refers to. The kind of an action can be any other text."""
+
+        CREATED = "incident_created"
+        ALERTS_JOINED = "incident_alerts_joined"
+        REOPENED = "incident_reopen"
+        RESOLVED_BY_ALERTS = "incident_resolved_by_alerts"
+        RESOLVED_BY_HAND = "incident_resolved_ui_manually"
+        ALERTS_RESOLVED = "incident_alerts_resolved"
+        REOPENED_BY_HAND = "incident_reopened_by_hand"
+        ACKNOWLEDGED = "incident_acknowledged"
+        UNACKNOWLEDGED = "incident_unacknowledged"
+        BEGAN_TO_FLAP = "incident_become_flapping"
+        STOPPED_FLAPPING = "incident_stopped_flapping"
+        ASSIGNED = "incident_assigned"
+        UNASSIGNED = "incident_unassigned"
+        SNOOZED = "incident_snoozed"
+        UNSNOOZED = "incident_unsnoozed"
+        COMMENTED = "incident_commented"
+        COMMENT_EDITED = "incident_comment_edited"
+        COMMENT_DELETED = "incident_comment_deleted"
+        SHARED = "incident_shared"
+        PRIORITISED = "incident_priority_changed"
+        TAG_UPDATED = "incident_tag_updated"
+        TAG_REMOVED = "incident_tag_removed"
+        MERGED_INTO_THIS = "incident_merged_destination"
+        MERGED_AWAY = "incident_merged_source"
+        SPLIT_FROM_THIS = "incident_splitted_source"
+        SPLIT_OFF = "incident_splitted_destination"
+        MOVED_AWAY = "incident_alerts_moved_source"
+        MOVED_HERE = "incident_alerts_moved_destination"
+        UNDONE = "incident_action_undone"
 
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="activities")
     # The column has no choices, so that a new action needs no migration.
@@ -88,11 +91,7 @@ class Activity(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.get_kind_display()
-
-    def get_kind_display(self) -> str:
-        """Return the label of the kind, as Django does for a field with choices."""
-        return str(dict(self.Kind.choices).get(self.kind, self.kind))
+        return self.kind
 
     @property
     def by_token(self) -> str:

@@ -55,11 +55,6 @@ class BulkAction(models.Model):
         return reverse("incidents:bulk", args=[self.pk])
 
     @property
-    def is_grouping(self) -> bool:
-        """Return whether the action regroups all of the incidents together, and does not act on each one."""
-        return self.what in ("merge", "split", "split_by_tag", "move")
-
-    @property
     def is_at_work(self) -> bool:
         return self.state in (self.State.WAITING, self.State.RUNNING, self.State.UNDOING)
 

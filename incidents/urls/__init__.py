@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.urls import path
 
-from incidents.actions.forms import FORMS
 from incidents.views import (
     actions,
     bulk,
@@ -19,8 +18,6 @@ from incidents.views import (
     why,
 )
 
-ACTIONS = [name for name in FORMS if name != "comment"]  # a comment has its place under the incident
-
 app_name = "incidents"
 urlpatterns = [
     path("", feed.feed, name="feed"),
@@ -29,7 +26,6 @@ urlpatterns = [
     path("incidents/<int:pk>/timeline", incident.detail, {"tab": "timeline"}, name="timeline"),
     path("incidents/<int:pk>/activity", incident.detail, {"tab": "activity"}, name="activity"),
     path("incidents/<int:pk>/why", incident.detail, {"tab": "why"}, name="why"),
-    *(path(f"incidents/<int:pk>/{name}", actions.act, {"name": name}, name=name) for name in ACTIONS),
     path("incidents/<int:pk>/comment", actions.comment, name="comment"),
     path("wallboards", wallboards.boards, name="wallboards"),
     path("wallboards/<int:pk>/revoke", wallboards.revoke, name="wallboard_revoke"),
@@ -48,6 +44,7 @@ urlpatterns = [
     path("incidents/<int:pk>/merge", grouping.merge, name="merge"),
     path("incidents/<int:pk>/split", grouping.split, name="split"),
     path("incidents/<int:pk>/undo", actions.undo, name="undo"),
+    path("incidents/<int:pk>/<slug:name>", actions.act, name="act"),  # last, since most paths above look like one
     path("undo", actions.undo_last, name="undo_last"),
     path("merge", grouping.merge_chosen, name="merge_chosen"),
     path("bulk", bulk.ask, name="bulk_ask"),

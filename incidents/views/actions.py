@@ -1,54 +1,63 @@
-"""What a person does with one incident. Each action has a question of its own, as a dialog where there are scripts, else as a page."""
+"""The question of each action on one incident, and its answer. With scripts the question is a dialog, otherwise a page."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import retarget
 
 from incidents import actions
-from incidents.actions import InvalidTransition, bulk, tasks
-from incidents.actions.forms import FORMS, ActionForm, CommentForm
+from incidents.actions import Comment, InvalidTransition, bulk, tasks
+from incidents.actions.action import Action, asked_action, text_of
+from incidents.actions.comments import DeleteComment, EditComment
+from incidents.actions.forms import ActionForm, CommentForm
 from incidents.models import Activity, BulkAction, Incident
 from incidents.views.incident import PEOPLE, answer, incident_context
 from people.access import SignedInRequest, responders_only
 
-AT_ONCE = 200  # incidents that nobody has to wait for
+IMMEDIATE_LIMIT = 200  # incidents; a bulk action on more runs in the background
 
 
 @responders_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def act(request: SignedInRequest, pk: int, name: str) -> HttpResponse:
-    """Ask what the action needs, and say what will happen; then do it."""
+    """Ask what the action needs, or perform the action."""
+    action = action_or_404(name)
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
-    form = FORMS[name](request.POST if request.method == "POST" else None, user=request.user, site=site_of(request))
+    form = action.form(request.POST if request.method == "POST" else None, user=request.user, site=site_of(request))
     if request.method == "POST" and form.is_valid():
-        try:
-            activity = actions.perform(form.action(), incident, by=request.user)
-            tell_done(request, f"{form.done}.", activity)
-        except InvalidTransition as refusal:
-            messages.error(request, str(refusal))
-        return redirect(there(request, incident.get_absolute_url()))
-    return ask(request, form, name, incident)
+        attempt(request, action.done, lambda: action.from_form(form).perform(incident, by=request.user))
+        return redirect(return_url(request, incident.get_absolute_url()))
+    url = reverse("incidents:act", args=[pk, action.name])
+    return _ask(request, action, incident, form, url)
 
 
-def ask(request: SignedInRequest, form: ActionForm, name: str, incident: Incident) -> HttpResponse:
-    context = {"incident": incident, "form": form, "name": name, "next": there(request, incident.get_absolute_url())}
-    if name == "tag":
-        context["tag_values"] = incident.tag_values.select_related("tag")
-    if request.htmx:
-        return retarget(render(request, "actions/_ask.html", context), "#dialog")
-    return render(request, "actions/ask.html", context)
+def _ask(
+    request: SignedInRequest, action: type[Action], incident: Incident, form: ActionForm, url: str
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "action": action,
+        "incident": incident,
+        "form": form,
+        "url": url,
+        "question": action.question_about(),
+        "warning": action.warning(incident),
+        "present_state": action.present_state(incident),
+    }
+    return show_question(request, context, "actions/_ask.html", page="actions/ask.html")
 
 
 @responders_only
 @require_POST
 def comment(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Write a comment from the form below the incident."""
     incident = get_object_or_404(
         Incident.objects.changeable_by(request.user)
         .select_related(*PEOPLE, "follows")
@@ -58,66 +67,53 @@ def comment(request: SignedInRequest, pk: int) -> HttpResponse:
     form = CommentForm(request.POST, user=request.user)
     if not form.is_valid():
         return answer(request, {**incident_context(request, incident, "activity"), "comment_form": form})
-    try:
-        tell_done(request, "Commented.", actions.perform(form.action(), incident, by=request.user))
-    except InvalidTransition as refusal:
-        messages.error(request, str(refusal))
-    return redirect(there(request, incident.get_absolute_url()))
+    attempt(request, Comment.done, lambda: Comment.from_form(form).perform(incident, by=request.user))
+    return redirect(return_url(request, incident.get_absolute_url()))
 
 
 @responders_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_comment(request: SignedInRequest, pk: int, activity: int) -> HttpResponse:
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
-    written = get_object_or_404(incident.activities, pk=activity, kind=Activity.Kind.COMMENTED)
+    written = get_object_or_404(incident.activities, pk=activity, kind=Comment.kind)
     form = CommentForm(request.POST if request.method == "POST" else {"comment": written.comment}, user=request.user)
     if request.method == "POST" and form.is_valid():
-        try:
-            text = form.cleaned_data["comment"]
-            tell_done(request, "Comment changed.", actions.edit_comment(written, by=request.user, text=text))
-        except InvalidTransition as refusal:
-            messages.error(request, str(refusal))
-        return redirect(there(request, incident.get_absolute_url()))
-    context: dict[str, Any] = {"incident": incident, "form": form, "written": written, "name": "edit"}
-    context["next"] = there(request, incident.get_absolute_url())
-    if request.htmx:
-        return retarget(render(request, "actions/_ask.html", context), "#dialog")
-    return render(request, "actions/ask.html", context)
+        text = form.cleaned_data["comment"]
+        attempt(request, EditComment.done, lambda: actions.edit_comment(written, by=request.user, text=text))
+        return redirect(return_url(request, incident.get_absolute_url()))
+    return _ask(request, EditComment, incident, form, reverse("incidents:comment_edit", args=[pk, activity]))
 
 
 @responders_only
 @require_POST
 def delete_comment(request: SignedInRequest, pk: int, activity: int) -> HttpResponse:
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
-    written = get_object_or_404(incident.activities, pk=activity, kind=Activity.Kind.COMMENTED)
-    try:
-        tell_done(request, "Comment deleted.", actions.delete_comment(written, by=request.user))
-    except InvalidTransition as refusal:
-        messages.error(request, str(refusal))
-    return redirect(there(request, incident.get_absolute_url()))
+    written = get_object_or_404(incident.activities, pk=activity, kind=Comment.kind)
+    attempt(request, DeleteComment.done, lambda: actions.delete_comment(written, by=request.user))
+    return redirect(return_url(request, incident.get_absolute_url()))
 
 
 @responders_only
 @require_POST
 def undo(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Take one action back, from the toast or from the history."""
+    """Undo one action, from a message or from the history."""
     incident = get_object_or_404(Incident.objects.changeable_by(request.user), pk=pk)
     activity = get_object_or_404(Activity, incident=incident, pk=request.POST.get("activity") or 0)
     try:
-        if activity.bulk and activity.bulk.what not in bulk.ACTIONS:
-            begin_undo(activity.bulk)  # a merge or a split that was too large to wait for
+        if activity.bulk and bulk.is_grouping(activity.bulk):
+            begin_undo(activity.bulk)  # the grouping was too large to wait for
         else:
             actions.undo(activity, by=request.user)
-            messages.success(request, f"Undone: {activity.get_kind_display()}.")
+            messages.success(request, f"Undone: {text_of(activity.kind).title}.")
     except InvalidTransition as refusal:
         messages.error(request, str(refusal))
-    return redirect(there(request, incident.get_absolute_url()))
+    return redirect(return_url(request, incident.get_absolute_url()))
 
 
 @responders_only
 @require_POST
 def undo_last(request: SignedInRequest) -> HttpResponse:
-    """Take back what this person did last; where that was done to many at once, all of it."""
+    """Undo the last action of the user. A bulk action is undone as a whole."""
     last = actions.last_of(request.user)
     try:
         if last is None:
@@ -129,34 +125,60 @@ def undo_last(request: SignedInRequest) -> HttpResponse:
             messages.success(request, f"Undone: {_named(last)}.")
     except InvalidTransition as refusal:
         messages.error(request, f"{_named(last)}: {refusal}" if last else str(refusal))
-    return redirect(there(request, "/"))
+    return redirect(return_url(request, "/"))
 
 
 def _named(activity: Activity) -> str:
-    return f"{activity.get_kind_display()} (#{activity.incident_id}, {activity.incident.title})"
+    return f"{text_of(activity.kind).title} (#{activity.incident_id}, {activity.incident.title})"
+
+
+# --- what the views of actions, bulk actions and groupings share
+
+
+def action_or_404(name: str) -> type[Action]:
+    action = asked_action(name)
+    if action is None:
+        raise Http404(f"There is no action {name}.")
+    return action
+
+
+def attempt(request: SignedInRequest, done: str, perform: Callable[[], Activity]) -> None:
+    """Perform an action, and leave a message: what was done, with undo, or why the incident refused."""
+    try:
+        activity = perform()
+    except InvalidTransition as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"{done}.", extra_tags=f"undo-{activity.incident_id}-{activity.pk}")
+
+
+def show_question(
+    request: SignedInRequest, context: dict[str, Any], partial: str, *, page: str = "components/confirm.html"
+) -> HttpResponse:
+    """Answer with a question: alone for the dialog, otherwise on a page of its own."""
+    incident = context.get("incident")
+    context["next"] = return_url(request, incident.get_absolute_url() if incident else "/")
+    if request.htmx:
+        return retarget(render(request, partial, context), "#dialog")
+    return render(request, page, {**context, "partial": partial})
 
 
 def begin_undo(bulk_action: BulkAction) -> None:
-    """In the background, where somebody would have to wait for it."""
+    """Undo a bulk action, in the background where it takes long. Raises InvalidTransition where undo is not possible."""
     bulk.start_undo(bulk_action)
-    if bulk_action.total > AT_ONCE or bulk_action.what not in bulk.ACTIONS:
+    if bulk_action.total > IMMEDIATE_LIMIT or bulk.is_grouping(bulk_action):
         tasks.run_bulk.delay(bulk_action.pk)
     else:
         bulk.run(bulk_action.pk)
 
 
-def tell_done(request: SignedInRequest, text: str, activity: Activity) -> None:
-    """A toast that offers undo."""
-    messages.success(request, text, extra_tags=f"undo-{activity.incident_id}-{activity.pk}")
-
-
 def site_of(request: SignedInRequest) -> str:
-    """The address under which the console is used."""
+    """Return the address under which the console is used."""
     return request.build_absolute_uri("/").rstrip("/")
 
 
-def there(request: SignedInRequest, otherwise: str) -> str:
-    """The view that the action was taken in: where the form says, else where the request came from."""
+def return_url(request: SignedInRequest, otherwise: str) -> str:
+    """Return the address of the view in which the action was taken, as the form or the browser names it."""
     wanted = request.POST.get("next") or request.GET.get("next") or request.headers.get("Referer", "")
     is_ours = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()

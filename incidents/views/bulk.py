@@ -1,55 +1,56 @@
-"""One action on many incidents: what it is about, how far it is, and what came of it."""
+"""Questions, progress and results of one action on many incidents."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
 
-from incidents.actions import InvalidTransition, bulk, tasks
-from incidents.actions.forms import FORMS, ActionForm
+from incidents.actions import InvalidTransition, Merge, bulk, tasks
+from incidents.actions.action import Action
+from incidents.actions.forms import ActionForm
 from incidents.feed.filters import IncidentFilter
 from incidents.models import BulkAction, Incident
 from incidents.models.incident import IncidentQuerySet
-from incidents.views.actions import AT_ONCE, begin_undo, site_of, there
+from incidents.views.actions import IMMEDIATE_LIMIT, action_or_404, begin_undo, return_url, show_question, site_of
 from incidents.views.grouping import merge_chosen
 from people.access import SignedInRequest, responders_only
 
-SHOWN_SKIPPED = 20  # of each reason
-NAMED = 5  # incidents of a question; more are told by their numbers
+SHOWN_SKIPPED = 20  # incidents of each reason
+NAMED = 5  # incidents; a question about more names only counts
 
 
 @responders_only
 @require_POST
 def ask(request: SignedInRequest) -> HttpResponseBase:
-    """Freeze what was selected, or all that match the view, and say what the action would do to it."""
+    """Freeze the selected incidents, or all that match the view, and ask about the action on them."""
     what = request.POST.get("what", "")
-    if what == "merge":
+    if what == Merge.name:
         return merge_chosen(request)
-    if what not in FORMS:
-        raise Http404
+    action = action_or_404(what)
     try:
-        drafted = bulk.draft(what, _chosen(request), by=request.user, matching=_matching(request))
+        drafted = bulk.draft(action.name, _chosen(request), by=request.user, matching=_matching(request))
     except InvalidTransition as refusal:
         messages.error(request, str(refusal))
         return _leave(request)
-    return _ask(request, drafted, FORMS[what](user=request.user))
+    return _ask(request, action, drafted, action.form(user=request.user))
 
 
 @responders_only
 @require_POST
 def start(request: SignedInRequest, pk: int) -> HttpResponse:
     drafted = get_object_or_404(BulkAction, pk=pk, by=request.user)
-    form = FORMS[drafted.what](request.POST, user=request.user, site=site_of(request))
+    action = action_or_404(drafted.what)
+    form = action.form(request.POST, user=request.user, site=site_of(request))
     if not form.is_valid():
-        return _ask(request, drafted, form)
+        return _ask(request, action, drafted, form)
     try:
-        bulk.start(drafted, form.action())
-        if drafted.total > AT_ONCE:
+        bulk.start(drafted, action.from_form(form))
+        if drafted.total > IMMEDIATE_LIMIT:
             tasks.run_bulk.delay(drafted.pk)
         else:
             bulk.run(drafted.pk)
@@ -59,7 +60,7 @@ def start(request: SignedInRequest, pk: int) -> HttpResponse:
     if not request.htmx:
         return _leave(request)
     return trigger_client_event(
-        reswap(retarget(_told(request, drafted), "#toasts"), "beforeend"), "console:begun", after="settle"
+        reswap(retarget(_show_card(request, drafted), "#toasts"), "beforeend"), "console:begun", after="settle"
     )
 
 
@@ -73,13 +74,13 @@ def undo(request: SignedInRequest, pk: int) -> HttpResponse:
         messages.error(request, str(refusal))
         return _leave(request, done.get_absolute_url())
     if request.htmx:
-        return trigger_client_event(_told(request, done), "console:begun", after="settle")
+        return trigger_client_event(_show_card(request, done), "console:begun", after="settle")
     return _leave(request, done.get_absolute_url())
 
 
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
-    """How far it is, and what came of it; its changing part alone where that is asked for."""
+    """Show the progress and the result of a bulk action. htmx receives the changing part alone."""
     shown = get_object_or_404(BulkAction.objects.select_related("by"), pk=pk)
     visible = Incident.objects.visible_to(request.user)
     context = {"bulk": shown, "skipped": _reasons(shown.skipped, visible), "kept": _reasons(shown.kept, visible)}
@@ -90,14 +91,14 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def card(request: SignedInRequest, pk: int) -> HttpResponse:
-    """How far it is, for the corner of whatever page the person is on."""
+    """Show the progress in the corner of any page."""
     shown = get_object_or_404(BulkAction, pk=pk, by=request.user)
     return render(request, "actions/_bulk_card.html", {"bulk": shown})
 
 
 @require_POST
 def dismiss(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Its result was read."""
+    """Note that the user has read the result."""
     BulkAction.objects.filter(pk=pk, by=request.user).update(announced_at=timezone.now())
     return HttpResponse() if request.htmx else _leave(request)
 
@@ -114,24 +115,27 @@ def _matching(request: SignedInRequest) -> str:
     return request.POST.get("matching", "").removeprefix("?") if request.POST.get("all") else ""
 
 
-def _ask(request: SignedInRequest, drafted: BulkAction, form: ActionForm) -> HttpResponse:
-    context = {"bulk": drafted, "form": form, "name": drafted.what, "next": there(request, "/")}
-    context["question"], context["partial"] = form.question(drafted.total), "actions/_ask_bulk.html"
+def _ask(request: SignedInRequest, action: type[Action], drafted: BulkAction, form: ActionForm) -> HttpResponse:
     is_few = drafted.total <= NAMED and not drafted.matching
-    context["named"] = Incident.objects.filter(pk__in=drafted.snapshot) if is_few else ()
-    if request.htmx:
-        return retarget(render(request, "actions/_ask_bulk.html", context), "#dialog")
-    return render(request, "components/confirm.html", context)
+    context = {
+        "action": action,
+        "bulk": drafted,
+        "form": form,
+        "question": action.question_about(drafted.total),
+        "warning": action.bulk_warning(drafted),
+        "named": Incident.objects.filter(pk__in=drafted.snapshot) if is_few else (),
+    }
+    return show_question(request, context, "actions/_ask_bulk.html")
 
 
 def _leave(request: SignedInRequest, otherwise: str = "/") -> HttpResponse:
-    """Back to the view it was begun in, shown anew."""
-    url = there(request, otherwise)
+    """Redirect to the view in which the action was taken."""
+    url = return_url(request, otherwise)
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
 
-def _told(request: SignedInRequest, bulk_action: BulkAction) -> HttpResponse:
-    """What became of it, for the corner of a feed that stays as it is, with the cursor in it. What went through at once needs no second telling."""
+def _show_card(request: SignedInRequest, bulk_action: BulkAction) -> HttpResponse:
+    """Show the result in the corner of the feed, which stays as it is. A complete result is not announced a second time."""
     bulk_action.refresh_from_db()
     if not bulk_action.is_at_work and not bulk_action.skipped and not bulk_action.kept:
         bulk_action.announced_at = timezone.now()

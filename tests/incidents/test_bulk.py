@@ -169,7 +169,7 @@ def test_confirmed_twice_it_is_done_once(acting: Client, four: list[Incident]) -
 def test_killed_half_way_it_goes_on_where_it_was(
     four: list[Incident], responder: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "SET", 1)
+    monkeypatch.setattr(bulk, "SET_SIZE", 1)
     drafted = bulk.draft("resolve", Incident.objects.open(), by=responder)
     bulk.start(drafted, Resolve())
     bulk._step(drafted.pk)

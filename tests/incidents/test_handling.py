@@ -57,7 +57,7 @@ def test_it_comes_back_when_its_time_has_come_also_before_anybody_told_so(
         assert actions.wake_those_due() == 1
         assert actions.wake_those_due() == 0
         shown = acting.get(f"/incidents/{incident.pk}/activity").content.decode()
-        assert "Back from its snooze: its time is over" in shown
+        assert "Snooze ended: its time is over" in shown
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import bpql
-from incidents.actions import Comment, Resolve, perform, undo
+from incidents import actions
 from incidents.models import Incident, SearchText
 from incidents.search import conditions, index
 from people.models import User
@@ -34,7 +34,7 @@ def test_it_finds_the_same_at_once_as_one_by_one(
         post_event(host=host, check="disk", status="warning")
     post_event(host="db-2", check="disk", status="ok")
     post_event(host="mail-1", check="disk", status="critical")
-    perform(Comment("Lava under the volcano"), Incident.objects.get(title="mail-1"), by=responder)
+    actions.comment(Incident.objects.get(title="mail-1"), by=responder, text="Lava under the volcano")
     assert Incident.objects.open().count() == 4
     monkeypatch.setattr("incidents.search.conditions.FEW", few)
     open_ones = Incident.objects.open()
@@ -52,12 +52,12 @@ def test_what_opened_again_is_found_by_any_of_its_alerts(post_event: PostEvent, 
     for host in ("db-1", "db-2"):
         post_event(host=host, check="cpu", status="critical")
         post_event(host=host, check="disk", status="warning")
-    by_hand = perform(Resolve(""), Incident.objects.get(title="db-1"), by=responder)
+    by_hand = actions.resolve(Incident.objects.get(title="db-1"), by=responder)
     for check in ("cpu", "disk"):
         post_event(host="db-2", check=check, status="ok")
     assert index.forget() == 4
     assert _found("disk") == []
-    undo(by_hand, by=responder)
+    actions.undo(by_hand, by=responder)
     post_event(host="db-2", check="cpu", status="critical")
     assert sorted(_found("disk")) == ["db-1", "db-2"]
     assert sorted(_found("check = disk")) == ["db-1", "db-2"]

@@ -211,8 +211,8 @@ def test_a_person_takes_an_incident_and_releases_it(acting: Client, responder: U
     acting.post(f"/incidents/{incident.pk}/assign")
     incident.refresh_from_db()
     assert incident.assignee == responder
-    assert "Release" in page(acting, f"/incidents/{incident.pk}")
-    acting.post(f"/incidents/{incident.pk}/release")
+    assert "Unassign" in page(acting, f"/incidents/{incident.pk}")
+    acting.post(f"/incidents/{incident.pk}/unassign")
     incident.refresh_from_db()
     assert incident.assignee is None
 
@@ -234,7 +234,7 @@ def test_an_empty_comment_is_refused_at_its_field(acting: Client, post_event: Po
     assert not Activity.objects.filter(kind=Activity.Kind.COMMENTED).exists()
 
 
-@pytest.mark.parametrize("action", ["resolve", "undo", "assign", "release", "comment"])
+@pytest.mark.parametrize("action", ["resolve", "undo", "assign", "unassign", "comment"])
 def test_a_viewer_looks_and_may_not_act(
     signed_in: Callable[[User], Client], viewer: User, post_event: PostEvent, action: str
 ) -> None:

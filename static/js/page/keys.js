@@ -1,18 +1,17 @@
 /**
- * The keyboard. One table names each key and what it does; the key sheet is made from the table.
+ * The keyboard. The key sheet of the page (templates/components/_key_sheet.html) says which keys there are and what
+ * each does.
  *
- * A key without a function in the table activates the element that carries it: `data-key="e"` on a link, a button or a
- * field. Keys have the names that browsers give them (`U` is Shift+u). Keys are off while a person types and while a
- * dialog is open.
+ * A key without a function here activates the element that carries it: `data-key` on a link, a button or a field. Keys
+ * have the names that browsers give them (`U` is Shift+u). Keys are off while a person types and while a dialog is open.
  */
 import { BULK_BEGUN } from "../events.js";
-import { all, announce, byId, closest, element, first, inputs, required, rowAround } from "../lib/dom.js";
-
-/** @typedef {[key: string, does: string, press?: () => unknown]} Key `press` returns whether it did anything. */
+import { all, announce, byId, closest, first, inputs, required, rowAround } from "../lib/dom.js";
 
 const SEQUENCE = 1500; // milliseconds between the keys of "g i"
 const LINK = ".row-link, .alert-link";
 const dialog = required("dialog", HTMLDialogElement);
+const sheet = required("key-sheet", HTMLTemplateElement);
 let begun = ""; // the first key of a sequence
 let begunAt = 0;
 let selected = ""; // the id of the box that an action's key has ticked
@@ -21,61 +20,36 @@ let cursor = sessionStorage.getItem("cursor") || ""; // the name of the row that
 // incident is open, because the row of that incident may have left the list.
 let cursorAt = byId("incident") ? Number(sessionStorage.getItem("cursorAt")) : 0;
 
-/** @type {Record<string, Key[]>} */
-const KEYS = {
-  Move: [
-    ["j", "Next row", () => move(1)],
-    ["k", "Previous row", () => move(-1)],
-    ["o", "Open the row; Enter does too", openRow],
-    ["[", "Previous incident", () => step(-1)],
-    ["]", "Next incident", () => step(1)],
-    ["Escape", "Close, back to the row"],
-  ],
-  Select: [
-    ["x", "Select the row", select],
-    ["Shift+ArrowDown", "Select on to the next row", () => extend(1)],
-    ["Shift+ArrowUp", "Select on to the previous row", () => extend(-1)],
-    ["X", "Select all of the page"],
-    ["* a", "Select all that match"],
-  ],
-  Act: [
-    ["e", "Resolve", () => act("e")],
-    ["a", "Acknowledge", () => act("a")],
-    ["m", "Assign to me", () => act("m")],
-    ["s", "Snooze", () => act("s")],
-    ["c", "Comment", () => act("c")],
-    ["S", "Share", () => act("S")],
-    ["M", "Merge the selected", () => act("M")],
-    ["z", "Undo the last action", undo],
-  ],
-  Look: [
-    ["w", "Why these alerts are together"],
-    ["t", "Timeline"],
-    ["/", "Search", search],
-    ["p", "Pause or resume live updates"],
-    ["u", "Copy a link to this", copyLink],
-    ["y", "Copy the name of the row, or of what is open", copyName],
-    ["U", "Times in UTC, or in your zone"],
-  ],
-  "Go to": [
-    ["g i", "Incidents"],
-    ["g s", "Snoozed", () => go("?folder=snoozed")],
-    ["g k", "Integrations and their keys"],
-    ["g d", "Doctor of the integration, or the integrations", () => activate("g d") || activate("g k")],
-  ],
-  Help: [
-    ["?", "This list", showSheet],
-    ["Ctrl+k", "Command box; ⌘K on a Mac"],
-    ["Ctrl+Enter", "Send what you write, as its button does; ⌘Enter on a Mac"],
-  ],
+/**
+ * Functions by the name that the key sheet gives them. A function returns whether it did anything.
+ * @type {Record<string, (key: string) => unknown>}
+ */
+const FUNCTIONS = {
+  "next-row": () => move(1),
+  "previous-row": () => move(-1),
+  "open-row": openRow,
+  "previous-incident": () => step(-1),
+  "next-incident": () => step(1),
+  select,
+  "select-down": () => extend(1),
+  "select-up": () => extend(-1),
+  act,
+  undo,
+  search,
+  "copy-link": copyLink,
+  "copy-name": copyName,
+  snoozed: () => go("?folder=snoozed"),
+  doctor: (key) => activate(key) || activate(keyOf("integrations")),
+  "key-sheet": showSheet,
 };
 /** @type {Record<string, string>} */
-const ALIKE = { ArrowDown: "j", ArrowUp: "k" };
-const functions = new Map(
-  Object.values(KEYS)
-    .flat()
-    .map(([key, , press]) => [key, press || (() => activate(key))]),
+const ALIKE = { ArrowDown: "next-row", ArrowUp: "previous-row" };
+const namesByKey = new Map(
+  all("[data-shortcut]", sheet.content).map(({ dataset }) => [dataset.shortcut ?? "", dataset.does ?? ""]),
 );
+
+/** @param {string} name */
+const keyOf = (name) => [...namesByKey].find(([, each]) => each === name)?.[0] ?? "";
 
 // --- Elements that carry a key
 
@@ -103,11 +77,12 @@ function activate(key) {
 
 /**
  * Undo the last action. The newest toast offers it; where that toast offers no undo, the server knows the last action.
+ * @param {string} key
  */
-function undo() {
+function undo(key) {
   const newest = all("#toasts .toast").at(-1);
-  const offered = newest && first("[data-key=z]", newest);
-  if (!offered) return activate("z");
+  const offered = newest && first(`[data-key="${CSS.escape(key)}"]`, newest);
+  if (!offered) return activate(key);
   offered.click();
   return true;
 }
@@ -301,34 +276,10 @@ async function copy(text, told) {
   }
 }
 
-// --- The key sheet
-
-/** @param {string} key */
-const partsOf = (key) =>
-  key.split(" ").map((part) => {
-    const text = /^[A-Z]$/.test(part)
-      ? `Shift+${part.toLowerCase()}`
-      : part.replace("Arrow", "").replace("Escape", "Esc");
-    return element("kbd", { textContent: text });
-  });
-
-/** @param {Key} key */
-const line = ([key, does]) =>
-  element("div", {}, element("dt", {}, ...partsOf(key)), element("dd", { textContent: does }));
-
 function showSheet() {
-  const groups = Object.entries(KEYS).map(([group, keys]) =>
-    element("section", {}, element("h3", { textContent: group }), element("dl", {}, ...keys.map(line))),
-  );
-  const close = element("a", { className: "button", href: "#", textContent: "Close" });
-  close.dataset.dismiss = "";
-  dialog.replaceChildren(
-    element("h2", { id: "dialog-title", textContent: "Keys" }),
-    element("div", { className: "key-sheet" }, ...groups),
-    element("div", { className: "ask-buttons" }, close),
-  );
+  dialog.replaceChildren(sheet.content.cloneNode(true));
   dialog.showModal();
-  close.focus();
+  first("[data-dismiss]", dialog)?.focus();
   return true;
 }
 
@@ -340,8 +291,9 @@ const isTyping = (target) =>
 
 /** @param {KeyboardEvent} event */
 function nameOfKey(event) {
-  const key = ALIKE[event.key] && !event.shiftKey ? ALIKE[event.key] : event.key;
-  return event.shiftKey && key.startsWith("Arrow") ? `Shift+${key}` : key;
+  const { key, shiftKey } = event;
+  if (ALIKE[key] && !shiftKey) return keyOf(ALIKE[key]);
+  return shiftKey && key.startsWith("Arrow") ? `Shift+${key}` : key;
 }
 
 document.addEventListener("keydown", (event) => {
@@ -350,10 +302,11 @@ document.addEventListener("keydown", (event) => {
   const key = nameOfKey(event);
   const sequence = begun && Date.now() - begunAt < SEQUENCE ? `${begun} ${key}` : key;
   begun = "";
-  const press = functions.get(sequence) || functions.get(key);
-  if (press) {
-    if (key !== "Escape" && press()) event.preventDefault();
-  } else if ([...functions.keys()].some((each) => each.startsWith(`${key} `))) {
+  const pressed = namesByKey.has(sequence) ? sequence : key;
+  const name = namesByKey.get(pressed);
+  if (name) {
+    if ((FUNCTIONS[name] ?? activate)(pressed)) event.preventDefault();
+  } else if ([...namesByKey.keys()].some((each) => each.startsWith(`${key} `))) {
     begun = key;
     begunAt = Date.now();
   }
