@@ -92,6 +92,7 @@ class Mutant:
     function: tuple[str, int]  # qualified name and first line of the outermost function; MODULE outside of functions
     difference: str
     code: CodeType  # of the whole file
+    tests: int = 0  # that enter the function, and that were run
     tests_run: int = 0
     killer: str = ""
 
@@ -311,6 +312,7 @@ class Runner:
 
     def _note(self, mutant: Mutant, tests: list[str], told: list[Any]) -> None:
         end = told[-1] if told else ["lost"]
+        mutant.tests = len(tests)
         mutant.tests_run = sum(line[0] == "ran" for line in told)
         if end[0] == "killed":
             mutant.killer = end[1]
@@ -578,9 +580,10 @@ def main() -> int:
     if code := pytest.main([*options, *chosen.tests], plugins=[runner]):
         return int(code)
     survivors = [mutant for mutant in mutants if not mutant.killer]
-    print(f"\n{len(survivors)} of {len(mutants)} mutants survived")
+    alone = sum(not mutant.tests for mutant in survivors)
+    print(f"\n{len(survivors)} of {len(mutants)} mutants survived, {alone} of them in functions that no test enters")
     for mutant in survivors:
-        print(mutant.place, mutant.difference, sep="\n")
+        print(f"{mutant.place} ({mutant.tests} tests)", mutant.difference, sep="\n")
     return bool(survivors)
 
 

@@ -245,3 +245,49 @@ def test_the_reopen_window_is_a_setting(post_event: PostEvent, settings: Any) ->
     post_event(status="ok", timestamp=NOW - 1000)
     post_event(timestamp=NOW)
     assert Alert.objects.count() == 2
+
+
+def test_a_late_event_joins_the_life_that_it_belongs_to_among_many(post_event: PostEvent, settings: Any) -> None:
+    settings.REOPEN_WINDOW = timedelta(seconds=10)
+    for life in range(4):
+        post_event(status="critical", timestamp=NOW - 4000 + 1000 * life)
+        post_event(status="ok", timestamp=NOW - 3900 + 1000 * life)
+    for life in range(4):
+        post_event(status="warning", timestamp=NOW - 3950 + 1000 * life)
+    assert list(Alert.objects.order_by("life").values_list("life", "status_changes")) == [
+        (life + 1, [1_000_000 * (NOW - ago + 1000 * life) for ago in (3950, 3900)]) for life in range(4)
+    ]
+
+
+def test_an_event_at_the_end_of_a_former_life_joins_it_only_if_the_life_stays_ended(post_event: PostEvent) -> None:
+    post_event(timestamp=NOW - 400_000)
+    post_event(status="ok", timestamp=NOW - 300_000)
+    post_event(timestamp=NOW)
+    post_event(status="ok", timestamp=NOW - 300_000, rack="r7")
+    former, current = Alert.objects.order_by("life")
+    assert (former.tags.get("rack"), current.tags.get("rack")) == ("r7", None)
+    post_event(status="warning", timestamp=NOW - 300_000)
+    former, current = Alert.objects.order_by("life")
+    assert (former.status, current.status) == (Status.OK, Status.CRITICAL)
+    assert current.started_at.timestamp() == NOW - 300_000
+
+
+def test_a_late_event_is_a_duplicate_only_with_the_time_and_content_of_a_stored_event(post_event: PostEvent) -> None:
+    post_event(status="critical", timestamp=NOW - 300)
+    post_event(status="ok", timestamp=NOW - 200)
+    post_event(status="critical", timestamp=NOW - 100)
+    assert post_event(status="critical", timestamp=NOW - 250).status_code == 201  # the same content at another time
+    assert post_event(status="warning", timestamp=NOW - 300).status_code == 201  # other content at the same time
+    assert post_event(status="critical", timestamp=NOW - 300).status_code == 204
+
+
+def test_a_repair_is_noted_once_however_often_it_is_made(post_event: PostEvent) -> None:
+    for number in range(3):
+        post_event(timestamp="yesterday", description=str(number))
+    assert len(the_alert().notes) == 1
+
+
+def test_an_alert_keeps_its_latest_twenty_notes(post_event: PostEvent) -> None:
+    for number in range(25):
+        post_event(**{f"tag-{number}": "x" * 40_000})
+    assert [note.split(":")[0] for note in the_alert().notes] == [f"tag-{number}" for number in range(5, 25)]

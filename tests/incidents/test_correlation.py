@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.utils import timezone
 
@@ -29,6 +30,7 @@ from incidents.correlation.decide import (
     decide,
     evaluate,
 )
+from incidents.correlation.rollup import listed
 from incidents.correlation.tasks import correlate_behind
 from incidents.explain.considered import reasons
 from incidents.models import Activity, CorrelationPattern, Incident, Matcher
@@ -519,3 +521,28 @@ def test_an_alert_at_the_very_edge_of_the_window_still_joins(
     post_event(check="cpu", timestamp=NOW - seconds)
     post_event(check="disk", timestamp=NOW)
     assert Incident.objects.count() == incidents
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (4, "n0, n1, n2, n3"),
+        (5, "n0, n1, n2 and 2 more"),
+        (9, "n0, n1, n2 and 6 more"),
+        (10, "n0, n1, n2 and 7 or more others"),
+    ],
+)
+def test_a_subtitle_names_up_to_four_hosts_or_three_and_the_number_of_the_others(names: int, text: str) -> None:
+    assert listed([f"n{number}" for number in range(names)]) == text
+
+
+def test_correlation_pauses_in_a_storm_for_a_multiple_of_its_last_batch(post_batch: PostBatch) -> None:
+    assert worker._pause(1, 0.05, worker.StormPacing()) == 0
+    sqlite = worker.SQLITE_PAUSE if connection.vendor == "sqlite" else 0
+    assert worker._pause(worker.BATCH_SIZE, 0.05, worker.StormPacing()) == sqlite
+    with time_machine.travel(timezone.now(), tick=False):
+        post_batch(*({"status": "critical", "host": f"h{number}"} for number in range(worker.STORM_EVENTS + 1)))
+        assert worker._pause(100, 0.05, worker.StormPacing()) == worker.STORM_PAUSE * 0.05
+        assert worker._pause(100, 10, worker.StormPacing()) == worker.LONGEST_PAUSE
+        # A batch that is quick for its size is no reason to pause.
+        assert worker._pause(worker.BATCH_SIZE - 1, 0.01, worker.StormPacing()) == 0

@@ -92,3 +92,13 @@ def test_flapping_moves_with_the_alert_that_flaps(post_event: PostEvent, respond
     assert (calm.flapping, calm.flapping_changes, calm.flapping_until) == (False, 0, None)
     told = Activity.objects.filter(incident=calm, kind__icontains="flapping").order_by("pk")
     assert [activity.kind for activity in told] == ["incident_become_flapping", "incident_stopped_flapping"]
+
+
+def test_flapping_ends_at_the_moment_that_was_said_and_not_before(post_event: PostEvent) -> None:
+    change(post_event, 6)
+    until = Incident.objects.get().flapping_until
+    assert until
+    with time_machine.travel(until - timedelta(microseconds=1), tick=False):
+        assert tasks.end_flapping() == 0
+    with time_machine.travel(until, tick=False):
+        assert tasks.end_flapping() == 1

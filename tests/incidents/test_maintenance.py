@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
@@ -96,6 +97,26 @@ def test_a_plan_expects_only_alerts_that_match_while_it_runs(
     plan(**{"condition": "host = web-1", **fields})
     post_event(host="web-1")
     assert folders(the_incident()) == ["active", "unhandled"]
+
+
+@pytest.mark.parametrize(("seconds", "is_expected"), [(-1, False), (0, True), (59, True), (60, False)])
+def test_a_plan_expects_alerts_from_its_first_moment_until_just_before_its_end(
+    db: None, post_event: PostEvent, seconds: int, is_expected: bool
+) -> None:
+    starts = timezone.now().replace(microsecond=0) + timedelta(minutes=5)
+    plan("host = web-1", starts_at=starts, ends_at=starts + timedelta(seconds=60))
+    with time_machine.travel(starts + timedelta(seconds=seconds), tick=False):
+        post_event(host="web-1")
+    assert ("maintenance" in folders(the_incident())) == is_expected
+
+
+@pytest.mark.parametrize("status", ["acknowledged", "unknown", "warning", "critical"])
+def test_an_incident_is_in_maintenance_whatever_its_active_status(db: None, post_event: PostEvent, status: str) -> None:
+    plan("host = web-1")
+    post_event(host="web-1", status=status)
+    assert the_incident().maintenance == Maintenance.ACTIVE
+    post_event(host="web-1", check="disk", status="ok")
+    assert the_incident().maintenance == Maintenance.ACTIVE
 
 
 def test_an_earlier_alert_is_in_maintenance_after_its_next_update(db: None, post_event: PostEvent) -> None:
