@@ -1,6 +1,7 @@
 """The payload of a request: bytes become JSON, and JSON becomes validated events.
 
-The standard path and the fast path of the Alerts API share these rules (`alerts.api.alerts`, `alerts.fast_path.fast_path`).
+The standard path and the fast path of the Alerts API share these rules (`alerts.api.alerts`,
+`alerts.fast_path.fast_path`).
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class PayloadTooLarge(APIException):
 def parse(body: bytes, content_encoding: str = "") -> object:
     """Return the JSON value of a request body of any content type, unpacked where the encoding is gzip.
 
-    NaN and infinite numbers are read, because Python's own senders write them. A tag with such a value is dropped later, with
-    a note. Raise BadPayload, or PayloadTooLarge for more than LIMIT bytes.
+    NaN and infinite numbers are read, because Python's own senders write them. A tag with such a value is dropped
+    later, with a note. Raise BadPayload, or PayloadTooLarge for more than LIMIT bytes.
     """
     match content_encoding.strip().lower():
         case "" | "identity":
@@ -118,7 +119,8 @@ class ValidatedRequest:
 def validate(body: object, key_for_all: object, find_app_key: FindAppKey, *, received_at: datetime) -> ValidatedRequest:
     """Validate the alerts of a payload one by one. A rejected alert does not affect the other alerts.
 
-    `key_for_all` is the App Key that the query or the headers name for all alerts. Raise BadPayload for a payload without alerts.
+    `key_for_all` is the App Key that the query or the headers name for all alerts. Raise BadPayload for a payload
+    without alerts.
     """
     items, common = items_of(body)
     validated = ValidatedRequest()

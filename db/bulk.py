@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -12,6 +11,8 @@ from uuid import UUID
 
 import psycopg
 from django.db import connection, models
+
+from db.transactions import plain
 
 Row = tuple[Any, ...]
 
@@ -122,16 +123,6 @@ def run(sql: str, parameters: list[Any]) -> Any:
     """Execute a statement whose parameters are marked by %s."""
     with connection.wrap_database_errors:
         return driver().execute(sql if connection.vendor == "postgresql" else sql.replace("%s", "?"), parameters)
-
-
-def plain(values: Iterable[Any]) -> list[Any]:
-    """Values as SQLite keeps them."""
-    return [_moment(value) if isinstance(value, datetime) else value for value in values]
-
-
-@lru_cache
-def _moment(value: datetime) -> str:
-    return str(value.replace(tzinfo=None))
 
 
 # --- PostgreSQL: one JSON parameter for each set, which costs less to make and to read than arrays

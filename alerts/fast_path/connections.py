@@ -17,7 +17,7 @@ import psycopg
 from django.db import connection as djangos
 from psycopg import pq
 
-from db.transactions import RACES, Row, Statement, Transactions, WriteConflict, rows_of
+from db.transactions import CONFLICTS, Row, Statement, Transactions, WriteConflict, rows_of
 
 T = TypeVar("T")
 NAME = "express lane"  # as the server lists it
@@ -125,7 +125,7 @@ class PostgreSQL:
         result = await self._answer
         if result.status == pq.ExecStatus.FATAL_ERROR:
             code = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
-            if code in RACES:
+            if code in CONFLICTS:
                 raise WriteConflict
             message = result.error_message.decode(errors="replace")
             if code.startswith("57P"):  # it is shutting down

@@ -19,7 +19,7 @@ from alerts.events import IncomingEvent
 from alerts.fast_path import connections
 from alerts.fast_path.connections import Connection
 from alerts.health import ingest_stats
-from alerts.ingest.ingest import IngestOutcome, Sent, identities_of, ingesting, say_there_is_work
+from alerts.ingest.ingest import IngestOutcome, Sent, identities_of, ingesting, request_correlation
 from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
@@ -223,7 +223,7 @@ class Bell:
             self._work.wait()
             self._work.clear()
             try:
-                say_there_is_work()
+                request_correlation()
             except Exception as error:  # noqa: BLE001 - each transport has errors of its own
                 logger.warning("group commit: the broker is away (%s), the sweep will find the work", error)
             close_old_connections()

@@ -1,4 +1,4 @@
-"""One alert while events are applied to it: what it is now, and what must be written."""
+"""An alert as a plain value while events are applied to it, with what must be written afterwards."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ NOTES_LIMIT = 20
 
 
 class NewAlert(NamedTuple):
-    """An identity's first alert while one event, with nothing repaired in it, is all there is of it: what its rows are written from.
+    """The first alert of an identity, while it has one event without notes.
 
-    Made into a life only where more comes to it; in a storm that is hardly ever.
+    The rows of the alert and of its event are written from these fields (`alerts.ingest.store`). In a storm almost
+    every alert stays in this short form.
     """
 
     pk: int  # of the alert, and of the line in its log
@@ -31,7 +32,7 @@ class NewAlert(NamedTuple):
     occurred_at: datetime
     primary_property: str
     secondary_property: str
-    received_at: datetime  # one time for all that are written together
+    received_at: datetime
 
     @classmethod
     def of(cls, app_key_pk: int, identity: str, event: IncomingEvent, received_at: datetime) -> NewAlert:
@@ -49,12 +50,18 @@ class NewAlert(NamedTuple):
             received_at,
         )
 
-    def life(self) -> AlertState:
+    def state(self) -> AlertState:
+        """Return the full form, for a further event."""
         line = LogLine(self.pk, self.status, self.tags, self.content, self.occurred_at, self.received_at)
         return AlertState(
-            *(self.pk, self.app_key_pk, self.identity, self.identifier, 1, self.primary_property),
-            self.secondary_property,
-            begin(line),
+            pk=self.pk,
+            app_key_pk=self.app_key_pk,
+            identity=self.identity,
+            identifier=self.identifier,
+            life=1,
+            primary_property=self.primary_property,
+            secondary_property=self.secondary_property,
+            projection=begin(line),
             new_lines=[line],
             is_changed=True,
         )
@@ -74,11 +81,11 @@ class AlertState:
     projection: Projection
     notes: str = "[]"  # as JSON
     is_current: bool = True
-    seen_revision: int = 0  # as read from the database; 0 for an alert that is not there yet
+    seen_revision: int = 0  # as read from the database; 0 for an alert that is not stored yet
     new_lines: list[LogLine] = field(default_factory=list)
-    log: list[LogLine] | None = None  # all its lines, read when one comes late
+    log: list[LogLine] | None = None  # the whole log, once it is read for a late event
     is_changed: bool = False
-    correlated_revision: int | None = None  # set by who changes it by hand and counts it into its incident as well
+    correlated_revision: int | None = None  # set by a manual change, which updates the counts of the incident itself
 
     @classmethod
     def begin(
@@ -90,16 +97,19 @@ class AlertState:
         *,
         after: AlertState | None = None,
     ) -> AlertState:
-        """A new alert from its first event, after the former life of the same identity, if there was one."""
-        life = NewAlert.of(app_key_pk, identity, event, received_at).life()
-        life.notes = _joined("[]", event.notes)
+        """Return a new alert from its first event.
+
+        `after` is the former alert of the same identity, which stops being current.
+        """
+        alert = NewAlert.of(app_key_pk, identity, event, received_at).state()
+        alert.notes = _joined("[]", event.notes)
         if after:
             after.is_current, after.is_changed = False, True
-            life.life = after.life + 1
-        return life
+            alert.life = after.life + 1
+        return alert
 
     def is_late(self, event: IncomingEvent) -> bool:
-        """Whether its place is before what is known, so that the log must be at hand to take it."""
+        """Return whether the event is older than the newest known event. Applying a late event needs the whole log."""
         newest = self.projection
         return (
             event.occurred_at is not None
@@ -107,26 +117,27 @@ class AlertState:
             and not event.repeats(newest.last_content, newest.last_event_at)
         )
 
-    def take(self, event: IncomingEvent, received_at: datetime) -> bool:
-        """Take a further event; False when it is a duplicate, and nothing changed (docs/wire-contract.md §3.2, docs/how-it-works.md §2.2).
+    def apply(self, event: IncomingEvent, received_at: datetime) -> bool:
+        """Apply a further event. Return False for a duplicate, which changes nothing (docs/wire-contract.md §3.2).
 
-        With a time of its own, it is a duplicate of any stored event with that time and content; without one, of the newest event with that content.
-        The newest event decides; a late one joins the history, and the state is folded again from the log.
+        An event with a timestamp is a duplicate of any stored event with the same timestamp and content. An event
+        without a timestamp is a duplicate of the newest event with the same content. The newest event decides the
+        state. A late event joins the history, and the projection is computed again from the log.
         """
         newest_at = self.projection.last_event_at
         if event.repeats(self.projection.last_content, newest_at):
             return False
-        # Without a time of its own an event happens at its receipt, and never before what is known already.
+        # An event without a timestamp happens when it is received, and never before an event that is already known.
         at = event.occurred_at or max(received_at, newest_at)
         if self.is_late(event) and any(
             line.occurred_at == at and line.content == event.content for line in self.log or ()
         ):
             return False
-        line = _line(event, at, received_at)
+        line = LogLine(time_ordered_key(), event.status, event.tags_text, event.content, at, received_at)
         self.add(line)
         if at >= newest_at:
             self.projection.apply(line)
-            if event.primary_property:  # else it only follows, by its identifier
+            if event.primary_property:  # empty where the event names its alert by identifier alone
                 self.primary_property, self.secondary_property = event.primary_property, event.secondary_property
         else:
             self.projection = project(self.log or ())
@@ -134,35 +145,23 @@ class AlertState:
         return True
 
     def resolve(self, at: datetime, *, activity: int) -> None:
-        """End it by hand. Never earlier than what is known already: a sender's clock may be ahead of ours."""
+        """End the alert manually, at the earliest at the time of its newest event: a sender's clock may be ahead."""
         moment = max(at, self.projection.last_event_at)
-        line = LogLine(
-            time_ordered_key(), 0, NO_TAGS, None, moment, at, kind=Event.Kind.RESOLVE.value, activity=activity
-        )
+        kind = Event.Kind.RESOLVE.value
+        line = LogLine(time_ordered_key(), 0, NO_TAGS, None, moment, at, kind=kind, activity=activity)
         self.add(line)
         self.projection.apply(line)
 
-    def undo_resolve(self, resolved: LogLine, at: datetime) -> None:
-        """Take a manual resolve back: the alert is again what its senders say, also what they said since. Needs the log."""
-        kind, activity = Event.Kind.UNDO.value, resolved.activity
-        self.add(
-            LogLine(time_ordered_key(), 0, NO_TAGS, None, at, at, kind=kind, undoes=resolved.pk, activity=activity)
-        )
-        self.projection = project(self.log or ())
-
     def add(self, line: LogLine) -> None:
+        """Add a line to the log, without applying it."""
         self.new_lines.append(line)
         if self.log is not None:
             self.log.append(line)
         self.is_changed = True
 
 
-def _line(event: IncomingEvent, occurred_at: datetime, received_at: datetime) -> LogLine:
-    return LogLine(time_ordered_key(), event.status, event.tags_text, event.content, occurred_at, received_at)
-
-
 def _joined(known: str, new: Sequence[Note]) -> str:
-    """An alert's notes, as JSON, with the new ones, each once, the newest last."""
+    """Return the notes of an alert as JSON: each note once, the newest last."""
     if not new:
         return known
     fresh = [str(note) for note in new]

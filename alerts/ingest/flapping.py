@@ -1,4 +1,4 @@
-"""What flaps: an alert whose status changed more often within a while than the settings allow (docs/wire-contract.md §3.7)."""
+"""Flapping: an alert changes its status more often than the settings allow (docs/wire-contract.md §3.7)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from alerts.ingest.projection import CHANGES_KEPT, EPOCH
 
 
 def flaps_until(changes: Sequence[int]) -> datetime | None:
-    """When an alert with these changes of status stops flapping by itself, unless another one comes; None where there are too few.
+    """Return when an alert stops flapping unless its status changes again, or None if it never flapped.
 
-    `changes` are in microseconds since 1970, the latest last. By the alert's own time, so that a backlog that is taken late does not flap now.
+    `changes` are the times of its status changes in microseconds since 1970, the latest last. The times are the events'
+    own, so that a backlog that arrives late does not make an alert flap now.
     """
     needed = min(settings.FLAPPING_CHANGES + 1, CHANGES_KEPT)
-    return moment(changes[-needed]) + settings.FLAPPING_WINDOW if len(changes) >= needed else None
+    return _moment(changes[-needed]) + settings.FLAPPING_WINDOW if len(changes) >= needed else None
 
 
 def changes_since(changes: Sequence[int], at: datetime) -> int:
-    """How many of them came after that moment."""
-    return sum(moment(change) > at for change in changes)
+    """Return the number of changes after a moment."""
+    return sum(_moment(change) > at for change in changes)
 
 
-def moment(microseconds: int) -> datetime:
+def _moment(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)

@@ -1,4 +1,7 @@
-"""What an alert is now: the fold of its log in order of time (docs/how-it-works.md §2.3). Pure."""
+"""The projection of an alert: status, tags and times, computed from the log in order of time. Pure.
+
+docs/how-it-works.md §2.3 has the rules.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,19 @@ from alerts.events import encode_tags
 from alerts.models import Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-OK = 0  # Status.OK as it stands in rows: an enumeration's comparisons would cost more than all else here
+OK = 0  # Status.OK as rows store it: comparing members of the enumeration would cost more than the rest of a projection
 NO_TAGS = "{}"
-CHANGES_KEPT = 20  # of an alert's changes of status, for what flaps
+CHANGES_KEPT = 20  # of the times of status changes, for flapping
 
 
 @dataclass(slots=True)
 class LogLine:
-    """One line of the log: an `Event` as a plain value."""
+    """An `Event` as a plain value."""
 
     pk: int
     status: int
     tags: str  # as JSON
-    content: str | None  # fingerprint, in hexadecimal; None for a line made by hand
+    content: str | None  # fingerprint in hexadecimal; None for a manual change
     occurred_at: datetime
     received_at: datetime
     kind: int = Event.Kind.SENT.value
@@ -33,20 +36,23 @@ class LogLine:
 
 @dataclass(slots=True)
 class Projection:
-    """The state that a log comes to. Times are those of the events, not of their receipt."""
+    """The state that results from a log. Times are the events' own, not those of their receipt.
+
+    The fields are named like the columns of the alert (`alerts.ingest.store`).
+    """
 
     status: int
-    severity: int  # the worst it ever was; OK for one that never was active
+    severity: int  # the most severe status so far; OK for an alert that was never active
     tags: str  # as JSON
-    started_at: datetime  # of the first active event, or of the first event where none was active
-    changed_at: datetime  # of the last change of status
-    ended_at: datetime | None  # of the last change to OK
+    started_at: datetime  # time of the first active event, or of the first event while none was active
+    changed_at: datetime  # time of the last change of status
+    ended_at: datetime | None  # time of the last change to OK; None while active
     last_event_at: datetime
     last_content: str | None
-    status_changes: str = "[]"  # their latest times, as JSON, in microseconds since 1970
+    status_changes: str = "[]"  # the latest times of status changes, as JSON, in microseconds since 1970
 
     def apply(self, line: LogLine) -> None:
-        """Take in the line that comes next in time."""
+        """Apply the line that comes next in order of time."""
         if line.status != self.status:
             if self.severity == OK:
                 self.started_at = line.occurred_at
@@ -62,22 +68,24 @@ class Projection:
 
 
 def microseconds(moment: datetime) -> int:
-    """Since 1970."""
+    """Return the microseconds from 1970 to a moment."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def begin(line: LogLine) -> Projection:
-    """The state after a first line."""
+    """Return the projection of a log with one line."""
     at = line.occurred_at
     return Projection(line.status, line.status, line.tags, at, at, None if line.status else at, at, line.content)
 
 
 def project(log: Iterable[LogLine]) -> Projection:
-    """Fold the lines of one alert, in any order, to its state. At the same time, the one stored later counts as the newer one.
+    """Return the projection of the lines of one alert, given in any order.
 
-    1. Leave out manual resolves that were undone, and the undoing itself.
-    2. Take the lines in order of their time.
-    3. The newest decides the status; of each tag, the newest line that names it decides the value.
+    Of lines with the same time, the one stored later is newer.
+
+    1. Leave out manual resolves that were undone, and the lines that undo them.
+    2. Apply the lines in order of time.
+    3. The newest line decides the status. The newest line that names a tag decides the value of the tag.
     """
     log = list(log)
     undone = {line.undoes for line in log}

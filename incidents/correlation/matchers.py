@@ -20,6 +20,7 @@ from django.db import connection
 
 from alerts.events import Tags, shown
 from db import bulk
+from db.transactions import plain
 from incidents.models import Matcher
 
 
@@ -145,6 +146,6 @@ def _rows_by_key(
     else:
         listed = "SELECT value AS key, key AS place FROM json_each(%s)"
         source, parameter = f"CROSS JOIN {matchers}", json.dumps(list(keys))
-        parameters = bulk.plain(parameters)
+        parameters = plain(parameters)
     sql = f"WITH k AS MATERIALIZED ({listed}) SELECT k.place, {chosen} FROM k {source}"
     return list(bulk.run(sql, [parameter, *parameters]).fetchall()) if keys else []
