@@ -22,7 +22,7 @@ from incidents.feed.folders import Folder
 from incidents.models import Environment, Incident, IncidentTag, Priority
 from incidents.models.incident import IncidentQuerySet
 from incidents.search import conditions
-from incidents.tags import definitions
+from incidents.tags import changes as tag_changes
 from incidents.tags.forms import TagDefinitionForm
 from people.api import number
 from people.models import Area, User
@@ -229,7 +229,7 @@ class Definitions(_Resource):
         return Response([data.priority_definition(), *map(data.definition, IncidentTag.objects.all())])
 
     def post(self, request: Request) -> Response:
-        definitions.save(self._form(None), by=self.person)
+        tag_changes.create(self._form(None).draft, by=self.person)
         return Response(status=NOTHING)
 
     def _form(self, tag: IncidentTag | None) -> TagDefinitionForm:
@@ -249,7 +249,9 @@ class OneDefinition(Definitions):
         return Response(data.priority_definition() if tag == data.PRIORITY else data.definition(_tag(tag)))
 
     def put(self, request: Request, tag: str) -> Response:
-        return Response(data.definition(definitions.save(self._form(_tag(tag)), by=self.person)))
+        definition = _tag(tag)
+        form = self._form(definition)
+        return Response(data.definition(tag_changes.edit(definition, form.draft, by=self.person)))
 
 
 def _setting(incident: Incident, tag_id: str, value: Any, by: User) -> Callable[[], object]:

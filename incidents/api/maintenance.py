@@ -15,9 +15,9 @@ import bpql
 from alerts.api.alerts import error_response
 from incidents.api.incident_data import seconds
 from incidents.api.resource import NOTHING, PersonsResource, is_key
-from incidents.maintenance import plans as maintenance_plans
+from incidents.maintenance import changes
+from incidents.maintenance.changes import NotNow
 from incidents.maintenance.forms import PlanForm
-from incidents.maintenance.plans import NotNow
 from incidents.models import MaintenancePlan
 from people.api import number
 from people.models import Area
@@ -58,7 +58,7 @@ class Plans(_Resource):
 
     def post(self, request: Request) -> Response:
         form = _valid(PlanForm(_as_form(self.sent(), {})))
-        return Response(as_data(maintenance_plans.save(form, by=self.person)), status=HTTPStatus.CREATED)
+        return Response(as_data(changes.create(form.draft, by=self.person)), status=HTTPStatus.CREATED)
 
 
 class Plan(_Resource):
@@ -77,18 +77,19 @@ class Plan(_Resource):
                 raise ValidationError(
                     {name: ["cannot be changed while the plan runs; its end can."] for name in changed}
                 )
-        maintenance_plans.save(_valid(PlanForm(_as_form(sent, known), instance=plan)), by=self.person)
+        form = _valid(PlanForm(_as_form(sent, known), instance=plan))
+        changes.edit(plan, form.draft, by=self.person)
         return Response(status=NOTHING)
 
     def delete(self, request: Request, key: str) -> Response:
-        maintenance_plans.delete(self.find(key), by=self.person)
+        changes.delete(self.find(key), by=self.person)
         return Response(status=NOTHING)
 
 
 class Stop(_Resource):
     def post(self, request: Request, key: str) -> Response:
         try:
-            maintenance_plans.stop(self.find(key), by=self.person)
+            changes.stop(self.find(key), by=self.person)
         except NotNow as refusal:
             return error_response(HTTPStatus.BAD_REQUEST, [str(refusal)])
         return Response(status=NOTHING)

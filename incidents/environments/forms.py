@@ -1,4 +1,4 @@
-"""What is asked of an environment."""
+"""Forms of environments and wallboards."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 from django import forms
 
 from bpql import BpqlError
+from incidents.environments.changes import Draft
 from incidents.environments.placement import found_by
 from incidents.models import Environment
 from people.models import Role, User
 
 
 class EnvironmentForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Name, query, and which roles may see and act."""
+    """The properties of an environment, with the roles that may see its incidents and act on them."""
 
     seen_by = forms.TypedMultipleChoiceField(coerce=int, required=False, empty_value=[])
     acted_by = forms.TypedMultipleChoiceField(coerce=int, required=False, empty_value=[])
@@ -36,8 +37,13 @@ class EnvironmentForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields[name].choices = [(str(role.pk), role.name) for role in roles]  # type: ignore[attr-defined]
 
     @property
+    def draft(self) -> Draft:
+        """The properties, once the form is valid."""
+        return Draft(**self.cleaned_data)
+
+    @property
     def chosen(self) -> dict[str, set[str]]:
-        """The roles that are ticked, as asked for or as kept."""
+        """The roles that are ticked, by field: as sent, or as stored."""
         return {name: {str(pk) for pk in self[name].value() or ()} for name in ("seen_by", "acted_by")}
 
     def clean_name(self) -> str:
@@ -58,7 +64,7 @@ class EnvironmentForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class WallboardForm(forms.Form):
-    """What a screen on a wall shows, and how it draws attention."""
+    """The properties of a wallboard: what the screen shows, and how the screen draws attention."""
 
     name = forms.CharField(
         max_length=80,

@@ -1,4 +1,4 @@
-"""The form of a maintenance plan, for its pages and the API."""
+"""Form of a maintenance plan, for its pages and the API."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from django import forms
 from django.utils import timezone
 
 import bpql
+from incidents.maintenance.changes import Draft
 from incidents.models import MaintenancePlan
 
-State = MaintenancePlan.State
-PROPERTIES = ("name", "condition", "starts_at", "ends_at", "description")
-ONCE_RUNNING = ("ends_at",)  # what may still be changed then (docs/wire-contract.md §6.2)
+WHILE_RUNNING = ("ends_at",)  # the only property that a running plan can change (docs/wire-contract.md §6.2)
 _WRITTEN = "%Y-%m-%dT%H:%M"
 
 
 class PlanForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none
-    """What is decided of a plan. Of one that runs only its end."""
+    """The properties of a plan. Of a running plan, only the end can be changed."""
 
     class Meta:
         model = MaintenancePlan
-        fields = PROPERTIES
+        fields = ("name", "condition", "starts_at", "ends_at", "description")
         field_classes = dict.fromkeys(("starts_at", "ends_at"), forms.DateTimeField)
         widgets = {  # noqa: RUF012
             name: forms.DateTimeInput({"type": "datetime-local", "step": "60"}, format=_WRITTEN)
@@ -41,7 +40,14 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes 
     def __init__(self, data: Any = None, *, instance: MaintenancePlan | None = None, **options: Any) -> None:
         super().__init__(data, instance=instance, **options)
         for name, field in self.fields.items():
-            field.disabled = instance is not None and instance.state is State.RUNNING and name not in ONCE_RUNNING
+            field.disabled = (
+                instance is not None and instance.state is MaintenancePlan.State.RUNNING and name not in WHILE_RUNNING
+            )
+
+    @property
+    def draft(self) -> Draft:
+        """The properties, once the form is valid."""
+        return Draft(**self.cleaned_data)
 
     def clean_condition(self) -> str:
         condition = str(self.cleaned_data["condition"]).strip()

@@ -1,4 +1,4 @@
-"""What is asked of an incident tag's definition."""
+"""Form of an incident tag, for its page and the API."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from django import forms
 
 from incidents.models import IncidentTag
 from incidents.models.tag import VALUE_LIMIT, VALUES_LIMIT
+from incidents.tags.changes import Draft
 
-RESERVED = "priority"  # is there already, and is not a tag of anybody's making (docs/wire-contract.md §6.3)
+RESERVED = "priority"  # a field of every incident (docs/wire-contract.md §6.3)
 
 
 class TagDefinitionForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none
-    """Its name, what it is for, and what it takes; the values of a closed list stand one on a line."""
+    """The definition of an incident tag. The values of a closed list are entered one on a line."""
 
     choices = forms.CharField(
         label="Values to choose from, one on a line",
@@ -36,6 +37,11 @@ class TagDefinitionForm(forms.ModelForm):  # type: ignore[type-arg] # Django's o
         if instance:
             self.initial["choices"] = "\n".join(instance.choices)
         self.fields["description"].widget = forms.TextInput()
+
+    @property
+    def draft(self) -> Draft:
+        """The properties, once the form is valid."""
+        return Draft(**self.cleaned_data)
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"].strip()

@@ -1,11 +1,11 @@
-"""Maintenance plans: their pages, and their resources."""
+"""Addresses of maintenance plans: pages and resources."""
 
 from __future__ import annotations
 
 from django.urls import path
 
 from incidents.api import maintenance as maintenance_api
-from incidents.maintenance import plans
+from incidents.maintenance import changes
 from incidents.views import maintenance
 
 app_name = "maintenance"
@@ -16,8 +16,8 @@ urlpatterns = [
     path("/<int:pk>", maintenance.detail, name="detail"),
     path("/<int:pk>/edit", maintenance.edit, name="edit"),
     *(
-        path(f"/<int:pk>/{deed.__name__}", maintenance.do, {"deed": deed}, name=deed.__name__)
-        for deed in (plans.stop, plans.resume, plans.delete, plans.restore)
+        path(f"/<int:pk>/{change.__name__}", maintenance.change, {"change": change}, name=change.__name__)
+        for change in (changes.stop, changes.resume, changes.delete, changes.restore)
     ),
 ]
 resources = [

@@ -1,4 +1,4 @@
-"""Maintenance plans: the list, one with what is in maintenance by it, written with a look at what it is about, stopped, deleted, and brought back."""
+"""Pages that list, create, change, stop, delete and restore maintenance plans, with a preview of what a condition finds."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ import bpql
 from alerts.events import Status
 from alerts.models import Alert
 from db.keyset import page_after
-from incidents.maintenance import plans
+from incidents.maintenance import changes
 from incidents.maintenance.forms import PlanForm
-from incidents.maintenance.plans import NotNow
 from incidents.models import Incident, MaintenancePlan
 from incidents.search import conditions
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area, User
 
 PLANS_PER_PAGE = 50
-DELETED = 20  # the latest, which can still be brought back
+DELETED = 20  # latest deleted plans, which people can restore
 ROWS = 20
 PREVIEW_ROWS = 8
-COUNT_LIMIT = 10_000  # counting more would make the writer wait
+COUNT_LIMIT = 10_000  # counting more alerts would make the person wait
 _IN_MAINTENANCE = Count("alerts", filter=Q(alerts__status__gt=Status.OK))
 
 
@@ -50,11 +49,11 @@ def listing(request: SignedInRequest) -> HttpResponse:
 @may_change(Area.MAINTENANCE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
-    """Also from a search: `?q=` is the condition to begin with."""
+    """Create a plan. `?q=` is the condition that the form begins with, for links from a search."""
     initial = {"condition": request.GET.get("q", ""), "starts_at": timezone.now()}
     form = PlanForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
-        return redirect(plans.save(form, by=request.user))
+        return redirect(changes.create(form.draft, by=request.user))
     return render(request, "maintenance/form.html", {"form": form, "plan": None})
 
 
@@ -75,18 +74,18 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
         return redirect(plan)
     form = PlanForm(request.POST if request.method == "POST" else None, instance=plan)
     if form.is_valid():
-        return redirect(plans.save(form, by=request.user))
+        return redirect(changes.edit(plan, form.draft, by=request.user))
     return render(request, "maintenance/form.html", {"form": form, "plan": get_object_or_404(MaintenancePlan, pk=pk)})
 
 
 @may_change(Area.MAINTENANCE)
 @require_POST
-def do(request: SignedInRequest, pk: int, deed: Callable[..., None]) -> HttpResponse:
-    """Stop it, delete it, or take one of these back."""
+def change(request: SignedInRequest, pk: int, change: Callable[..., None]) -> HttpResponse:
+    """Stop or delete a plan, or undo a stop or a deletion."""
     plan = get_object_or_404(MaintenancePlan, pk=pk)
     try:
-        deed(plan, by=request.user)
-    except NotNow as refusal:
+        change(plan, by=request.user)
+    except changes.NotNow as refusal:
         messages.error(request, str(refusal))
     return redirect(plan)
 
@@ -94,7 +93,7 @@ def do(request: SignedInRequest, pk: int, deed: Callable[..., None]) -> HttpResp
 @may_change(Area.MAINTENANCE)
 @require_safe
 def preview(request: SignedInRequest) -> HttpResponse:
-    """What a condition finds among the alerts that are active, while it is being written."""
+    """Show what a condition finds among the active alerts, while a person writes the condition."""
     condition = request.GET.get("condition", "").strip()
     try:
         found = _seen_by(request.user).filter(conditions.for_alerts(bpql.parse(condition)))
@@ -105,12 +104,12 @@ def preview(request: SignedInRequest) -> HttpResponse:
 
 
 def _seen_by(user: User) -> QuerySet[Alert]:
-    """Active alerts of incidents that a person may see."""
+    """Return the active alerts of the incidents that a person may see."""
     return Alert.objects.filter(status__gt=Status.OK, incident__in=Incident.objects.visible_to(user).open())
 
 
 def _shown(found: QuerySet[Alert], rows: int) -> dict[str, Any]:
-    """The worst of them, and how many there are."""
+    """Return the worst of these alerts, with their number."""
     count = found.order_by()[: COUNT_LIMIT + 1].count()
     alerts = list(found.order_by("-status", "-changed_at", "-pk")[:rows])
     return {"alerts": alerts, "count": min(count, COUNT_LIMIT), "has_more": count > COUNT_LIMIT}

@@ -1,9 +1,8 @@
-"""Wallboards: their links, which administrators hand out and revoke, and what a screen shows that has one."""
+"""Pages of wallboards: their links, which administrators create and revoke, and what a screen shows."""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
 from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -12,27 +11,25 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from incidents.environments import changes
 from incidents.environments.forms import WallboardForm
 from incidents.feed.folders import Counts, Folder
 from incidents.models import Incident, Wallboard
-from people import audit
 from people.access import SignedInRequest, may_change
 from people.models import Area
 
-ROWS = 40  # more than fit on any wall
+ROWS = 40  # more rows than fit on a screen
 
 
 @may_change(Area.ENVIRONMENTS)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def boards(request: SignedInRequest) -> HttpResponse:
-    """The links there are, and a new one, whose address is shown this once."""
+    """List the wallboards, and create a wallboard. The link of a new wallboard is shown only once."""
     form = WallboardForm(request.POST if request.method == "POST" else None, user=request.user)
     link = ""
     if form.is_valid():
-        with transaction.atomic():
-            board, secret = Wallboard.issue(**form.cleaned_data, by=request.user)
-            audit.record(request.user, board, audit.Change.CREATED, new=audit.properties(board, "name", "environment"))
+        _, secret = changes.issue_wallboard(**form.cleaned_data, by=request.user)
         link = request.build_absolute_uri(reverse("incidents:wall", args=[secret]))
         form = WallboardForm(user=request.user)
     shown = Wallboard.objects.select_related("environment", "created_by")
@@ -47,13 +44,9 @@ def boards(request: SignedInRequest) -> HttpResponse:
 @may_change(Area.ENVIRONMENTS)
 @require_POST
 def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Screens that have the link go dark at their next look; the same again lets them see again."""
+    """Revoke a link, or accept a revoked link again. Screens notice at their next refresh."""
     board = get_object_or_404(Wallboard, pk=pk)
-    change = audit.Change.DEACTIVATED if board.revoked_at is None else audit.Change.ACTIVATED
-    with transaction.atomic():
-        board.revoked_at = timezone.now() if board.revoked_at is None else None
-        board.save(update_fields=["revoked_at"])
-        audit.record(request.user, board, change)
+    changes.set_wallboard_active(board, board.revoked_at is not None, by=request.user)
     return redirect("incidents:wallboards")
 
 
@@ -61,7 +54,7 @@ def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_safe
 def wall(request: HttpRequest, secret: str) -> HttpResponse:
-    """What the screen shows: the whole page first, then its changing part alone."""
+    """Show a wallboard: the whole page, or with `?part` only the part that changes."""
     board = Wallboard.objects.opened_by(secret)
     if board is None:
         raise Http404("This link was revoked, or it never was one. Ask for a new one.")

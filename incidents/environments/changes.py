@@ -1,0 +1,122 @@
+"""Changes of environments and wallboards.
+
+Each change writes an entry of the audit log in the same transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from django.db import transaction
+from django.utils import timezone
+
+from incidents.environments import placement, tasks
+from incidents.models import Environment, Wallboard
+from people import audit
+from people.models import User
+
+
+class NameTaken(Exception):
+    """A restore of an environment whose name another environment has by now. The message tells people so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The properties of an environment that people decide, as EnvironmentForm has checked them."""
+
+    name: str
+    description: str
+    query: str
+    group: str
+    seen_by: list[int]  # keys of roles
+    acted_by: list[int]  # likewise
+
+    @classmethod
+    def of(cls, environment: Environment) -> Self:
+        return cls(
+            environment.name,
+            environment.description,
+            environment.query,
+            environment.group,
+            environment.seen_by,
+            environment.acted_by,
+        )
+
+
+@transaction.atomic
+def create(draft: Draft, *, by: User) -> Environment:
+    """Create an environment. Its incidents are placed in the background."""
+    environment = Environment.objects.create(**asdict(draft), created_by=by)
+    _place_incidents(environment)
+    audit.record(by, environment, audit.Change.CREATED, new=asdict(draft))
+    return environment
+
+
+@transaction.atomic
+def edit(environment: Environment, draft: Draft, *, by: User) -> Environment:
+    """Give an environment other properties. For another query, incidents are placed again in the background."""
+    environment = _locked(environment)
+    before = Draft.of(environment)
+    for name, value in asdict(draft).items():
+        setattr(environment, name, value)
+    environment.save()
+    if draft.query != before.query:
+        _place_incidents(environment)
+    audit.record(by, environment, audit.Change.CHANGED, old=asdict(before), new=asdict(draft))
+    return environment
+
+
+@transaction.atomic
+def delete(environment: Environment, *, by: User) -> None:
+    """Delete an environment. The environment stays stored, so that people can restore it."""
+    environment = _locked(environment)
+    if environment.deleted_at is None:
+        environment.deleted_at = timezone.now()
+        environment.save(update_fields=["deleted_at"])
+        audit.record(by, environment, audit.Change.DELETED, old=asdict(Draft.of(environment)))
+
+
+@transaction.atomic
+def restore(environment: Environment, *, by: User) -> None:
+    """Undo a deletion. Raise NameTaken where another environment has the name by now."""
+    environment = _locked(environment)
+    if environment.deleted_at is None:
+        return
+    if Environment.objects.kept().filter(name__iexact=environment.name).exists():
+        raise NameTaken(f"Another environment is called {environment.name} by now. Rename that one first.")
+    environment.deleted_at = None
+    environment.save(update_fields=["deleted_at"])
+    _place_incidents(environment)
+    audit.record(by, environment, audit.Change.RESTORED, new=asdict(Draft.of(environment)))
+
+
+def _locked(environment: Environment) -> Environment:
+    # Two people may change an environment at once. The lock makes the second person wait and read what the first has written.
+    return Environment.objects.select_for_update().get(pk=environment.pk)
+
+
+def _place_incidents(environment: Environment) -> None:
+    placement.mark_unplaced(environment)
+    transaction.on_commit(tasks.place_incidents.delay)
+
+
+# --- wallboards
+
+
+@transaction.atomic
+def issue_wallboard(
+    *, name: str, environment: Environment | None, sound: bool, flash: bool, by: User
+) -> tuple[Wallboard, str]:
+    """Create a wallboard. Return the wallboard and the secret of its link, which is not stored."""
+    board, secret = Wallboard.issue(name=name, environment=environment, sound=sound, flash=flash, by=by)
+    audit.record(by, board, audit.Change.CREATED, new=audit.properties(board, "name", "environment"))
+    return board, secret
+
+
+@transaction.atomic
+def set_wallboard_active(board: Wallboard, active: bool, *, by: User) -> None:
+    """Revoke the link of a wallboard, or accept the link again."""
+    board.revoked_at = None if active else timezone.now()
+    board.save(update_fields=["revoked_at"])
+    audit.record(by, board, audit.Change.ACTIVATED if active else audit.Change.DEACTIVATED)
