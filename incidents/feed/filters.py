@@ -21,7 +21,7 @@ from alerts.events import Status
 from alerts.models import Alert
 from incidents.feed.folders import Folder
 from incidents.models import Environment, Incident
-from incidents.models.incident import IncidentQuerySet
+from incidents.models.incident import IncidentQuerySet, shared_with
 from incidents.search import conditions
 from people.models import User
 
@@ -202,16 +202,10 @@ class IncidentFilter(ListFilter):
             owners = {ME: Q(assignee=self.user), NOBODY: Q(assignee=None)}
             condition &= owners.get(self.owner, Q(assignee__username=self.owner))
         if self.shared:
-            condition &= Q(pk__in=self._shared_with_me())
+            condition &= shared_with(self.user)
         if self.flapping:
             condition &= Q(flapping=True)
         return condition
-
-    def _shared_with_me(self) -> list[int]:
-        # Compared in Python: SQLite and PostgreSQL have no common way to search a JSON list.
-        shared = self.folder.of(Incident.objects.filter(shared_count__gt=0)).values_list("pk", "shared_with")
-        me = str(self.user.pk)
-        return [pk for pk, people in shared if any(key == me for key, _ in people)]
 
     @property
     def is_narrowed(self) -> bool:

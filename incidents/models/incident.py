@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, Q, QuerySet, When
+from django.db.models.functions import Cast
+from django.db.models.lookups import Contains
 from django.urls import reverse
 from django.utils import timezone
 
@@ -32,6 +34,14 @@ class Priority(models.IntegerChoices):
     P3 = 3, "P3"
     P4 = 4, "P4"
     P5 = 5, "P5"
+
+
+def shared_with(user: User) -> Q:
+    """Return the condition that an incident is shared with a user."""
+    # SQLite cannot search a JSON list, so both databases search its text. A quotation mark inside a JSON string follows
+    # a backslash, so the text finds the key of a pair and no part of a name.
+    pairs = Cast("shared_with", models.TextField())
+    return Q(shared_count__gt=0) & Q(Contains(pairs, f'["{user.pk}",'))
 
 
 class IncidentQuerySet(QuerySet["Incident"]):
