@@ -1,4 +1,4 @@
-"""Every page meets docs/how-it-works.md §11.4: no findings of axe in both themes, focus kept and returned by dialogs, room on small screens."""
+"""Every page meets docs/how-it-works.md §11.4: no findings of axe in both themes, no id twice, focus kept and returned by dialogs, room on small screens."""
 
 from __future__ import annotations
 
@@ -54,6 +54,20 @@ def test_axe_finds_nothing_on_any_page(visitor: Any, site: SiteMap, theme: str) 
     assert not found, "\n".join(found)
 
 
+DUPLICATES = """(() => {
+  const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
+  return [...new Set(ids.filter((id, place) => ids.indexOf(id) !== place))];
+})()"""
+
+
+def test_no_id_stands_twice_on_a_page(visitor: Any, site: SiteMap) -> None:
+    found = []
+    for address in site.addresses.values():
+        visitor.goto(address)
+        found += [f"{address}: {each}" for each in visitor.evaluate(DUPLICATES)]
+    assert not found, "\n".join(found)
+
+
 def test_each_dialog_keeps_the_focus_and_gives_it_back(visitor: Any, site: SiteMap) -> None:
     visitor.goto(site.addresses["incidents:detail"])
     openers = visitor.locator("#pane [hx-target='#dialog']:visible")
@@ -65,6 +79,7 @@ def test_each_dialog_keeps_the_focus_and_gives_it_back(visitor: Any, site: SiteM
         dialog = visitor.locator("#dialog[open]")
         dialog.wait_for()
         assert violations(visitor, opener.inner_text()) == []
+        assert visitor.evaluate(DUPLICATES) == []
         for _ in range(25):
             visitor.keyboard.press("Tab")
             assert visitor.evaluate(
