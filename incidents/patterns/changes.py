@@ -1,7 +1,7 @@
-"""Every change of a correlation pattern: pages, the API and imports call these, and nothing else writes one.
+"""Changes of correlation patterns, for their pages, the API and imports.
 
-A change of the rule is a new version; incidents that were opened under an older one keep it, so that a change touches new incidents only
-(docs/wire-contract.md §4.2). Each change is a line of the pattern's history and of the audit log, in the same transaction.
+A change of the rule makes a new version. An incident keeps the version that opened it, so a change concerns new incidents only
+(docs/wire-contract.md §4.2). Each change writes a row of the pattern's history and an entry of the audit log in the same transaction.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ _AUDITED = {
 
 
 class PatternRejected(Exception):
-    """A pattern that cannot be; `errors` says of each field what is wrong with it, `position` where in the filter, from 0."""
+    """Values that no pattern can have.
+
+    `errors` has the message for each wrong field. `position` is the place of the error in the filter, from 0.
+    """
 
     def __init__(self, errors: Mapping[str, str], position: int | None = None) -> None:
         self.errors, self.position = dict(errors), position
@@ -44,18 +47,18 @@ class PatternRejected(Exception):
 
     @property
     def told(self) -> dict[str, str]:
-        """The errors for who does not see the filter beside them: with the place in it, from 1."""
+        """The errors for a reader who does not see the filter, with the place of the error in the filter, from 1."""
         at = "" if self.position is None else f" (at character {self.position + 1})"
         return {name: f"{rule}{at if name == 'filter' else ''}" for name, rule in self.errors.items()}
 
 
 class EditedMeanwhile(Exception):
-    """Somebody else has changed the pattern since it was read; the text says who."""
+    """A change of a pattern that another person has changed meanwhile. The message names that person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What people decide of a pattern, checked."""
+    """The properties of a pattern that people decide, as `read` has checked them."""
 
     tags: tuple[str, ...]
     time_window: int  # minutes
@@ -72,7 +75,7 @@ class Draft:
 
     @property
     def rule(self) -> Draft:
-        """What decides over alerts while it is on: all but the note, and whether it is on."""
+        """The properties that correlate alerts while the pattern is active: all but the note and `active` itself."""
         return replace(self, note="", active=True)
 
     @property
@@ -84,7 +87,10 @@ class Draft:
 
 
 def read(data: Mapping[str, Any], base: Draft | None = None) -> Draft:
-    """Check a pattern as sent; what it leaves out is as in `base`. Raises PatternRejected, which names every field that is wrong."""
+    """Check a pattern as sent. Missing properties are those of `base`.
+
+    Raise PatternRejected, which names every wrong field.
+    """
     errors: dict[str, str] = {}
     values: dict[str, Any] = base.fields if base else {}
     position = None
@@ -127,7 +133,7 @@ def _time_window(sent: object) -> int:
 
 
 def _filter(sent: object) -> str:
-    """BPQL as text or in its JSON object form; kept as text."""
+    """Check a BPQL query, as text or in the JSON object form. Return the text."""
     if isinstance(sent, dict):
         query = parse(sent)
         sent = str(query)
@@ -167,7 +173,7 @@ FIELDS = tuple(_CHECKS)
 
 @transaction.atomic
 def create(draft: Draft, *, by: User, is_suggestion: bool = False, uuid: UUID | None = None) -> CorrelationPattern:
-    """A new pattern: at its window's place, or last where the order was set by hand."""
+    """Create a pattern. The pattern comes last where people have set an order, else in the order of windows."""
     last = CorrelationPattern.objects.present().aggregate(last=Max("position"))["last"] or 0
     now = timezone.now()
     pattern = CorrelationPattern.objects.create(
@@ -178,15 +184,15 @@ def create(draft: Draft, *, by: User, is_suggestion: bool = False, uuid: UUID | 
         updated_by=by,
         suggested_at=now if is_suggestion else None,
     )
-    _note_change(pattern, Change.CREATED, {}, by)
+    _record(pattern, Change.CREATED, {}, by)
     return pattern
 
 
 @transaction.atomic
 def edit(pattern: CorrelationPattern, draft: Draft, *, by: User, seen: str | None = None) -> CorrelationPattern:
-    """Give a pattern other properties; where its rule stays, the version stays.
+    """Give a pattern other properties. The version changes only with the rule.
 
-    Raises EditedMeanwhile where it is no longer as of `seen`.
+    Raise EditedMeanwhile where the pattern was changed since `seen`, the value of `as_of` that the person has read.
     """
     pattern = _locked(pattern)
     if seen is not None and pattern.as_of != seen:
@@ -207,13 +213,13 @@ def edit(pattern: CorrelationPattern, draft: Draft, *, by: User, seen: str | Non
 
 
 def set_active(pattern: CorrelationPattern, active: bool, *, by: User) -> CorrelationPattern:
-    """Switch it on or off; what it has joined stays together, and gathers on once it is on again."""
+    """Switch a pattern on or off. The incidents of the pattern stay as they are."""
     return edit(pattern, replace(Draft.of(pattern), active=active), by=by)
 
 
 @transaction.atomic
 def delete(pattern: CorrelationPattern, *, by: User) -> None:
-    """Take it away from correlation and from the lists; it is kept for the incidents that it made, and can be restored."""
+    """Delete a pattern. The pattern stays stored for its incidents, and so that people can restore it."""
     pattern = _locked(pattern)
     if pattern.deleted_at is None:
         pattern.deleted_at = timezone.now()
@@ -222,7 +228,7 @@ def delete(pattern: CorrelationPattern, *, by: User) -> None:
 
 @transaction.atomic
 def restore(pattern: CorrelationPattern, *, by: User) -> None:
-    """Take a deletion back: it is again what it was, in its place."""
+    """Undo a deletion. The pattern has its old properties and its old place."""
     pattern = _locked(pattern)
     if pattern.deleted_at is not None:
         pattern.deleted_at = None
@@ -230,19 +236,17 @@ def restore(pattern: CorrelationPattern, *, by: User) -> None:
 
 
 def _locked(pattern: CorrelationPattern) -> CorrelationPattern:
-    # Two people may change it at once; the second waits, and then sees what the first made of it.
+    # Two people may change a pattern at once. The lock makes the second person wait and read what the first has written.
     return CorrelationPattern.objects.select_for_update(of=("self",)).select_related("updated_by").get(pk=pattern.pk)
 
 
 def _save(pattern: CorrelationPattern, change: PatternVersion.Change, before: Mapping[str, Any], by: User) -> None:
     pattern.updated_at, pattern.updated_by = timezone.now(), by
     pattern.save()
-    _note_change(pattern, change, before, by)
+    _record(pattern, change, before, by)
 
 
-def _note_change(
-    pattern: CorrelationPattern, change: PatternVersion.Change, before: Mapping[str, Any], by: User
-) -> None:
+def _record(pattern: CorrelationPattern, change: PatternVersion.Change, before: Mapping[str, Any], by: User) -> None:
     now = {} if change == Change.DELETED else Draft.of(pattern).fields
     kept = Draft.of(pattern).fields
     PatternVersion.objects.create(
@@ -255,36 +259,36 @@ def _note_change(
 
 
 def in_order() -> list[CorrelationPattern]:
-    """The patterns in the order in which correlation asks them."""
+    """Return the patterns in the order in which correlation applies them."""
     return list(CorrelationPattern.objects.present().select_related("created_by", "updated_by"))
 
 
 @transaction.atomic
 def reorder(uuids: Sequence[UUID], *, by: User) -> None:
-    """Ask the patterns in this order. Raises PatternRejected unless each is named once."""
+    """Set the order of the patterns. Raise PatternRejected unless each pattern is named once."""
     patterns = {pattern.uuid: pattern for pattern in CorrelationPattern.objects.present().select_for_update()}
     if len(set(uuids)) != len(uuids) or set(uuids) != set(patterns):
         raise PatternRejected({"execution_order": f"must name each of the {len(patterns)} patterns once."})
-    _place([patterns[uuid] for uuid in uuids], range(1, len(uuids) + 1), by=by)
+    _set_positions([patterns[uuid] for uuid in uuids], range(1, len(uuids) + 1), by=by)
 
 
 @transaction.atomic
 def reset_order(*, by: User) -> None:
-    """Back to the longest window first."""
+    """Order the patterns by window again, the longest first."""
     patterns = list(CorrelationPattern.objects.present().select_for_update())
     patterns.sort(key=lambda pattern: (-pattern.time_window, pattern.pk))
-    _place(patterns, [0] * len(patterns), by=by)
+    _set_positions(patterns, [0] * len(patterns), by=by)
 
 
 def move(pattern: CorrelationPattern, steps: int, *, by: User) -> None:
-    """Ask a pattern earlier (negative) or later; at an end it stays."""
+    """Move a pattern earlier (negative) or later in the order. A pattern at an end stays there."""
     uuids = [each.uuid for each in in_order()]
     place = uuids.index(pattern.uuid)
     uuids.insert(max(0, place + steps), uuids.pop(place))
     reorder(uuids, by=by)
 
 
-def _place(patterns: Sequence[CorrelationPattern], positions: Sequence[int], *, by: User) -> None:
+def _set_positions(patterns: Sequence[CorrelationPattern], positions: Sequence[int], *, by: User) -> None:
     before = in_order()
     for pattern, position in zip(patterns, positions, strict=True):
         pattern.position = position

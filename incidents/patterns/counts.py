@@ -1,4 +1,4 @@
-"""What patterns meet in what was sent lately: what each has joined, which tags there are, what a draft would look at."""
+"""Numbers about patterns and recent alerts: what each pattern has joined, which tags there are, and what a draft would reach."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from incidents.correlation.decide import CorrelationSubject
 from incidents.patterns.changes import Draft
 
 LATELY = timedelta(hours=24)
-LATEST = 2_000  # alerts looked at for suggestions and counts
+LATEST = 2_000  # alerts that the counts of tags and the reach of a draft look at
 NAMES_SHOWN, EXAMPLES_SHOWN = 50, 3
 
 
 class Joined(NamedTuple):
+    """Numbers of the alerts that a pattern joined, and of their incidents."""
+
     alerts: int
     incidents: int
 
 
 def joined_lately() -> dict[int, Joined]:
-    """Of the last 24 hours, how many alerts each pattern brought into how many incidents."""
+    """Return the numbers of the last 24 hours, by the key of the pattern."""
     recent = Alert.objects.filter(pk__gte=key_at(timezone.now() - LATELY), incident__isnull=False)
     rows = recent.order_by().values_list("decision__pattern").annotate(Count("pk"), Count("incident", distinct=True))
     return {pattern: Joined(alerts, incidents) for pattern, alerts, incidents in rows if pattern is not None}
@@ -35,13 +37,15 @@ def joined_lately() -> dict[int, Joined]:
 
 @dataclass(frozen=True, slots=True)
 class TagSeen:
+    """A tag of the latest alerts."""
+
     name: str
-    share: int  # per cent of the latest alerts that have it
-    examples: tuple[str, ...]  # its most frequent values
+    share: int  # of the latest alerts that have the tag, in percent
+    examples: tuple[str, ...]  # the most frequent values
 
 
 def tags_seen() -> list[TagSeen]:
-    """The tags of the latest alerts, the most frequent first."""
+    """Return the tags of the latest alerts, the most frequent first."""
     found = [tags for (tags,) in _latest("tags")]
     counts: Counter[str] = Counter()
     values: dict[str, Counter[str]] = defaultdict(Counter)
@@ -59,19 +63,20 @@ def tags_seen() -> list[TagSeen]:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a draft would look at of the latest alerts."""
+    """The part of the latest alerts that a draft would correlate."""
 
     looked_at: int
     since: datetime | None
-    passed: int  # by the filter
-    with_tags: int  # of those, the ones that have every tag
-    groups: int  # different values of the tags
-    alone: int  # alerts whose values no other has
-    largest: int
+    passed: int  # alerts that pass the filter
+    with_tags: int  # alerts that pass the filter and have every tag
+    groups: int  # different combinations of values of the tags
+    alone: int  # alerts whose combination no other alert has
+    largest: int  # alerts of the most frequent combination
     largest_values: tuple[str, ...]
 
 
 def reach(draft: Draft) -> Reach:
+    """Return the reach of a draft."""
     passes = parse(draft.filter).matches
     groups: Counter[tuple[str, ...]] = Counter()
     looked_at = passed = 0
@@ -90,5 +95,5 @@ def reach(draft: Draft) -> Reach:
 
 
 def _latest(*names: str) -> list[tuple[Any, ...]]:
-    active = Alert.objects.exclude(severity=Status.OK)  # what never was active is never correlated
+    active = Alert.objects.exclude(severity=Status.OK)  # an alert that never was active is not correlated
     return list(active.order_by("-pk").values_list(*names)[:LATEST])

@@ -1,14 +1,16 @@
-"""A pattern as people enter it."""
+"""Forms of patterns and of trials."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
 from django.http import QueryDict
+from django.utils import timezone
 
 from appkeys.models import AppKey
-from incidents.patterns import changes
+from incidents.patterns import changes, trials
 from incidents.patterns import sources as pattern_sources
 from incidents.patterns.changes import Draft, PatternRejected
 
@@ -16,7 +18,10 @@ MINUTES = {"minutes": 1, "hours": 60}
 
 
 class PatternForm(forms.Form):
-    """Its fields are only read here; what they may be is for incidents.patterns.changes to say, whose answer stands at the fields."""
+    """The properties of a pattern, as people enter them.
+
+    The fields accept any text. `incidents.patterns.changes.read` checks the values, and the form shows the errors at the fields.
+    """
 
     window = forms.IntegerField(required=False)
     unit = forms.ChoiceField(choices=[(name, name) for name in MINUTES])
@@ -25,7 +30,7 @@ class PatternForm(forms.Form):
     cross_source = forms.BooleanField(required=False)
     active = forms.BooleanField(required=False)
     note = forms.CharField(required=False, max_length=changes.NOTE_LENGTH)
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)  # as of when it is changed
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)  # `as_of` of the pattern that the person changes
 
     EMPTY: ClassVar = {"unit": "minutes", "window": 60, "cross_source": True, "active": True}
 
@@ -53,8 +58,14 @@ class PatternForm(forms.Form):
         missing = [(each, each) for each in initial.get("sources", ()) if each not in dict(known)]
         self.source_choices: list[tuple[str, str]] = [*known, *missing]
         self.fields["sources"] = forms.MultipleChoiceField(required=False, choices=self.source_choices)
-        self.draft: Draft | None = None
-        self.position: int | None = None  # where the filter broke, from 0
+        self.wrong_tags = ""  # the error of the tags, which are no field of the form
+        self.position: int | None = None  # of the error in the filter, from 0
+
+    @property
+    def draft(self) -> Draft:
+        """The properties, once the form is valid."""
+        draft: Draft = self.cleaned_data["draft"]
+        return draft
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -69,7 +80,8 @@ class PatternForm(forms.Form):
         }
         try:
             draft = changes.read(data)
-            self.draft = changes.read({"filter": pattern_sources.join(cleaned.get("sources", []), draft.filter)}, draft)
+            whole_filter = pattern_sources.join(cleaned.get("sources", []), draft.filter)
+            cleaned["draft"] = changes.read({"filter": whole_filter}, draft)
         except PatternRejected as rejection:
             self.position = rejection.position
             self.wrong_tags = rejection.errors.pop("tags", "")
@@ -79,17 +91,52 @@ class PatternForm(forms.Form):
                 self.add_error(None, self.wrong_tags)
         return cleaned
 
-    wrong_tags = ""
-
     @property
     def tag_fields(self) -> list[str]:
-        """What stands in the five fields."""
+        """The values of the fields for tags."""
         return (self.tags + [""] * changes.TAGS_LIMIT)[: changes.TAGS_LIMIT]
 
     @property
     def broken_filter(self) -> tuple[str, str, str] | None:
-        """The filter before, at and after the place where it broke."""
+        """The filter before, at and after the character of the error."""
         if self.position is None:
             return None
         text, at = self["filter"].value() or "", self.position
         return text[:at], text[at : at + 1] or " ", text[at + 1 :]
+
+
+class RangeForm(forms.Form):
+    """The range of a trial: a number of last days, or from one day to another."""
+
+    days = forms.TypedChoiceField(
+        choices=[("", "other days"), *((days, f"last {days} day{'s' if days > 1 else ''}") for days in trials.RANGES)],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors and not cleaned.get("days"):
+            since, until = cleaned.get("since"), cleaned.get("until")
+            if not since or not until:
+                raise forms.ValidationError("Choose the last days, or the first and the last day.")
+            if since > until:
+                raise forms.ValidationError("The first day comes after the last.")
+            if until - since > trials.LONGEST:
+                raise forms.ValidationError(f"At most {trials.LONGEST.days} days can be tried at once.")
+        return cleaned
+
+    @property
+    def range(self) -> tuple[datetime, datetime]:
+        """The beginning and the end of the range, once the form is valid."""
+        now = timezone.now()
+        if days := self.cleaned_data["days"]:
+            return now - timedelta(days=days), now
+        zone = timezone.get_current_timezone()
+        since, until = self.cleaned_data["since"], self.cleaned_data["until"]
+        begin = datetime(since.year, since.month, since.day, tzinfo=zone)
+        end = datetime(until.year, until.month, until.day, tzinfo=zone) + timedelta(days=1)
+        return begin, min(end, now)

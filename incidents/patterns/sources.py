@@ -10,7 +10,7 @@ from bpql.terms import All, AnyOf, Condition, Operator, Value, ValueKind
 
 
 def split(written: str) -> tuple[list[str], str]:
-    """The source systems that a filter begins with, and the rest of it; no sources where it does not begin so."""
+    """Return the source systems that a filter begins with, and the rest of the filter."""
     try:
         expression = parse(written).expression
     except BpqlError:
@@ -25,7 +25,7 @@ def split(written: str) -> tuple[list[str], str]:
 
 
 def join(sources: Sequence[str], written: str) -> str:
-    """A filter that also asks for one of the source systems, where some are named."""
+    """Return a filter that begins with a choice of source systems, if any are given."""
     if not sources:
         return written
     asked = Condition("source_system", Operator.IN, tuple(Value(ValueKind.PLAIN, source) for source in sources))

@@ -1,4 +1,7 @@
-"""Patterns as JSON in the shape of the API (docs/wire-contract.md §4.1), and whole sets of them brought in: all or nothing, and seen beforehand."""
+"""Export and import of patterns as JSON, in the shape of the API (docs/wire-contract.md §4.1).
+
+An import shows what a file would change before anything is written, and writes all patterns of the file or none.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 
 from incidents.models import CorrelationPattern
-from incidents.patterns import changes as patterns
+from incidents.patterns import changes
 from incidents.patterns.changes import Draft, PatternRejected
 from people.models import User
 
@@ -30,7 +33,7 @@ WRITTEN_BY_US = (
 
 
 def as_data(pattern: CorrelationPattern, place: int) -> dict[str, Any]:
-    """One pattern; `place` is its place in the order, from 1."""
+    """Return a pattern as JSON. `place` is the place in the order, from 1."""
     return {
         "id": str(pattern.uuid),
         "correlation_id": str(pattern.uuid),
@@ -55,20 +58,21 @@ def _user(pk: int | None) -> str | None:
 
 
 def all_as_data() -> list[dict[str, Any]]:
-    return [as_data(pattern, place) for place, pattern in enumerate(patterns.in_order(), 1)]
+    """Return all patterns as JSON, in order."""
+    return [as_data(pattern, place) for place, pattern in enumerate(changes.in_order(), 1)]
 
 
-# --- bringing in
+# --- import
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """What one pattern of the file would do."""
+class ImportItem:
+    """The change that one pattern of a file would make."""
 
     index: int
     draft: Draft
     uuid: UUID | None
-    pattern: CorrelationPattern | None  # the one that it would change; None: a new one
+    pattern: CorrelationPattern | None  # the stored pattern; None for a new pattern
 
     @property
     def before(self) -> Draft | None:
@@ -76,6 +80,7 @@ class Item:
 
     @property
     def kind(self) -> str:
+        """The kind of change: new, restored, same or changed."""
         if self.pattern is None:
             return "new"
         if self.pattern.deleted_at:
@@ -84,23 +89,24 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a file would do, or what is wrong with it, by place in the file from 0."""
+class ImportPlan:
+    """The changes that a file would make, or its errors by place in the file, from 0."""
 
-    items: tuple[Item, ...] = ()
+    items: tuple[ImportItem, ...] = ()
     errors: Mapping[int, str] = field(default_factory=dict)
-    order: tuple[UUID, ...] = ()  # the new order, where the file names every pattern that there is then
+    order: tuple[UUID, ...] = ()  # the new order, where the file names every pattern; empty for no change
 
     @property
-    def changes(self) -> bool:
+    def changes_something(self) -> bool:
         return bool(self.order) or any(item.kind != "same" for item in self.items)
 
 
 class FileRejected(Exception):
-    """What was sent is no list of patterns at all."""
+    """A text that is not a list of patterns."""
 
 
 def read_file(text: str) -> list[Any]:
+    """Return the objects of a file. Raise FileRejected."""
     try:
         sent = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -112,9 +118,9 @@ def read_file(text: str) -> list[Any]:
     return sent
 
 
-def plan(sent: Iterable[Any]) -> Plan:
-    """Look at every pattern of a file; nothing is written."""
-    items: list[Item] = []
+def plan(sent: Iterable[Any]) -> ImportPlan:
+    """Check every pattern of a file. Write nothing."""
+    items: list[ImportItem] = []
     errors: dict[int, str] = {}
     known = {pattern.uuid: pattern for pattern in CorrelationPattern.objects.all()}
     taken: set[UUID] = set()
@@ -124,7 +130,7 @@ def plan(sent: Iterable[Any]) -> Plan:
             uuid = _uuid(each)
             if uuid in taken:
                 raise PatternRejected({"id": "is named twice."})
-            item = Item(index, patterns.read(known_fields(each)), uuid, known.get(uuid) if uuid else None)
+            item = ImportItem(index, changes.read(known_fields(each)), uuid, known.get(uuid) if uuid else None)
         except PatternRejected as rejection:
             errors[index] = str(rejection)
             continue
@@ -133,8 +139,8 @@ def plan(sent: Iterable[Any]) -> Plan:
             taken.add(uuid)
             places[uuid] = each["execution_order"] if isinstance(each.get("execution_order"), int) else index
     if errors:
-        return Plan(errors=errors)
-    return Plan(tuple(items), order=_order(items, places))
+        return ImportPlan(errors=errors)
+    return ImportPlan(tuple(items), order=_order(items, places))
 
 
 def _uuid(sent: Any) -> UUID | None:
@@ -148,31 +154,31 @@ def _uuid(sent: Any) -> UUID | None:
 
 
 def known_fields(sent: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What was sent, where it is a pattern's. Raises PatternRejected, which names the first property that is none."""
-    unknown = sent.keys() - {*patterns.FIELDS, *WRITTEN_BY_US}
+    """Return what was sent. Raise PatternRejected for a property that patterns do not have."""
+    unknown = sent.keys() - {*changes.FIELDS, *WRITTEN_BY_US}
     if unknown:
         raise PatternRejected({min(unknown): "is no property of a pattern."})
     return sent
 
 
-def _order(items: list[Item], places: Mapping[UUID, int]) -> tuple[UUID, ...]:
-    now = [pattern.uuid for pattern in patterns.in_order()]
+def _order(items: list[ImportItem], places: Mapping[UUID, int]) -> tuple[UUID, ...]:
+    now = [pattern.uuid for pattern in changes.in_order()]
     wanted = tuple(sorted(places, key=lambda uuid: places[uuid]))
     is_whole = len(places) == len(items) and set(now) <= set(wanted)
     return wanted if is_whole and list(wanted) != now else ()
 
 
 @transaction.atomic
-def carry_out(plan: Plan, *, by: User) -> list[CorrelationPattern]:
-    """Write what a plan without errors says, all of it or nothing; returns its patterns."""
+def carry_out(plan: ImportPlan, *, by: User) -> list[CorrelationPattern]:
+    """Write the changes of a plan without errors, all of them or none. Return the patterns of the file."""
     done = []
     for item in plan.items:
         if item.pattern is None:
-            done.append(patterns.create(item.draft, by=by, uuid=item.uuid))
+            done.append(changes.create(item.draft, by=by, uuid=item.uuid))
             continue
         if item.pattern.deleted_at:
-            patterns.restore(item.pattern, by=by)
-        done.append(patterns.edit(item.pattern, item.draft, by=by))
+            changes.restore(item.pattern, by=by)
+        done.append(changes.edit(item.pattern, item.draft, by=by))
     if plan.order:
-        patterns.reorder(plan.order, by=by)
+        changes.reorder(plan.order, by=by)
     return done

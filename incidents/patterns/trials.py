@@ -1,4 +1,4 @@
-"""Trying before switching on: drafts and orders of patterns as rules for a replay or a shadow, and putting them in force afterwards."""
+"""Trials: drafts and orders of patterns as rules for a replay or a shadow, before people put them in force."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from incidents.replay import tasks
 from people.models import User
 
 RANGES = (1, 3, 7, 14, 30)  # days
-LONGEST = timedelta(days=92)
+LONGEST = timedelta(days=92)  # range of one trial
 
 
 def with_draft(draft: Draft, pattern: CorrelationPattern | None = None, *, is_suggestion: bool = False) -> list[Rule]:
-    """The patterns that there are, with a draft in the place that it would have."""
+    """Return the rules in force, with a draft in its future place. `pattern` is the pattern that the draft changes."""
     rules: list[Rule] = [_kept(each) for each in changes.in_order()]
-    tried: Rule = draft.fields | ({"is_suggestion": True} if is_suggestion else {})
+    drafted: Rule = draft.fields | ({"is_suggestion": True} if is_suggestion else {})
     if pattern:
-        tried |= {"pattern": pattern.pk, "seen": pattern.as_of}
+        drafted |= {"pattern": pattern.pk, "seen": pattern.as_of}
         place = next(place for place, rule in enumerate(rules) if rule["pattern"] == pattern.pk)
-        rules[place] = tried
+        rules[place] = drafted
     else:
-        rules.append(tried)
+        rules.append(drafted)
     if not any(each.position for each in changes.in_order()):
-        # By window, and those of one window from the oldest to the new one.
+        # By window. Among patterns of one window the draft is the newest.
         rules.sort(key=lambda rule: (-rule["time_window"], rule.get("pattern", float("inf"))))
     return rules
 
 
 def in_other_order(pks: Sequence[int]) -> list[Rule]:
-    """The patterns that there are, asked in this order; who is not named comes last."""
+    """Return the rules in force in another order. Patterns that are not named come last."""
     places = {pk: place for place, pk in enumerate(pks)}
     return [_kept(each) for each in sorted(changes.in_order(), key=lambda each: places.get(each.pk, len(places)))]
 
@@ -49,7 +49,7 @@ def _kept(pattern: CorrelationPattern) -> Rule:
 
 @transaction.atomic
 def replay(rules: list[Rule], *, since: datetime, until: datetime, note: str, by: User) -> ReplayRun:
-    """Ask for a replay of a range of the past by these rules; a worker carries it out."""
+    """Order a replay of a range of the past by these rules. A worker runs the replay."""
     run = ReplayRun.objects.create(rules=rules, since=since, until=until, note=note, by=by)
     transaction.on_commit(partial(tasks.replay.delay, run.pk), robust=True)
     return run
@@ -57,29 +57,29 @@ def replay(rules: list[Rule], *, since: datetime, until: datetime, note: str, by
 
 @transaction.atomic
 def search(*, since: datetime, until: datetime, by: User) -> SuggestionRun:
-    """Ask for suggestions from a range of the past; a worker looks for them."""
+    """Order a search for suggestions in a range of the past. A worker runs the search."""
     run = SuggestionRun.objects.create(since=since, until=until, by=by)
     transaction.on_commit(partial(tasks.suggest.delay, run.pk), robust=True)
     return run
 
 
-# --- what it would change of the patterns
+# --- putting a trial in force
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What stands between the patterns in force and the rules that were tried."""
+    """The difference between the patterns in force and the rules of a trial."""
 
     new: tuple[Draft, ...]
-    edited: tuple[tuple[CorrelationPattern, Draft, str], ...]  # with what it was drafted from
-    order: tuple[CorrelationPattern, ...]  # what would be asked in which order, where that differs
+    edited: tuple[tuple[CorrelationPattern, Draft, str], ...]  # with `as_of` of the pattern that the draft began with
+    order: tuple[CorrelationPattern, ...]  # the new order; empty for no change
 
     def __bool__(self) -> bool:
         return bool(self.new or self.edited or self.order)
 
 
 def pending(rules: Sequence[Rule]) -> Pending:
-    """What is left to be put in force; nothing once it has been."""
+    """Return the difference that a trial would make. The difference is empty once the rules are in force."""
     present = {each.pk: each for each in changes.in_order()}
     new, edited = [], []
     for rule in rules:
@@ -98,7 +98,10 @@ def pending(rules: Sequence[Rule]) -> Pending:
 
 @transaction.atomic
 def enable(rules: Sequence[Rule], *, by: User) -> list[CorrelationPattern]:
-    """Put what was tried in force; returns the patterns that it changed. Raises EditedMeanwhile where one is no longer what it was drafted from."""
+    """Put the rules of a trial in force. Return the changed patterns.
+
+    Raise EditedMeanwhile where a pattern was changed since the draft began.
+    """
     left = pending(rules)
     suggested = {_draft(rule) for rule in rules if rule.get("is_suggestion")}
     changed = [changes.create(draft, by=by, is_suggestion=draft in suggested) for draft in left.new]

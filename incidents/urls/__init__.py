@@ -1,4 +1,4 @@
-"""The console's pages."""
+"""Addresses of the pages about incidents."""
 
 from __future__ import annotations
 

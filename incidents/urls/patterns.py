@@ -1,4 +1,4 @@
-"""Correlation patterns: their pages, and their resources."""
+"""Addresses of correlation patterns: pages and resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ urlpatterns = [
     path("/order", trials.order, name="order"),
     path("/order/reset", patterns.reset_order, name="order_reset"),
     path("/export.json", patterns.export, name="export"),
-    path("/import", patterns.bring_in, name="import"),
+    path("/import", patterns.import_file, name="import"),
     path("/tries", trials.listing, name="trials"),
     path("/tries/<int:pk>", trials.detail, name="trial"),
     path("/tries/<int:pk>/cancel", trials.cancel, name="trial_cancel"),

@@ -1,4 +1,4 @@
-"""Incidents as resources."""
+"""Addresses of incidents as resources."""
 
 from __future__ import annotations
 

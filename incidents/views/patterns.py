@@ -1,4 +1,4 @@
-"""Correlation patterns: the list in the order they are asked, each with its history, and what changes them."""
+"""Pages of correlation patterns: the list in order, each pattern with its history, and forms that change patterns."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from incidents.models import CorrelationPattern, PatternVersion
 from incidents.patterns import changes, transfer, trials
 from incidents.patterns import counts as pattern_counts
-from incidents.patterns.forms import PatternForm
-from incidents.views.trials import RangeForm, start
+from incidents.patterns.forms import PatternForm, RangeForm
+from incidents.views.trials import start
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
 
@@ -56,7 +56,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "pattern": pattern,
         "place": next((place for place, each in enumerate(changes.in_order(), 1) if each.pk == pk), None),
         "joined": pattern_counts.joined_lately().get(pk),
-        "history": list(_changes(versions)),
+        "history": list(_history(versions)),
         "may_change": _may_change(request),
     }
     return render(request, "patterns/detail.html", context)
@@ -64,13 +64,13 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """One change of a pattern's history: what it was before and is after, by property."""
+    """A change in the history of a pattern, with the properties that differ: label, old value and new value."""
 
     version: PatternVersion
     differences: tuple[tuple[str, Any, Any], ...]
 
 
-def _changes(versions: list[PatternVersion]) -> Iterable[VersionRow]:
+def _history(versions: list[PatternVersion]) -> Iterable[VersionRow]:
     for version, before in zip(versions, [*versions[1:], None], strict=True):
         now = changes.Draft.of(version).fields
         then = changes.Draft.of(before).fields if before else None
@@ -92,10 +92,10 @@ def _shown(value: Any) -> str:
 @may_change(Area.PATTERNS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
-    form = PatternForm(request.POST) if request.method == "POST" else PatternForm(draft=_begun(request))
-    if answer := _tried(request, form):
+    form = PatternForm(request.POST) if request.method == "POST" else PatternForm(draft=_named_by_link(request))
+    if answer := _start_trial(request, form):
         return answer
-    if request.method == "POST" and form.is_valid() and form.draft and _is_to_be_saved(request):
+    if form.is_valid() and _is_to_be_saved(request):
         pattern = changes.create(form.draft, by=request.user)
         messages.success(
             request,
@@ -112,9 +112,9 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return _form_page(request, PatternForm(draft=changes.Draft.of(pattern), seen=pattern.as_of), pattern)
     form = PatternForm(request.POST)
-    if answer := _tried(request, form, pattern):
+    if answer := _start_trial(request, form, pattern):
         return answer
-    if form.is_valid() and form.draft and _is_to_be_saved(request):
+    if form.is_valid() and _is_to_be_saved(request):
         try:
             changed = changes.edit(pattern, form.draft, by=request.user, seen=form.cleaned_data["seen"] or None)
         except changes.EditedMeanwhile as refusal:
@@ -131,8 +131,8 @@ def edit(request: SignedInRequest, pk: int) -> HttpResponse:
     return _form_page(request, form, pattern)
 
 
-def _begun(request: SignedInRequest) -> changes.Draft | None:
-    """What a link to the empty form names already."""
+def _named_by_link(request: SignedInRequest) -> changes.Draft | None:
+    """Return what a link to the empty form names, or None."""
     minutes = request.GET.get("minutes", "60")
     try:
         return changes.read(
@@ -146,11 +146,11 @@ def _is_to_be_saved(request: SignedInRequest) -> bool:
     return not {"check", "try"} & request.POST.keys()
 
 
-def _tried(
+def _start_trial(
     request: SignedInRequest, form: PatternForm, pattern: CorrelationPattern | None = None
 ) -> HttpResponse | None:
-    """Start a try of what is in the form, where that was asked for and can be."""
-    if "try" not in request.POST or not form.is_valid() or not form.draft:
+    """Start a trial of the pattern in the form, if the person asked for a trial and the form is valid."""
+    if "try" not in request.POST or not form.is_valid():
         return None
     note = f"{'Changed' if pattern else 'New'}: {form.draft}"
     return start(request, trials.with_draft(form.draft, pattern), note)
@@ -168,15 +168,14 @@ def _form_page(request: SignedInRequest, form: PatternForm, pattern: Correlation
 
 
 def _reach(form: PatternForm) -> pattern_counts.Reach | None:
-    return pattern_counts.reach(form.draft) if form.is_bound and form.is_valid() and form.draft else None
+    return pattern_counts.reach(form.draft) if form.is_valid() else None
 
 
 @may_change(Area.PATTERNS)
 @require_safe
 def preview(request: SignedInRequest) -> HttpResponse:
-    """What the pattern in the form would look at of the latest alerts, while it is being written."""
+    """Show which of the latest alerts the pattern in the form would reach, while a person writes the pattern."""
     form = PatternForm(request.GET)
-    form.is_valid()
     return render(request, "patterns/_reach.html", {"form": form, "reach": _reach(form)})
 
 
@@ -241,8 +240,8 @@ def export(request: SignedInRequest) -> HttpResponse:
 
 @may_change(Area.PATTERNS)
 @require_http_methods(["GET", "HEAD", "POST"])
-def bring_in(request: SignedInRequest) -> HttpResponse:
-    """Show what a file would change; then, once confirmed, change it."""
+def import_file(request: SignedInRequest) -> HttpResponse:
+    """Show what a file would change. Once the person has confirmed, change it."""
     if request.method != "POST":
         return render(request, "patterns/import.html", {})
     text = _sent_text(request)

@@ -1,4 +1,4 @@
-"""Drafts that run beside the live patterns, with the difference as it grows."""
+"""Pages of shadows: drafts that run beside the live patterns, with the difference so far."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from people.models import Area
 @may_change(Area.PATTERNS)
 @require_POST
 def switch_on(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Let what was tried over the past run beside the live patterns from now on."""
+    """Let the rules of a trial run beside the live patterns from now on."""
     run = get_object_or_404(ReplayRun, pk=pk)
     begun = shadow.switch_on(run.rules or [], by=request.user, note=run.note)
     messages.success(request, "It runs in the shadow from now on. Nobody's incidents change by it.")
@@ -28,7 +28,7 @@ def switch_on(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_see(Area.PATTERNS)
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The whole page, or while it is on its part that grows."""
+    """Show a shadow: the whole page, or for htmx the part that grows while the shadow is on."""
     found = get_object_or_404(Shadow.objects.select_related("by"), pk=pk)
     context = {
         "shadow": found,
@@ -50,7 +50,7 @@ def switch_off(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_change(Area.PATTERNS)
 @require_POST
 def enable(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Put it in force; it has nothing left to show then."""
+    """Put the rules of a shadow in force. The shadow ends, as nothing differs any more."""
     found = get_object_or_404(Shadow, pk=pk)
     answer = put_in_force(request, found.rules, back=redirect("patterns:shadow", pk))
     if not trials.pending(found.rules):

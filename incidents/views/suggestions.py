@@ -1,4 +1,4 @@
-"""Patterns that the past suggests, each with what it would gather; any of them can be tried or written at once."""
+"""Pages of suggestions: patterns that the past suggests, which people can try or write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from incidents.models import SuggestionRun
 from incidents.patterns import changes, trials
-from incidents.views.trials import RangeForm
+from incidents.patterns.forms import RangeForm
 from people.access import SignedInRequest, may_change
 from people.models import Area
 
@@ -17,7 +17,7 @@ from people.models import Area
 @may_change(Area.PATTERNS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: SignedInRequest) -> HttpResponse:
-    """The latest search and its suggestions; or start another one."""
+    """Show the latest search with its suggestions, or start another search."""
     form = RangeForm(request.POST if request.method == "POST" else None, initial={"days": 7})
     if request.method == "POST" and form.is_valid():
         since, until = form.range
@@ -40,7 +40,7 @@ def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_change(Area.PATTERNS)
 @require_POST
 def try_one(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Replay the range that was searched with one suggestion among the patterns."""
+    """Start a trial of one suggestion over the range that was searched."""
     run = get_object_or_404(SuggestionRun, pk=pk)
     found = (run.result or {}).get("suggestions", [])
     place = request.POST.get("suggestion", "")

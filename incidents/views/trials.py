@@ -1,64 +1,27 @@
-"""Trying patterns before they are switched on: replays of the past with their results, and what can follow from them."""
+"""Pages of trials: replays of the past by other rules, with their reports, before people put the rules in force."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
-
-from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from incidents.models import ReplayRun, Shadow
 from incidents.models.replay import Rule
 from incidents.patterns import changes, trials
+from incidents.patterns.forms import RangeForm
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
 
 RUNS_SHOWN = 50
 
 
-class RangeForm(forms.Form):
-    """The last so many days, or from one day to another."""
-
-    days = forms.TypedChoiceField(
-        choices=[("", "other days"), *((days, f"last {days} day{'s' if days > 1 else ''}") for days in trials.RANGES)],
-        coerce=int,
-        empty_value=None,
-        required=False,
-    )
-    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if not self.errors and not cleaned.get("days"):
-            since, until = cleaned.get("since"), cleaned.get("until")
-            if not since or not until:
-                raise forms.ValidationError("Choose the last days, or the first and the last day.")
-            if since > until:
-                raise forms.ValidationError("The first day comes after the last.")
-            if until - since > trials.LONGEST:
-                raise forms.ValidationError(f"At most {trials.LONGEST.days} days can be tried at once.")
-        return cleaned
-
-    @property
-    def range(self) -> tuple[datetime, datetime]:
-        now = timezone.now()
-        if days := self.cleaned_data["days"]:
-            return now - timedelta(days=days), now
-        zone = timezone.get_current_timezone()
-        since, until = self.cleaned_data["since"], self.cleaned_data["until"]
-        begin = datetime(since.year, since.month, since.day, tzinfo=zone)
-        end = datetime(until.year, until.month, until.day, tzinfo=zone) + timedelta(days=1)
-        return begin, min(end, now)
-
-
 def start(request: SignedInRequest, rules: list[Rule], note: str) -> HttpResponse | None:
-    """Start a replay over the range that was sent, and go to its page; None where the range makes no sense, which is said."""
+    """Start a replay over the range that was sent, and go to its page.
+
+    Return None for a range that is not valid. The messages of the next page say why.
+    """
     form = RangeForm(request.POST)
     if not form.is_valid():
         for error in (each for problems in form.errors.values() for each in problems):
@@ -83,7 +46,7 @@ def listing(request: SignedInRequest) -> HttpResponse:
 @may_see(Area.PATTERNS)
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The whole page, or while it runs its part that moves."""
+    """Show a trial: the whole page, or for htmx the part that changes while the trial runs."""
     run = get_object_or_404(ReplayRun.objects.select_related("by"), pk=pk)
     may = request.user.may_change(Area.PATTERNS)
     context = {
@@ -105,7 +68,7 @@ def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_change(Area.PATTERNS)
 @require_POST
 def again(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The same rules over another range."""
+    """Start a trial of the same rules over another range."""
     run = get_object_or_404(ReplayRun, pk=pk)
     return start(request, run.rules or [], run.note) or redirect("patterns:trial", pk)
 
@@ -132,7 +95,7 @@ def put_in_force(request: SignedInRequest, rules: list[Rule], *, back: HttpRespo
 @may_change(Area.PATTERNS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def order(request: SignedInRequest) -> HttpResponse:
-    """Another order, by numbers: tried, or put in force at once."""
+    """Start a trial of another order, or put the order in force at once. People enter the order as numbers."""
     present = changes.in_order()
     places: dict[int, float] = {each.pk: place for place, each in enumerate(present, 1)}
     if request.method == "POST":
