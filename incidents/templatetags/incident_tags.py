@@ -94,6 +94,12 @@ def with_status(view: IncidentFilter, status: Status) -> str:
 
 
 @register.filter
+def numbered(incident: Incident, title: str = "") -> str:
+    """Return "Incident #12", and its title where one is given."""
+    return f"Incident #{incident.pk}{': ' if title else ''}{title}"
+
+
+@register.filter
 def ribbon(incident: Incident) -> str:
     if incident.is_in_maintenance:
         return "maintenance"

@@ -9,7 +9,9 @@ from functools import cache
 import lucide
 from django import template
 from django.conf import settings
+from django.shortcuts import resolve_url
 from django.template.context import RequestContext
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -105,6 +107,18 @@ def icon(name: str, label: str = "") -> SafeString:
         raise template.TemplateSyntaxError(f"The icon {name!r} is not on the sheet.")
     drawing = format_html('<svg class="icon icon-{0}" aria-hidden="true"><use href="#icon-{0}"></use></svg>', name)
     return format_html('{}<span class="visually-hidden">{}</span>', drawing, label) if label else drawing
+
+
+@register.simple_block_tag
+def page_head(content: str, title: str = "", back_to: object = "", back: str = "") -> SafeString:
+    """Return the head of a page, with the content of the block beside the title.
+
+    `back_to` is where the way back leads: an object with an address of its own, or the name of a URL. A page whose
+    form has a heading gives no title.
+    """
+    back_url = resolve_url(back_to) if back_to else ""  # type: ignore[arg-type]
+    context = {"title": title, "back_url": back_url, "back": back, "content": content}
+    return render_to_string("components/_page_head.html", context)
 
 
 @register.simple_tag
