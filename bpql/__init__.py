@@ -1,7 +1,7 @@
-"""BPQL, the query language of search, environments and patterns (docs/wire-contract.md §5.4).
+"""BPQL, the query language of search, environments, patterns and maintenance plans (docs/wire-contract.md §5.4).
 
-`parse(text)` gives a `Query`: a predicate on one alert, and conditions for querysets of alerts and of incidents. `BpqlError` says what is
-wrong, and where.
+`parse(text)` returns a `Query`: a predicate on one alert. `incidents.search.conditions` turns a query into conditions
+of the database. `BpqlError` says what is wrong with a query, and at which character.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
-"""What is wrong with a query, and where."""
+"""The error of a query that cannot be read."""
 
 from __future__ import annotations
 
 
 class BpqlError(ValueError):
-    """A query that cannot be read. `message` is for the person who wrote it, `position` the place of the character it broke on, from 0."""
+    """A query that cannot be read.
+
+    `message` is for the author of the query, `position` the character of the error, from 0.
+    """
 
     def __init__(self, message: str, position: int = 0) -> None:
         super().__init__(message)

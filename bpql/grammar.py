@@ -1,4 +1,7 @@
-"""A query's text read into terms (docs/wire-contract.md §5.4). AND binds tighter than OR; keywords that follow one another must all be found."""
+"""Parser of queries (docs/wire-contract.md §5.4).
+
+AND binds more tightly than OR. Keywords that follow one another must all be found.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ REGEX: /\/(?:\\.|[^\/\\])+\/(?=[\s)\],]|$)/
 %ignore /\s+/
 """
 
-# What the parser may expect, in the order and the words in which a person is told.
+# Names of what the parser may expect, in the order of an error message.
 _WORDS = {
     "NAME": "a tag or keyword",
     "ALL_EQUAL": "=, !=, === or IN",
@@ -73,7 +76,7 @@ _WORDS = {
 
 
 class _Builder(Transformer[Token, Expression]):
-    """Called while the text is read, from the innermost part outwards."""
+    """Transformer that the parser calls for each rule, from the innermost part outwards."""
 
     def start(self, parts: list[Expression | None]) -> Expression:
         return parts[0] or EVERYTHING
@@ -118,8 +121,11 @@ class _Builder(Transformer[Token, Expression]):
 
 
 def _text(written: str, position: int) -> Value:
-    """A backslash takes the next character as it is; any other `*` stands for any characters."""
-    written = str(written)  # of a token, which knows more than is needed
+    """Return a text with its backslashes resolved.
+
+    A backslash makes the next character literal, and any other `*` is a wildcard.
+    """
+    written = str(written)  # drops the position that a token carries
     if "*" in re.sub(r"\\.", "", written, flags=re.DOTALL):
         return Value(ValueKind.WILDCARD, written, position)
     return Value(ValueKind.PLAIN, re.sub(r"\\(.)", r"\1", written, flags=re.DOTALL), position)
@@ -131,7 +137,7 @@ def _parser() -> Lark:
 
 
 def read(written: str | dict[str, object]) -> Expression:
-    """A query as text or in its JSON object form. Raises BpqlError."""
+    """Read a query, as text or in the JSON object form. Raise BpqlError."""
     if isinstance(written, dict):
         return checked(from_object(written))
     if len(written) > LENGTH_LIMIT:

@@ -1,7 +1,9 @@
-"""Queries, and a query as a predicate on one alert. `incidents.search.conditions` turns the same query into conditions of the database.
+"""Queries, and the predicate of a query on one alert.
 
-A condition on tags is about one alert: a query finds an incident where at least one of its alerts matches the whole query. `===` asks about
-all alerts of the incident. Keywords also search its comments. `comment`, `assignee` and `incident_tag.NAME` are fields of the incident.
+A condition on tags is about one alert: a query finds an incident if at least one alert of the incident matches the
+whole query. `===` is about all alerts of the incident. Keywords search comments too. `comment`, `assignee` and
+`incident_tag.NAME` are fields of the incident. `incidents.search.conditions` turns the same query into conditions of
+the database.
 """
 
 from __future__ import annotations
@@ -22,42 +24,44 @@ INCIDENT_TAG = "INCIDENT_TAG."
 
 
 class QuerySubject(Protocol):
-    """What a query looks at of one alert."""
+    """The properties of an alert that a query can ask about."""
 
     @property
     def folded(self) -> Mapping[str, Sequence[str]]:
-        """Its tags, as `fold_tags` gives them."""
+        """The tags of the alert, as `fold_tags` returns them."""
 
     @property
     def source(self) -> str:
-        """The source system of its App Key, as in `api.nagios`."""
+        """The source system of the App Key, such as `api.nagios`."""
 
     @property
     def status_name(self) -> str:
-        """The status in words, as in `critical`."""
+        """The name of the status, such as `critical`."""
 
 
 @dataclass(frozen=True)
 class Query:
+    """A query that was read."""
+
     expression: Expression
 
     def __str__(self) -> str:
-        """The query in its normal form, which means the same."""
+        """Return the query in its normal form, which has the same meaning."""
         return str(self.expression)
 
     def as_object(self) -> dict[str, Any]:
-        """The JSON object form (docs/wire-contract.md §5.4)."""
+        """Return the JSON object form (docs/wire-contract.md §5.4)."""
         return as_object(self.expression)
 
     @cached_property
     def about_incidents(self) -> Condition | None:
-        """The first condition that only an incident can meet, not an alert by itself."""
+        """The first condition that is about an incident and not about one alert, or None."""
         found = conditions(self.expression)
         return next((each for each in found if isinstance(each, Condition) and is_about_incidents(each)), None)
 
     @cached_property
     def asks_about_actions(self) -> bool:
-        """Whether what people do to an incident can change whether this finds it, while it keeps its alerts and they their tags."""
+        """True if an action can change the answer for an incident whose alerts and tags stay the same."""
         asked = conditions(self.expression)
         return any(
             isinstance(each, Keyword) or each.folded_name == "STATUS" or is_incident_field(each) for each in asked
@@ -65,17 +69,18 @@ class Query:
 
     @cached_property
     def is_about_one_alert(self) -> bool:
-        """Whether an incident is found exactly where one of its alerts matches."""
+        """True if the query finds an incident exactly when the query matches one of its alerts."""
         found = conditions(self.expression)
         return not any(isinstance(each, Keyword) or is_about_incidents(each) for each in found)
 
     @cached_property
     def matches(self) -> Callable[[QuerySubject], bool]:
-        """Whether one alert matches. Raises BpqlError where the query is about incidents."""
+        """The predicate on one alert. Raise BpqlError if the query is about incidents."""
         self.require_alerts()
         return _test(self.expression)
 
     def require_alerts(self) -> None:
+        """Raise BpqlError if the query is about incidents."""
         if condition := self.about_incidents:
             what = "“===”" if condition.operator is Operator.ALL_EQUAL else f"“{condition.name}”"
             raise BpqlError(
@@ -84,7 +89,7 @@ class Query:
 
 
 def parse(written: str | dict[str, object]) -> Query:
-    """Read a query, as text or in its JSON object form; an empty one asks for everything. Raises BpqlError."""
+    """Read a query, as text or in the JSON object form. An empty query finds everything. Raise BpqlError."""
     return _parse(written) if isinstance(written, str) else Query(grammar.read(written))
 
 
@@ -94,14 +99,16 @@ def _parse(written: str) -> Query:
 
 
 def is_about_incidents(condition: Condition) -> bool:
+    """Return whether a condition is about an incident and not about one alert."""
     return condition.operator is Operator.ALL_EQUAL or is_incident_field(condition)
 
 
 def is_incident_field(condition: Condition) -> bool:
+    """Return whether a condition names a field of the incident."""
     return condition.folded_name in INCIDENTS_OWN or condition.folded_name.startswith(INCIDENT_TAG)
 
 
-# --- one alert
+# --- the predicate on one alert
 
 
 def _test(expression: Expression) -> Callable[[QuerySubject], bool]:

@@ -1,11 +1,13 @@
-"""Regular expressions that take time in proportion to the text, whatever they are.
+"""Regular expressions whose search takes time in proportion to the length of the text.
 
-People write them and strangers' text meets them, so nothing here goes back and tries again: a text is read once, character by character,
-by the set of what may come next (Antimirov's partial derivatives), and the sets met so far are kept. PostgreSQL's own engine works alike
-and gets the same expression, translated; SQLite calls this one.
+Users write the expressions, and the texts come from senders, so a search must not backtrack. `Regex` reads a text
+once, character by character, and keeps the set of terms that may follow (the partial derivatives of Antimirov).
+SQLite calls `Regex`. PostgreSQL, whose own engine does not backtrack either, gets the same expression in its own
+syntax.
 
-What can be written is what every dialect means the same by: literals, `.`, classes, `\\d \\w \\s` (of ASCII) and their opposites, groups, `|`,
-`* + ? {n,m}`, `^` and `$`. Letters' cases do not count. Everything else is refused by name.
+The syntax is what all three dialects (Python, PostgreSQL, this module) read alike: literals, `.`, classes, `\\d \\w
+\\s` (ASCII) and their opposites, groups, `|`, `* + ? {n,m}`, `^` and `$`. The case of letters does not count. An
+error names any other syntax.
 """
 
 from __future__ import annotations
@@ -18,28 +20,28 @@ from bpql.errors import BpqlError
 REPEAT_LIMIT = 100
 SIZE_LIMIT = 500  # characters, after repeats are written out
 DEPTH_LIMIT = 20
-STATES_LIMIT = 2_000  # kept sets; what goes beyond is forgotten and found anew
-SEPARATOR = "\x1e"  # stands between the values of an alert's search text, and never in one
-SIGN = "\x1f"  # stands between a tag's name and its value there
+STATES_LIMIT = 2_000  # sets in the cache; beyond the limit the cache starts again
+SEPARATOR = "\x1e"  # between the values of the search text of an alert; no value contains it
+SIGN = "\x1f"  # between the name of a tag and its value in the search text
 _DIGITS, _BLANKS = ("0", "9"), (" ", " ")
 _SHORTHANDS = {"d": (_DIGITS,), "w": (("a", "z"), _DIGITS, ("_", "_")), "s": (_BLANKS,)}
 
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """The empty text."""
+    """The term that matches the empty text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The beginning of the text, or its end."""
+    """The term that matches the beginning or the end of the text."""
 
     is_begin: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Characters:
-    """One character out of these ranges, or out of all others."""
+    """The term that matches one character in these ranges, or, negated, one character outside."""
 
     ranges: tuple[tuple[str, str], ...]
     negated: bool = False
@@ -50,17 +52,21 @@ class Characters:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
+    """The term that matches its parts one after another."""
+
     parts: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Either:
+    """The term that matches one of its options."""
+
     options: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """Any number of them, also none."""
+    """The term that matches any number of repetitions, or none."""
 
     of: Term
 
@@ -85,7 +91,7 @@ def _may_be_empty(term: Term, begin: bool, end: bool) -> bool:
 
 
 def _after(term: Term, character: str, begin: bool) -> set[Term]:
-    """What may follow once the term has begun with this character."""
+    """Return the terms that may follow a term after one character."""
     match term:
         case Characters():
             return {NOTHING} if term.holds(character) else set()
@@ -106,13 +112,15 @@ def _after(term: Term, character: str, begin: bool) -> set[Term]:
 
 @dataclass(slots=True, eq=False)
 class _State:
+    """A set of terms of which one must match the rest of the text, with the states that follow by character."""
+
     terms: frozenset[Term]
     is_found: bool
     next: dict[str, _State] = field(default_factory=dict)
 
 
 class Regex:
-    """Looks for an expression anywhere in a text."""
+    """Search for an expression anywhere in a text."""
 
     def __init__(self, term: Term) -> None:
         self.term = term
@@ -120,7 +128,7 @@ class Regex:
         self._begin = _State(frozenset([term]), _may_be_empty(term, begin=True, end=False))
 
     def finds(self, text: str) -> bool:
-        """Whether the expression is somewhere in the casefolded text."""
+        """Return whether a casefolded text contains the expression."""
         state = self._begin
         for character in text:
             if state.is_found:
@@ -142,11 +150,11 @@ class Regex:
         return self._known[terms]
 
 
-# --- reading
+# --- parsing
 
 
 class _Reader:
-    """Reads an expression by descent. Positions in its errors count from `offset`."""
+    """Parser by recursive descent. The positions in its errors count from `offset`."""
 
     def __init__(self, text: str, offset: int) -> None:
         self.text, self.offset, self.at, self.depth = text, offset, 0, 0
@@ -165,17 +173,22 @@ class _Reader:
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]
 
-    def take(self, expected: str = "") -> str:
-        """The next character, where it is the expected one; nothing otherwise."""
+    def advance(self) -> str:
+        """Read the next character, or empty text at the end."""
         character = self.peek()
-        if expected and character != expected:
-            return ""
         self.at += 1
         return character
 
+    def accept(self, expected: str) -> bool:
+        """Read the next character if it is the expected one. Return whether it is."""
+        if self.peek() != expected:
+            return False
+        self.at += 1
+        return True
+
     def choice(self) -> Term:
         options = [self.sequence()]
-        while self.take("|"):
+        while self.accept("|"):
             options.append(self.sequence())
         return options[0] if len(options) == 1 else Either(tuple(options))
 
@@ -197,7 +210,7 @@ class _Reader:
         return term
 
     def times(self, term: Term) -> Term:
-        match self.take():
+        match self.advance():
             case "*":
                 return Many(term)
             case "+":
@@ -219,7 +232,7 @@ class _Reader:
         return sequence_of(*[term] * least, *further)
 
     def single(self) -> Term:
-        match self.take():
+        match self.advance():
             case "(":
                 return self.group()
             case "[":
@@ -238,19 +251,19 @@ class _Reader:
                 return literal(character)
 
     def group(self) -> Term:
-        if self.take("?") and not self.take(":"):
+        if self.accept("?") and not self.accept(":"):
             raise self.error("Groups are written ( ) or (?: ); lookarounds and flags are not supported.", back=1)
         self.depth += 1
         if self.depth > DEPTH_LIMIT:
             raise self.error(f"Groups can be nested {DEPTH_LIMIT} deep.")
         term = self.choice()
         self.depth -= 1
-        if not self.take(")"):
+        if not self.accept(")"):
             raise self.error("Expected “)” to close the group.")
         return term
 
     def escape(self) -> Characters:
-        character = self.take()
+        character = self.advance()
         if shorthand := _SHORTHANDS.get(character.lower()):
             return Characters(shorthand, negated=character.isupper())
         if not character or character.isalnum():
@@ -258,27 +271,27 @@ class _Reader:
         return Characters(((character, character),))
 
     def characters(self) -> Characters:
-        negated = bool(self.take("^"))
+        negated = self.accept("^")
         ranges: list[tuple[str, str]] = []
         while not ranges or self.peek() != "]":
             if not self.peek():
                 raise self.error("Expected “]” to close the set of characters.")
             ranges += self.range()
-        self.take("]")
+        self.accept("]")
         return Characters(tuple(ranges), negated)
 
     def range(self) -> tuple[tuple[str, str], ...]:
         low = self.member()
         if self.peek() != "-" or self.text[self.at + 1 : self.at + 2] in ("", "]"):
             return low
-        self.take("-")
+        self.accept("-")
         high = self.member()
         if len(low) != 1 or len(high) != 1 or low[0][0] > high[0][1]:
             raise self.error("A range goes from the lower character to the higher, as in a-z.", back=1)
         return ((low[0][0], high[0][1]),)
 
     def member(self) -> tuple[tuple[str, str], ...]:
-        character = self.take()
+        character = self.advance()
         if character == "[":
             raise self.error("Write \\[ for this character within a set.", back=1)
         if character == "\\":
@@ -291,10 +304,12 @@ class _Reader:
 
 
 def literal(text: str) -> Term:
+    """Return the term that matches a text, whatever the case of its letters."""
     return sequence_of(*(Characters(((each, each),)) for each in text.casefold()))
 
 
 def sequence_of(*parts: Term) -> Term:
+    """Return a sequence of terms without nested sequences and empty parts."""
     flat: list[Term] = []
     for part in parts:
         if isinstance(part, Sequence):
@@ -317,12 +332,15 @@ def _size(term: Term) -> int:
 
 
 def read(text: str, offset: int = 0) -> Term:
-    """The expression as a term. Raises BpqlError, with positions counted from `offset`."""
+    """Return a regular expression as a term. Raise BpqlError, with positions counted from `offset`."""
     return _Reader(text, offset).read()
 
 
 def read_wildcard(text: str) -> Term:
-    """A text in which `*` stands for any characters, and a backslash takes the next character as it is; from its beginning to its end."""
+    """Return a text with wildcards as a term, which must match from the beginning to the end.
+
+    `*` stands for any characters. A backslash makes the next character literal.
+    """
     parts: list[Term] = [Edge(is_begin=True)]
     characters = iter(text)
     for character in characters:
@@ -334,7 +352,7 @@ def read_wildcard(text: str) -> Term:
 
 
 def longest_literal(term: Term) -> str:
-    """The longest text that is in whatever the term finds; empty where none can be told."""
+    """Return the longest text that every match of the term contains, or empty text where none is known."""
     runs = [""]
     for part in term.parts if isinstance(term, Sequence) else (term,):
         if (
@@ -353,7 +371,7 @@ def longest_literal(term: Term) -> str:
 
 
 def within_search_text(name: str | None, term: Term) -> str:
-    """As a regular expression of PostgreSQL on an alert's search text: this tag, or any, has a value in which the term is found."""
+    """Return the PostgreSQL expression that finds a term in the search text of an alert: in the value of a tag, or of any tag."""
     begin = f"{SEPARATOR}{_escaped(name)}{SIGN}" if name is not None else SIGN
     if isinstance(term, Sequence) and term.parts[0] == Edge(is_begin=True):
         return begin + _translated(Sequence(term.parts[1:]), f"(?<={SIGN})", f"(?={SEPARATOR})")
@@ -361,7 +379,7 @@ def within_search_text(name: str | None, term: Term) -> str:
 
 
 def on_its_own(term: Term) -> str:
-    """As a regular expression of PostgreSQL on a casefolded text."""
+    """Return the PostgreSQL expression that finds a term in a casefolded text."""
     return _translated(term, "^", "$")
 
 
@@ -396,4 +414,5 @@ def _escaped(text: str) -> str:
 
 @lru_cache(maxsize=500)
 def compiled(term: Term) -> Regex:
+    """Return the regular expression of a term, with the states that earlier searches have found."""
     return Regex(term)

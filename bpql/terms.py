@@ -1,4 +1,7 @@
-"""What a query is made of. Its text and its JSON object form (docs/wire-contract.md §5.4) are two ways of writing the same terms."""
+"""Terms of queries.
+
+The text and the JSON object form (docs/wire-contract.md §5.4) are two notations of the same terms.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +22,23 @@ _CONTROL = dict.fromkeys(range(32), " ")
 
 
 def fold(text: str) -> str:
-    """A text as it is compared: letters' cases do not count, and what separates values in an alert's search text is never in one."""
+    """Return a text for comparison.
+
+    The case of letters does not count, and control characters, which separate values in the search text, become
+    blanks.
+    """
     folded = text.casefold()
     return folded if folded.isprintable() else folded.translate(_CONTROL)
 
 
 @lru_cache(10_000)
 def fold_name(text: str) -> str:
-    """A tag's name as it is compared: in capitals, which no folded value has."""
+    """Return the name of a tag for comparison, in capitals, which no folded value has."""
     return fold(text).upper()
 
 
 def fold_tags(tags: Mapping[str, str | list[str]]) -> dict[str, list[str]]:
-    """An alert's values as they are compared, by the folded names of its tags."""
+    """Return the values of an alert for comparison, by the folded names of its tags."""
     folded: dict[str, list[str]] = {}
     for name, value in tags.items():
         values = [fold(value)] if isinstance(value, str) else [fold(each) for each in value]
@@ -40,9 +47,10 @@ def fold_tags(tags: Mapping[str, str | list[str]]) -> dict[str, list[str]]:
 
 
 def search_text(folded: Mapping[str, Sequence[str]]) -> str:
-    """An alert's folded tags as the one text that queries look at: folded here, since databases do not agree on letters' cases.
+    """Return the search text of an alert: folded tags as one text.
 
-    Names stand in capitals, so that no word that is looked for in values is found in them.
+    Python folds the text, because databases disagree on the case of letters. Names are in capitals, so that a search
+    for a word in values finds no name.
     """
     parts = [regex.SEPARATOR]
     for name, values in folded.items():
@@ -52,6 +60,8 @@ def search_text(folded: Mapping[str, Sequence[str]]) -> str:
 
 
 class Operator(StrEnum):
+    """A comparison of a tag with one or several values."""
+
     EQUAL = "="
     NOT_EQUAL = "!="
     ALL_EQUAL = "==="
@@ -68,7 +78,7 @@ class Operator(StrEnum):
 
 
 class ValueKind(StrEnum):
-    """Of a value; wildcard and regular expression under the names of the object form."""
+    """The kind of a value. The names of wildcards and regular expressions are those of the object form."""
 
     PLAIN = "plain"
     WILDCARD = "regex"
@@ -77,15 +87,15 @@ class ValueKind(StrEnum):
 
 @dataclass(frozen=True)
 class Value:
-    """What a tag is compared with: a plain text, one with wildcards, or a regular expression."""
+    """A value in a query: a plain text, a text with wildcards, or a regular expression."""
 
     kind: ValueKind
-    text: str  # a wildcard's with its backslashes
+    text: str  # of a text with wildcards, including its backslashes
     position: int = field(default=0, compare=False)  # of the text in the query
 
     def __post_init__(self) -> None:
         if self.kind is not ValueKind.PLAIN:
-            _ = self.term  # says what is wrong with it
+            _ = self.term  # raises BpqlError
 
     @cached_property
     def folded(self) -> str:
@@ -93,29 +103,29 @@ class Value:
 
     @cached_property
     def prefix(self) -> str | None:
-        """What comes before the only wildcard, at the end; None where it is written otherwise."""
+        """The text before the only wildcard, at the end, or None for any other value."""
         if self.kind is not ValueKind.WILDCARD or not self.text.endswith("*") or {"*", "\\"} & set(self.text[:-1]):
             return None
         return fold(self.text[:-1])
 
     @cached_property
     def longest_piece(self) -> str:
-        """The longest text that is in whatever this finds; empty where none can be told."""
+        """The longest text that every match contains, or empty text where none is known."""
         return regex.longest_literal(self.term)
 
     @cached_property
     def term(self) -> regex.Term:
-        """As an expression to be searched for. Raises BpqlError."""
+        """The value as a term of a regular expression. Raise BpqlError."""
         if self.kind is ValueKind.REGEX:
             return regex.read(self.text, self.position)
         return regex.read_wildcard(self.text) if self.kind is ValueKind.WILDCARD else regex.literal(self.folded)
 
     def equals(self, folded: str) -> bool:
-        """Whether a folded text is this value."""
+        """Return whether a folded text equals this value."""
         return folded == self.folded if self.kind is ValueKind.PLAIN else regex.compiled(self.term).finds(folded)
 
     def is_in(self, folded: str) -> bool:
-        """Whether a folded text has this value in it."""
+        """Return whether a folded text contains this value."""
         return self.folded in folded if self.kind is ValueKind.PLAIN else regex.compiled(self.term).finds(folded)
 
     def __str__(self) -> str:
@@ -126,6 +136,8 @@ class Value:
 
 @dataclass(frozen=True)
 class Condition:
+    """A comparison of one tag, or of one field of the incident."""
+
     name: str  # as written
     operator: Operator
     values: tuple[Value, ...]
@@ -147,7 +159,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Keyword:
-    """A bare word, looked for in descriptions, source systems, comments and every tag."""
+    """A word without a tag, which is searched in the source system, the comments and every tag."""
 
     value: Value
 
@@ -157,6 +169,8 @@ class Keyword:
 
 @dataclass(frozen=True)
 class All:
+    """The expression that needs all of its parts."""
+
     parts: tuple[Expression, ...]
 
     def __str__(self) -> str:
@@ -165,6 +179,8 @@ class All:
 
 @dataclass(frozen=True)
 class AnyOf:
+    """The expression that needs one of its parts."""
+
     parts: tuple[Expression, ...]
 
     def __str__(self) -> str:
@@ -172,17 +188,20 @@ class AnyOf:
 
 
 Expression = Condition | Keyword | All | AnyOf
-EVERYTHING = All(())  # what an empty query asks for
+EVERYTHING = All(())  # the empty query
 
 
 def joined(kind: type[All] | type[AnyOf], parts: list[Expression]) -> Expression:
-    """Parts of the same kind are taken in, so that `(a AND b) AND c` is three parts, in whatever way it is written."""
+    """Join expressions.
+
+    Parts of the same kind are flattened, so that `(a AND b) AND c` has three parts in any notation.
+    """
     flat = [inner for part in parts for inner in (part.parts if isinstance(part, kind) else (part,))]
     return flat[0] if len(flat) == 1 else kind(tuple(flat))
 
 
 def conditions(expression: Expression, depth: int = 0) -> Iterator[Condition | Keyword]:
-    """Each condition and keyword in it. Raises BpqlError where it is nested too deep."""
+    """Yield each condition and keyword of an expression. Raise BpqlError where parentheses are nested too deep."""
     if depth > DEPTH_LIMIT:
         raise BpqlError(f"Parentheses can be nested {DEPTH_LIMIT} deep.")
     if isinstance(expression, All | AnyOf):
@@ -193,7 +212,7 @@ def conditions(expression: Expression, depth: int = 0) -> Iterator[Condition | K
 
 
 def checked(expression: Expression) -> Expression:
-    """The expression itself, where it keeps the limits. Raises BpqlError."""
+    """Return the expression. Raise BpqlError where the expression exceeds a limit."""
     if len(list(conditions(expression))) > CONDITIONS_LIMIT:
         raise BpqlError(f"A query can have {CONDITIONS_LIMIT} conditions.")
     return expression
@@ -203,7 +222,10 @@ def checked(expression: Expression) -> Expression:
 
 
 def as_object(expression: Expression) -> dict[str, Any]:
-    """The JSON object form; empty for the query that asks for everything, a keyword under `keyword`."""
+    """Return the JSON object form.
+
+    The query that finds everything is an empty object, and a keyword is under `keyword`.
+    """
     match expression:
         case All() | AnyOf():
             name = "AND" if isinstance(expression, All) else "OR"
@@ -218,7 +240,7 @@ def as_object(expression: Expression) -> dict[str, Any]:
 
 
 def from_object(data: object, depth: int = 0) -> Expression:
-    """Read the JSON object form. Raises BpqlError."""
+    """Read the JSON object form. Raise BpqlError."""
     if data == {}:
         return EVERYTHING
     if depth > DEPTH_LIMIT:

@@ -93,11 +93,11 @@ class AlertFilter(ListFilter):
         return self.query(q="", status=[])
 
     def sorted_by(self, order: Order) -> str:
-        """Return the query string that sorts by a column, in reverse where the table is sorted by the column already."""
+        """Return the query string that sorts by a column. A second sort by the column reverses the order."""
         return self.query(sort=f"-{order}" if order is self.order and not self.is_reversed else str(order))
 
     def direction(self, order: Order) -> str:
-        """Return the value of `aria-sort` for the header of a column, or empty text for a column that is not sorted by."""
+        """Return the value of `aria-sort` for the header of a column, or empty text for another column."""
         if order is not self.order:
             return ""
         descends = order.fields[0].startswith("-") is not self.is_reversed

@@ -92,7 +92,7 @@ def restore(environment: Environment, *, by: User) -> None:
 
 
 def _locked(environment: Environment) -> Environment:
-    # Two people may change an environment at once. The lock makes the second person wait and read what the first has written.
+    # Two people may change an environment at once. The lock makes the second person wait for the first.
     return Environment.objects.select_for_update().get(pk=environment.pk)
 
 

@@ -1,7 +1,8 @@
 """Placement of incidents in environments.
 
-After every change an incident is in an environment exactly when the query of the environment finds the incident. The environments of an
-incident are stored with the incident, in the transaction that changes the incident, so that counting by environment takes one scan.
+After every change an incident is in an environment exactly when the query of the environment finds the incident. The
+environments of an incident are stored with the incident, in the transaction that changes the incident, so that
+counting by environment takes one scan.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def found_by(query: str) -> Q:
 
 @dataclass(slots=True)
 class AlertChanges:
-    """Alerts of one incident that joined the incident or changed in it. All other alerts of the incident are as before."""
+    """Alerts of one incident that joined the incident or changed in it.
+
+    All other alerts of the incident are as before.
+    """
 
     joined: list[bpql.QuerySubject] = field(default_factory=list)
     changed: list[bpql.QuerySubject] = field(default_factory=list)

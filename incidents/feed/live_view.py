@@ -1,6 +1,7 @@
 """Live views: lists of the feed as open pages watch them.
 
-Pages with the same list and the same rights share one live view, which is refreshed once for all of them. A refresh returns what has changed.
+Pages with the same list and the same rights share one live view, which is refreshed once for all of them. A refresh
+returns what has changed.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class LiveView:
     def refresh(self, this_round: Round) -> State:
         """Bring the view up to date and return what has changed, or an empty dictionary.
 
-        `order` has the keys of all rows, `rows` the HTML of new and changed rows, and `gone` the HTML for rows that left the view.
-        Raise Http404 when the environment of the view was deleted or closed to the role.
+        `order` has the keys of all rows, `rows` the HTML of new and changed rows, and `gone` the HTML for rows that
+        left the view. Raise Http404 when the environment of the view was deleted or closed to the role.
         """
         asked = IncidentFilter(QueryDict(self.query), self.user)
         counts = self._count(asked, this_round)
@@ -99,13 +100,16 @@ class LiveView:
 
     def _count(self, asked: IncidentFilter, this_round: Round) -> Counts:
         counts = this_round.once("counts", self.user, lambda: Counts.of_open(asked.visible))
-        # A count at the limit hardly ever falls below the limit, so only a round about everything reads the count again.
+        # A count at the limit rarely falls below the limit. Only a round about everything reads the count again.
         if self.resolved < COUNT_LIMIT or not this_round.changed:
             self.resolved = resolved_count(asked.visible, asked.environment)
         return counts.with_resolved(self.resolved)
 
     def _page(self, asked: IncidentFilter, this_round: Round) -> Page[Incident]:
-        """Return the page of the view. Where the changed incidents are known, read only the keys of the page and those incidents."""
+        """Return the page of the view.
+
+        Where the changed incidents are known, read only the keys of the page and those incidents.
+        """
         after, changed = asked.data.get("after", ""), this_round.changed
         if not changed:
             return page_after(with_people(asked.qs), after, size=ROWS)
@@ -173,12 +177,18 @@ class LiveView:
 
 
 def snapshot(query: str, user: User, *, shown: Collection[int]) -> str:
-    """Return everything that a view shows as JSON, for a page that polls. `shown` has the incidents that the page shows now."""
+    """Return everything that a view shows as JSON, for a page that polls.
+
+    `shown` has the incidents that the page shows now.
+    """
     view = LiveView(query, user)
     view.refresh(Round())
     return json.dumps(view.whole() | {"gone": view.gone(set(shown) - view.rows.keys())})
 
 
 def view_key(query: str, user: User) -> tuple[str, ...]:
-    """Return the key of the view that a person watches. People of one role share a view unless its filter is about themselves."""
+    """Return the key of the view that a person watches.
+
+    People of one role share a view unless its filter is about themselves.
+    """
     return query, str(user.role_id), str(user.pk) if "owner=me" in query or "shared=me" in query else ""

@@ -38,7 +38,10 @@ def feed_context(asked: IncidentFilter) -> dict[str, Any]:
 def list_context(
     asked: IncidentFilter, counts: Counts, page: Page[Incident], last_event_at: datetime | None, storm: Storm | None
 ) -> dict[str, Any]:
-    """Return the context of the list and of what surrounds the list. The context is the same for everybody with the same rights."""
+    """Return the context of the list and of what surrounds the list.
+
+    The context is the same for everybody with the same rights.
+    """
     here = counts.by_status(asked.folder, asked.environment)
     worst = counts.worst(asked.environment)
     context = {
@@ -67,7 +70,7 @@ def list_context(
 
 
 def _matching_count(asked: IncidentFilter, counts: Counts, page: Page[Incident]) -> int | None:
-    """Return the number of incidents on all pages of the list, or None where the number is not known without another query."""
+    """Return the number of incidents on all pages, or None where only another query could tell."""
     if page.is_first and not page.next_key:
         return len(page.rows)
     is_uncounted = asked.folder is Folder.RESOLVED and (asked.statuses or counts.resolved >= COUNT_LIMIT)

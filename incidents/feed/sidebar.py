@@ -1,4 +1,4 @@
-"""The sidebar: all incidents, starred environments, then the groups of environments, each with its folders and their counts."""
+"""The sidebar: all incidents, starred environments, then groups of environments, each with folders and counts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ class Sidebar:
 
     @classmethod
     def of(cls, asked: IncidentFilter, counts: Counts) -> Sidebar:
-        """Return the sidebar: starred environments first, then the groups by name, then environments without a group."""
+        """Return the sidebar.
+
+        Starred environments come first, then groups by name, then environments without a group.
+        """
         user = asked.user
         starred = set(user.starred_environments.values_list("pk", flat=True))
         environments = Environment.objects.visible_to(user)
@@ -82,7 +85,7 @@ def _place(asked: IncidentFilter, counts: Counts, environment: Environment | Non
     is_here = asked.environment == environment
     links = []
     for folder in Folder:
-        # The filter stays on while a person changes folders inside an environment. Links to other environments have no filter.
+        # The filter stays on inside the open environment. Links to other environments have no filter.
         query = asked.query(folder=folder) if is_here else _unfiltered(environment, folder)
         count = counts.in_sidebar(folder, environment, asked.environment)
         key = folder_key(folder, environment)

@@ -1,4 +1,7 @@
-"""Storms: times in which alerts open much faster than usual. The feed tells of a storm. Nothing is dropped or hidden."""
+"""Storms: times in which alerts open much faster than usual.
+
+The feed tells of a storm. Nothing is dropped or hidden.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ class Storm:
 
 
 def now(user: User) -> Storm | None:
-    """Return the storm among the alerts that a person may see, or None. The result is cached by role for KEPT_SECONDS."""
+    """Return the storm among the alerts that a person may see, or None.
+
+    The result is cached by role for KEPT_SECONDS.
+    """
     found: Storm | None = cache.get_or_set(f"storm:{user.role_id}", lambda: _look(user), KEPT_SECONDS)
     return found
 

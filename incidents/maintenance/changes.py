@@ -98,7 +98,7 @@ def restore(plan: MaintenancePlan, *, by: User) -> None:
 
 
 def _locked(plan: MaintenancePlan) -> MaintenancePlan:
-    # Two people may change a plan at once. The lock makes the second person wait and read what the first has written.
+    # Two people may change a plan at once. The lock makes the second person wait for the first.
     return MaintenancePlan.objects.select_for_update().get(pk=plan.pk)
 
 

@@ -1,7 +1,8 @@
 """Changes of correlation patterns, for their pages, the API and imports.
 
-A change of the rule makes a new version. An incident keeps the version that opened it, so a change concerns new incidents only
-(docs/wire-contract.md §4.2). Each change writes a row of the pattern's history and an entry of the audit log in the same transaction.
+A change of the rule makes a new version. An incident keeps the version that opened it, so a change concerns new
+incidents only (docs/wire-contract.md §4.2). Each change writes a row of the pattern's history and an entry of the
+audit log in the same transaction.
 """
 
 from __future__ import annotations
@@ -236,7 +237,7 @@ def restore(pattern: CorrelationPattern, *, by: User) -> None:
 
 
 def _locked(pattern: CorrelationPattern) -> CorrelationPattern:
-    # Two people may change a pattern at once. The lock makes the second person wait and read what the first has written.
+    # Two people may change a pattern at once. The lock makes the second person wait for the first.
     return CorrelationPattern.objects.select_for_update(of=("self",)).select_related("updated_by").get(pk=pattern.pk)
 
 

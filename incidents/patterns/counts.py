@@ -1,4 +1,4 @@
-"""Numbers about patterns and recent alerts: what each pattern has joined, which tags there are, and what a draft would reach."""
+"""Numbers about patterns and recent alerts: joined alerts, tags, and what a draft would reach."""
 
 from __future__ import annotations
 

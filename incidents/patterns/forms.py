@@ -20,7 +20,8 @@ MINUTES = {"minutes": 1, "hours": 60}
 class PatternForm(forms.Form):
     """The properties of a pattern, as people enter them.
 
-    The fields accept any text. `incidents.patterns.changes.read` checks the values, and the form shows the errors at the fields.
+    The fields accept any text. `incidents.patterns.changes.read` checks the values, and the form shows the errors at
+    the fields.
     """
 
     window = forms.IntegerField(required=False)

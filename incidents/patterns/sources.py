@@ -1,4 +1,8 @@
-"""Source systems of a pattern: a part of its filter on the wire (docs/wire-contract.md §4.1), a choice of integrations on the page."""
+"""Source systems of a pattern.
+
+On the wire, source systems are a part of the filter (docs/wire-contract.md §4.1). On the page, people choose
+integrations.
+"""
 
 from __future__ import annotations
 

@@ -59,5 +59,5 @@ def delete(tag: IncidentTag, *, by: User) -> None:
 
 
 def _locked(tag: IncidentTag) -> IncidentTag:
-    # Two people may change a tag at once. The lock makes the second person wait and read what the first has written.
+    # Two people may change a tag at once. The lock makes the second person wait for the first.
     return IncidentTag.objects.select_for_update().get(pk=tag.pk)

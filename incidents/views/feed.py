@@ -1,4 +1,4 @@
-"""The feed: its page, and its state for pages that ask from time to time."""
+"""Pages of the feed: the page itself, and its state for pages that poll."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def feed(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @conditional_page
 def state(request: SignedInRequest) -> HttpResponse:
-    """The view of the query string, as the live stream would tell it; 304 where nothing has changed since it was last asked for.
+    """Return the state of the live view that the query string names, or 304 where nothing has changed.
 
-    `shown` names the incidents of the page's rows: it is told why those left that the view no longer has.
+    `shown` has the incidents on the page. The state says why some of them left the view.
     """
     query = request.GET.copy()
     shown = [int(pk) for pk in "".join(query.pop("shown", [])).split(",") if pk.isdecimal() and len(pk) < 19]

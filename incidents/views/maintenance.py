@@ -1,4 +1,4 @@
-"""Pages that list, create, change, stop, delete and restore maintenance plans, with a preview of what a condition finds."""
+"""Pages of maintenance plans, with a preview of what a condition finds."""
 
 from __future__ import annotations
 
