@@ -546,3 +546,19 @@ def test_correlation_pauses_in_a_storm_for_a_multiple_of_its_last_batch(post_bat
         assert worker._pause(100, 10, worker.StormPacing()) == worker.LONGEST_PAUSE
         # A batch that is quick for its size is no reason to pause.
         assert worker._pause(worker.BATCH_SIZE - 1, 0.01, worker.StormPacing()) == 0
+
+
+def test_an_incident_changes_when_the_status_of_an_alert_changes_or_an_alert_joins(post_event: PostEvent) -> None:
+    def changed() -> float:
+        return NOW - Incident.objects.get().changed_at.timestamp()
+
+    post_event(check="cpu", timestamp=NOW - 600)
+    assert changed() == 600
+    post_event(check="cpu", status="warning", timestamp=NOW - 500)
+    assert changed() == 500
+    post_event(check="cpu", status="warning", description="still", timestamp=NOW - 400)  # the status stays
+    assert changed() == 500
+    post_event(check="disk", timestamp=NOW - 300)
+    assert changed() == 300
+    post_event(check="cpu", status="critical", timestamp=NOW - 350)  # late for the incident, not for its alert
+    assert changed() == 300
