@@ -41,8 +41,7 @@ class OrgTokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed(
                 f"The org token ending in {token.suffix} expired on {token.expires_at:%Y-%m-%d}. Create another one under Integrations."
             )
-        usage.note(wanted)
-        usage.flush()
+        usage.record(wanted)
         return None, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -97,8 +96,7 @@ def find_app_key(secret: str) -> AppKey | None:
     wanted = digest(secret)
     app_key = AppKey.objects.answering_to(wanted).first()
     if app_key and app_key.is_active:
-        usage.note(wanted)
-        usage.flush()
+        usage.record(wanted)
     return app_key
 
 

@@ -1,43 +1,41 @@
-"""When each secret was last used: noted in memory, written when that was some seconds ago, so that thousands of requests a second cost one write."""
+"""The time of the last use of each secret, to some seconds: thousands of requests per second cost one write."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from datetime import UTC, datetime, timedelta
 
-from django.db import DatabaseError
-
 from appkeys.models import AppKey, OrgToken
+from db.background_buffer import BackgroundBuffer
 
-logger = logging.getLogger(__name__)
 WRITTEN_EVERY = timedelta(seconds=10)
+ADD_UP_AT = 500  # uses
 
-_lock = threading.Lock()
-_noted: dict[str, datetime] = {}  # digest -> when; to be written
-_written: dict[str, datetime] = {}
+Use = tuple[datetime, tuple[str, ...]]  # the digests of the secrets of one request
 
-
-def note(*digests: str) -> None:
-    """These secrets were used just now, and found right."""
-    now = datetime.now(UTC)
-    with _lock:
-        for digest in digests:
-            if digest not in _written or now - _written[digest] > WRITTEN_EVERY:
-                _noted[digest] = now
+_written: dict[str, datetime] = {}  # by digest
 
 
-def flush() -> None:
-    """Write what was noted."""
-    with _lock:
-        noted = dict(_noted)
-        _noted.clear()
-        _written.update(noted)
-    try:
-        for digest, at in noted.items():
-            if not OrgToken.objects.filter(digest=digest).update(last_used_at=at):
-                _ = AppKey.objects.filter(digest=digest).update(last_used_at=at) or AppKey.objects.filter(
-                    old_digest=digest
-                ).update(old_used_at=at)
-    except DatabaseError as error:
-        logger.warning("usage: when secrets were last used is not written: %s", error)
+def record(*digests: str) -> None:
+    """Record that the secrets with these digests were used just now, and were valid."""
+    buffer.add((datetime.now(UTC), digests))
+
+
+def _add_up(newest: dict[str, datetime], uses: list[Use]) -> None:
+    for at, digests in uses:
+        newest.update(dict.fromkeys(digests, at))
+
+
+def _write(newest: dict[str, datetime]) -> None:
+    for digest, at in newest.items():
+        if digest in _written and at - _written[digest] <= WRITTEN_EVERY:
+            continue
+        _written[digest] = at
+        if not OrgToken.objects.filter(digest=digest).update(last_used_at=at):
+            _ = AppKey.objects.filter(digest=digest).update(last_used_at=at) or AppKey.objects.filter(
+                old_digest=digest
+            ).update(old_used_at=at)
+
+
+buffer: BackgroundBuffer[Use, dict[str, datetime]] = BackgroundBuffer(
+    "last use of secrets", empty=dict, add_up=_add_up, write=_write, add_up_at=ADD_UP_AT
+)

@@ -49,7 +49,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         path, _, query = self.url.decode("latin-1").partition("?")
         head = RequestHead(path, query, self.headers)
-        if self._is_ordinary() and self._is_free() and asgi.fast_path.takes(head):
+        if self._is_ordinary() and self._is_free() and asgi.fast_path.accepts(head):
             self.cycle = FastPathCycle(self, head, keep_alive=self.parser.should_keep_alive())  # type: ignore[assignment]
         else:
             super().on_headers_complete()
@@ -109,12 +109,12 @@ class FastPathCycle:
             raw_head, body = self.protocol.piece
             if body == self.body:
                 self.raw_head = raw_head
-            asgi.fast_path.take(self)
+            asgi.fast_path.handle(self)
 
     def take(self, body: bytes) -> None:
         """Hand the complete request to the fast path."""
         self.body, self.more_body = body, False
-        asgi.fast_path.take(self)
+        asgi.fast_path.handle(self)
 
     def answer(self, *, created: bool) -> None:
         self.response_complete = True
@@ -137,7 +137,7 @@ class FastPathCycle:
         if len(self.raw_head) <= HEAD_BYTES:
             heads[self.raw_head] = self.head
 
-    def leave_to(self, standard_path: ASGI) -> None:
+    def pass_to(self, standard_path: ASGI) -> None:
         protocol, head = self.protocol, self.head
         scope: Any = {
             "type": "http",

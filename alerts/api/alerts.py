@@ -68,9 +68,9 @@ class AlertsAPI(APIView):
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         if self.validated:
             told = {"path": request.path, "body": request.body, "status": response.status_code, "reply": response.data}
-            inbox.note(self.validated, **told)
+            inbox.record(self.validated, **told)
             if response.status_code in TAKEN:
-                request_log.keep(self.validated, path=request.path, body=request.body)
+                request_log.record(self.validated, path=request.path, body=request.body)
         return super().finalize_response(request, response, *args, **kwargs)
 
 

@@ -170,8 +170,8 @@ async def _writable(socket: int) -> None:
         loop.remove_writer(socket)
 
 
-# Made anew for each group, a plan costs as much as writing ten alerts. All that is asked for here are keys, so a plan by index is right for good,
-# also where it was made while the table was empty.
+# Made anew for each group, a plan costs as much as writing ten alerts. All that is asked for here are keys, so a plan
+# by index is right for good, also where it was made while the table was empty.
 _PLAN_ONCE = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 
 

@@ -1,7 +1,7 @@
-"""The express lane for what is plainly right: it stores alerts straight from the wire (docs/how-it-works.md §3.2; bigpanda_site.http_protocol).
+"""The fast path stores the events of clear-cut requests straight from the HTTP protocol (docs/how-it-works.md §3.2).
 
-Whatever it is not sure of it leaves to door 1 (alerts.api.alerts): unknown credentials, unusual headers, repairs, rejects,
-errors. So all wording lives there.
+A request that is not clear-cut goes to the standard path (`alerts.api.alerts`): unknown credentials, unusual headers,
+repairs, rejects, errors. So all wording is in the standard path.
 """
 
 from __future__ import annotations
@@ -25,27 +25,29 @@ from django.db.models.query import RawQuerySet
 from rest_framework.exceptions import APIException
 
 from alerts.fast_path.group_commit import GroupCommit
-from alerts.health import ingest_stats, request_log
+from alerts.health import inbox, ingest_stats, request_log
 from alerts.ingest.ingest import IngestOutcome
 from alerts.payload import ValidatedRequest, parse, validate
 from appkeys import usage
 from appkeys.authentication import APP_KEY_HEADERS
 from appkeys.models import AppKey, OrgToken
+from db.background_buffer import BackgroundWriter
 from people.secrets import digest
 
 logger = logging.getLogger(__name__)
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 PATHS = frozenset({"/data/v2/alerts", "/oim/api/alerts"})
-BODY_LIMIT = 256 * 1024  # bytes; larger batches go to door 1, whose threads keep them from holding up the others
-FRESH_SECONDS = 0.25  # how long a token or key may still be taken after it was deactivated
+# In bytes. Reading a larger batch on the event loop would delay other requests; the standard path reads it in a thread.
+BODY_LIMIT = 256 * 1024
+FRESH_SECONDS = 0.25  # for so long a token or an App Key may still be accepted after it was deactivated
 _APP_KEY_HEADERS = frozenset(name.encode() for name in (*APP_KEY_HEADERS, "app_key"))
 _UNUSUAL_HEADERS = frozenset({b"content-encoding", b"transfer-encoding", b"idempotency-key", *_APP_KEY_HEADERS})
-_digest = lru_cache(maxsize=1_000)(digest)  # of an App Key, which a sender sends again and again
+_digest = lru_cache(maxsize=1_000)(digest)  # of App Keys, which senders repeat
 
 
 @dataclass(frozen=True)
 class RequestHead:
-    """What of a POST comes before its body: names of headers in lower case. A sender mostly sends the same one again and again."""
+    """The path, query and headers of a POST, with header names in lower case. Senders mostly repeat the same head."""
 
     path: str
     query: str
@@ -57,13 +59,16 @@ class RequestHead:
 
     @cached_property
     def length(self) -> int | None:
-        """Of the body, in bytes; None where it is not said."""
+        """The length of the body in bytes, or None where no header gives it."""
         said = self.headers.get(b"content-length", b"")
         return int(said) if said.isdigit() else None
 
     @cached_property
     def credentials(self) -> tuple[str, str | None]:
-        """The digest of the sent token, and the App Key that the URL names for all alerts; of several, the last, as Django takes it."""
+        """The digest of the org token, and the App Key that the query names for all alerts.
+
+        Of a parameter that stands twice in the query the last value counts, as in Django.
+        """
         limit = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
         query = parse_qs(self.query, max_num_fields=limit) if self.query else {}
         scheme, _, secret = self.headers.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
@@ -73,7 +78,7 @@ class RequestHead:
 
 
 class FastPathRequest(Protocol):
-    """A POST as it came, and who waits for the answer."""
+    """A POST as the HTTP protocol received it, and the way to answer it."""
 
     @property
     def head(self) -> RequestHead: ...
@@ -82,23 +87,23 @@ class FastPathRequest(Protocol):
     def body(self) -> bytes: ...
 
     def answer(self, *, created: bool) -> None:
-        """201 where an event was accepted, 204 where all were duplicates."""
+        """Send 201 if an event was accepted, else 204: all events were duplicates."""
 
-    def leave_to(self, door: ASGI) -> None: ...
+    def pass_to(self, standard_path: ASGI) -> None: ...
 
 
 class KnownCredentials:
-    """Active tokens and App Keys that door 1 has let through, by digest, never older than FRESH_SECONDS when they are used."""
+    """Active org tokens and App Keys that the standard path has accepted, at most FRESH_SECONDS old when used."""
 
     def __init__(self) -> None:
-        self.tokens: frozenset[str] = frozenset()  # those that may send, for every App Key
+        self.tokens: frozenset[str] = frozenset()  # tokens that may send for every App Key
         self.app_keys: dict[str, AppKey] = {}
         self._seen: set[str] = set()
         self._read_at = 0.0
         self._reading: asyncio.Future[None] | None = None
 
-    def reading(self) -> asyncio.Future[None] | None:
-        """Read again in good time; only who comes when it is too late waits for that."""
+    def refresh(self) -> asyncio.Future[None] | None:
+        """Refresh the credentials at half of their lifetime. Return a future only once the credentials have expired."""
         age = time.monotonic() - self._read_at
         if age < FRESH_SECONDS / 2:
             return None
@@ -116,94 +121,97 @@ class KnownCredentials:
         began, wanted = time.monotonic(), frozenset(self._seen)
         try:
             if wanted:
-                tokens, app_keys = _questions(wanted)
-                may_send = (each.digest for each in tokens.answers() if each.may_send and not each.is_expired)
+                tokens, app_keys = _queries(wanted)
+                may_send = (each.digest for each in tokens.rows() if each.may_send and not each.is_expired)
                 self.tokens = frozenset(may_send)
-                self.app_keys = {digest: app_key for app_key in app_keys.answers() for digest in app_key.digests}
-            usage.flush()
-            if len(wanted) == len(self._seen):  # else one was learned meanwhile
+                self.app_keys = {digest: app_key for app_key in app_keys.rows() for digest in app_key.digests}
+            if len(wanted) == len(self._seen):  # else a credential was learned during the read
                 self._read_at = began
         finally:
             close_old_connections()
 
 
-class _Question:
-    """What is asked many times, made into SQL once: that costs more than the answer."""
+class _Query:
+    """A query that is compiled to SQL once, because compiling costs more than running it."""
 
-    def __init__(self, rows: QuerySet[Any]) -> None:
-        self._model = rows.model
-        self._sql, self._parameters = rows.query.sql_with_params()
+    def __init__(self, queryset: QuerySet[Any]) -> None:
+        self._model = queryset.model
+        self._sql, self._parameters = queryset.query.sql_with_params()
 
-    def answers(self) -> RawQuerySet[Any]:
-        answers: RawQuerySet[Any] = self._model._default_manager.raw(self._sql, self._parameters)
-        return answers
+    def rows(self) -> RawQuerySet[Any]:
+        rows: RawQuerySet[Any] = self._model._default_manager.raw(self._sql, self._parameters)
+        return rows
 
 
 @lru_cache(maxsize=1)
-def _questions(digests: frozenset[str]) -> tuple[_Question, _Question]:
-    """Tokens that may send for every App Key, and App Keys; what somebody watches, what has a mapping of its own, and a first event, are door 1's."""
+def _queries(digests: frozenset[str]) -> tuple[_Query, _Query]:
+    """Return the queries for tokens that may send for every App Key, and for App Keys.
+
+    An App Key that a person watches, that has a mapping, or that waits for its first event is left to the standard
+    path.
+    """
     tokens = OrgToken.objects.filter(digest__in=digests, deactivated_at=None, is_limited=False)
     app_keys = AppKey.objects.filter(Q(digest__in=digests) | Q(old_digest__in=digests), deactivated_at=None)
     app_keys = app_keys.exclude(first_event_at=None).exclude(health__watched_until__gt=Now())
-    return _Question(tokens), _Question(app_keys.exclude(mappings__is_current=True))
+    return _Query(tokens), _Query(app_keys.exclude(mappings__is_current=True))
 
 
 class FastPath:
-    """One per web process. `door_1` is an ASGI callable that answers everything."""
+    """The fast path of one web process. `standard_path` is an ASGI application that answers every request."""
 
-    def __init__(self, door_1: ASGI) -> None:
-        self._door_1 = door_1
+    def __init__(self, standard_path: ASGI) -> None:
+        self._standard_path = standard_path
         self._credentials = KnownCredentials()
-        self.heads: dict[
-            bytes, RequestHead
-        ] = {}  # of requests that were plain, by their bytes (bigpanda_site.http_protocol)
+        # Heads of accepted requests by their bytes, as the HTTP protocol recognizes them (bigpanda_site.http_protocol).
+        self.heads: dict[bytes, RequestHead] = {}
+        self._writer = BackgroundWriter(ingest_stats.buffer, request_log.buffer, inbox.buffer, usage.buffer)
         self._group: GroupCommit | None = None
 
     async def close(self) -> None:
-        """Store what is left, and end the threads."""
+        """Store the events and buffers that are left, and end the threads."""
         if self._group:
             await self._group.close()
-            await asyncio.to_thread(ingest_stats.stop)
+            await asyncio.to_thread(self._writer.stop)
 
-    def takes(self, head: RequestHead) -> bool:
-        """Whether a POST may be plain, as far as that can be told before its body is there."""
+    def accepts(self, head: RequestHead) -> bool:
+        """Return whether a POST may be clear-cut, as far as its head tells."""
         is_small = head.length is not None and head.length <= BODY_LIMIT
         is_usual = _UNUSUAL_HEADERS.isdisjoint(head.headers)
         return head.path in PATHS and is_small and is_usual and not settings.EVENTS_PER_MINUTE
 
-    def take(self, request: FastPathRequest) -> None:
-        """Store the events of a request and answer it, or leave it to door 1. It returns at once."""
-        if reading := self._credentials.reading():
-            reading.add_done_callback(lambda read: self._take(request, read))
+    def handle(self, request: FastPathRequest) -> None:
+        """Store the events of a request and answer it later, or pass it to the standard path. Return at once."""
+        if reading := self._credentials.refresh():
+            reading.add_done_callback(lambda read: self._handle(request, read))
         else:
-            self._take(request)
+            self._handle(request)
 
-    def _take(self, request: FastPathRequest, read: asyncio.Future[None] | None = None) -> None:
+    def _handle(self, request: FastPathRequest, read: asyncio.Future[None] | None = None) -> None:
         digests: set[str] = set()
         try:
             if read:
-                read.result()  # without it, what is known may be too old
-            validated = self._judged(request, digests)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - not plainly right: door 1 finds the words
-            self._leave(request, digests, error)
+                read.result()  # raises where the read failed: the known credentials may be too old
+            validated = self._validate(request, digests)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the standard path words every error
+            self._pass_on(request, digests, error)
             return
 
         def done(outcomes: list[IngestOutcome] | Exception) -> None:
             if isinstance(outcomes, Exception):
-                self._leave(request, digests, outcomes)
+                self._pass_on(request, digests, outcomes)
             else:
-                usage.note(*digests)
+                usage.record(*digests)
                 request.answer(created=(created := IngestOutcome.ACCEPTED in outcomes))
                 if created:
-                    request_log.keep(validated, path=request.head.path, body=request.body)
+                    request_log.record(validated, path=request.head.path, body=request.body)
 
         if self._group is None:
-            ingest_stats.start(request_log.flush)
+            self._writer.start()
             self._group = GroupCommit()
         self._group.store(validated.events, done)
 
-    def _judged(self, request: FastPathRequest, digests: set[str]) -> ValidatedRequest:
-        """A request that is plainly right. `digests` receives those of the credentials it was sent with."""
+    def _validate(self, request: FastPathRequest, digests: set[str]) -> ValidatedRequest:
+        """Return the events of a clear-cut request, else raise. Add the digests of its credentials to `digests`."""
         token, key_for_all = request.head.credentials
         digests.add(token)
         known = self._credentials
@@ -214,25 +222,24 @@ class FastPath:
 
         validated = validate(parse(request.body), key_for_all, find_app_key, received_at=datetime.now(UTC))
         if token not in known.tokens or validated.rejected or validated.notes:
-            raise _NotPlain
+            raise _NotClearCut
         return validated
 
-    def _leave(self, request: FastPathRequest, digests: set[str], error: BaseException) -> None:
-        if not isinstance(error, _NotPlain | APIException):
-            logger.warning("express lane: %s, door 1 tries", type(error).__name__)
+    def _pass_on(self, request: FastPathRequest, digests: set[str], error: BaseException) -> None:
+        """Pass a request to the standard path, and learn its credentials if the standard path accepts them."""
+        if not isinstance(error, _NotClearCut | APIException):
+            logger.warning("fast path: %s, the standard path answers", type(error).__name__)
 
-        async def door_1(scope: Any, receive: Any, send: Any) -> None:
-            """It learns what is let in there."""
-
-            async def watched(message: Any) -> None:
+        async def standard_path(scope: Any, receive: Any, send: Any) -> None:
+            async def learn_and_send(message: Any) -> None:
                 if message.get("status") in (HTTPStatus.CREATED, HTTPStatus.NO_CONTENT):
                     self._credentials.learn(digests)
                 await send(message)
 
-            await self._door_1(scope, receive, watched)
+            await self._standard_path(scope, receive, learn_and_send)
 
-        request.leave_to(door_1)
+        request.pass_to(standard_path)
 
 
-class _NotPlain(Exception):
-    """A request for door 1."""
+class _NotClearCut(Exception):
+    """A request that the standard path answers."""

@@ -24,10 +24,12 @@ from appkeys.models import AppKey
 
 logger = logging.getLogger(__name__)
 GROUP = 2_000  # events
-# While one write waits for the disk, the next group is read. So that both are as large, a writer that is alone takes half of what is in play: of what
-# waits, and what it stored just now, whose senders come again. Of fewer events than this it takes all: a second write would cost more than the wait.
+# While one write waits for the disk, the next group is read. So that both are as large, a writer that is alone takes
+# half of what is in play: of what waits, and what it stored just now, whose senders come again. Of fewer events than
+# this it takes all: a second write would cost more than the wait.
 LEAST = 8
-# Fewer events than this cost less where they wait for the next group of the writer at work; but no longer than this, since it may wait for a lock.
+# Fewer events than this cost less where they wait for the next group of the writer at work; but no longer than this,
+# since it may wait for a lock.
 WORTHWHILE = 16
 WAIT_SECONDS = 0.02
 
@@ -66,7 +68,8 @@ class GroupCommit:
         self._is_starting = False
         self._starts_later: asyncio.TimerHandle | None = None
         self._is_closed = False
-        # Of the last group, whether it was new as a whole, and whether it wrote at all: the next one is probably like it.
+        # Of the last group, whether it was new as a whole, and whether it wrote at all: the next one is probably like
+        # it.
         self._are_new = self._have_written = True
 
     def store(self, sent: list[tuple[AppKey, IncomingEvent]], done: Done) -> None:

@@ -162,7 +162,8 @@ def _silence(app_key: AppKey, health: Health, now: datetime) -> list[Finding]:
 
 
 def _never_resolving(app_key: AppKey, now: datetime) -> list[Finding]:
-    # What is active is in an open incident, of which there are few so old; an index of all active alerts would cost every event something.
+    # What is active is in an open incident, of which there are few so old; an index of all active alerts would cost
+    # every event something.
     active = Alert.objects.filter(app_key=app_key, incident__resolved_at=None, incident__started_at__lt=now - STALE)
     stale = active.filter(status__gt=0, is_current=True, started_at__lt=now - STALE, last_event_at__lt=now - STALE)
     count = stale.count()

@@ -1,12 +1,11 @@
-"""What came in, for people to look at: refused requests with a sample, and a live tail while somebody watches."""
+"""Incoming requests for people to look at: samples of rejected requests, and a live tail while a person watches."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
@@ -15,34 +14,47 @@ from alerts.health.redaction import redacted
 from alerts.models import Alert, Health, Refusal, TailLine
 from alerts.payload import ValidatedRequest
 from appkeys.models import AppKey
+from db.background_buffer import BackgroundBuffer
 
 logger = logging.getLogger(__name__)
 REFUSALS_KEPT, REFUSALS_FOR = 20, timedelta(days=7)
-REFUSALS_EVERY = 1.0  # seconds; a sender that is refused at each request must not cost more than that
+# A sender whose every request is rejected costs no more than one sample in this time.
+REFUSALS_EVERY = timedelta(seconds=1)
 TAIL_KEPT = 50
-WATCHED_FOR = timedelta(seconds=60)  # after the last look
+WATCHED_FOR = timedelta(seconds=60)  # after the person last looked
 FRESH_SECONDS = 0.5
 ALERTS_SHOWN = 20  # of one request
+LIMIT = 32 * 1024**2  # bytes in memory until the next write; further requests are dropped
 
-_lock = threading.Lock()
-_kept_at: dict[int, float] = {}  # App Key -> when the last refusal was written here
 _watched: frozenset[int] = frozenset()
 _watched_read_at = 0.0
 
 
-def note(validated: ValidatedRequest, *, path: str, body: bytes, status: int, reply: Any) -> None:
-    """Keep what is to be kept of a request that was answered. Never costs an answer."""
+class AnsweredRequest(NamedTuple):
+    """A request as it is kept for people to look at."""
+
+    at: datetime
+    path: str
+    body: bytes
+    status: int
+    reasons: list[str]
+    refused: list[AppKey]  # the App Keys of rejected items
+    watched: list[tuple[AppKey, list[str]]]  # watched App Keys, each with the identities of its events
+
+
+def record(validated: ValidatedRequest, *, path: str, body: bytes, status: int, reply: Any) -> None:
+    """Record an answered request if it had rejected items, or if a person watches. Never raise."""
+    refused = {app_key.pk: app_key for app_key in validated.app_keys_of_rejects}
+    app_keys = {app_key.pk: app_key for app_key, _ in validated.events} | refused
     try:
-        refused = {app_key.pk: app_key for app_key in validated.app_keys_of_rejects}
-        spoke = {app_key.pk: app_key for app_key, _ in validated.events} | refused
-        reasons = _reasons(validated, reply)
-        for app_key in refused.values():
-            _keep_refusal(app_key, path, body, reasons)
-        for app_key in spoke.values():
-            if app_key.pk in watched():
-                _keep_line(app_key, validated, path, body, status, reasons)
+        observed = [(app_key, _identities(validated, app_key)) for pk, app_key in app_keys.items() if pk in watched()]
     except DatabaseError as error:
-        logger.warning("inbox: what came in could not be noted: %s", error)
+        logger.warning("inbox: a request is not recorded: %s", error)
+        return
+    if refused or observed:
+        reasons = _reasons(validated, reply)
+        request = AnsweredRequest(timezone.now(), path[:200], body, status, reasons, [*refused.values()], observed)
+        buffer.add(request, len(body))
 
 
 def _reasons(validated: ValidatedRequest, reply: Any) -> list[str]:
@@ -51,34 +63,36 @@ def _reasons(validated: ValidatedRequest, reply: Any) -> list[str]:
     return list(dict.fromkeys([*told, *map(str, errors)]))[:20]
 
 
-def _keep_refusal(app_key: AppKey, path: str, body: bytes, reasons: list[str]) -> None:
-    now = time.monotonic()
-    with _lock:
-        if now - _kept_at.get(app_key.pk, -REFUSALS_EVERY) < REFUSALS_EVERY:
-            return
-        _kept_at[app_key.pk] = now
-    with transaction.atomic():
-        Refusal.objects.create(
-            app_key=app_key, at=timezone.now(), path=path[:200], reasons=reasons, sample=redacted(body)
-        )
-        _trim(app_key.refusals.order_by("-pk"), REFUSALS_KEPT)
-
-
-def _keep_line(
-    app_key: AppKey, validated: ValidatedRequest, path: str, body: bytes, status: int, reasons: list[str]
-) -> None:
+def _identities(validated: ValidatedRequest, app_key: AppKey) -> list[str]:
     identities = [event.identity(app_key.pk) for owner, event in validated.events if owner.pk == app_key.pk]
-    with transaction.atomic():
-        TailLine.objects.create(
-            app_key=app_key,
-            at=timezone.now(),
-            path=path[:200],
-            status=status,
-            sample=redacted(body),
-            said="\n".join(reasons),
-            identities=list(dict.fromkeys(identities))[:ALERTS_SHOWN],
-        )
-        _trim(app_key.tail.order_by("-pk"), TAIL_KEPT)
+    return list(dict.fromkeys(identities))[:ALERTS_SHOWN]
+
+
+@transaction.atomic
+def _write(requests: list[AnsweredRequest]) -> None:
+    for request in requests:
+        for app_key in request.refused:
+            _write_refusal(app_key, request)
+        for app_key, identities in request.watched:
+            TailLine.objects.create(
+                app_key=app_key,
+                at=request.at,
+                path=request.path,
+                status=request.status,
+                sample=redacted(request.body),
+                said="\n".join(request.reasons),
+                identities=identities,
+            )
+            _trim(app_key.tail.order_by("-pk"), TAIL_KEPT)
+
+
+def _write_refusal(app_key: AppKey, request: AnsweredRequest) -> None:
+    if app_key.refusals.filter(at__gt=request.at - REFUSALS_EVERY).exists():
+        return
+    Refusal.objects.create(
+        app_key=app_key, at=request.at, path=request.path, reasons=request.reasons, sample=redacted(request.body)
+    )
+    _trim(app_key.refusals.order_by("-pk"), REFUSALS_KEPT)
 
 
 def _trim(newest_first: models.QuerySet[Any], kept: int) -> None:
@@ -86,21 +100,26 @@ def _trim(newest_first: models.QuerySet[Any], kept: int) -> None:
         newest_first.filter(pk__lte=last[0]).delete()
 
 
+buffer: BackgroundBuffer[AnsweredRequest, list[AnsweredRequest]] = BackgroundBuffer(
+    "inbox", empty=list, add_up=list.extend, write=_write, limit=LIMIT
+)
+
+
 def forget_old() -> int:
-    """Forget the samples that are kept no longer."""
+    """Delete samples that are older than REFUSALS_FOR. Return how many rows."""
     return Refusal.objects.filter(at__lt=timezone.now() - REFUSALS_FOR).delete()[0]
 
 
-# --- watching
+# --- the live tail
 
 
 def watch(app_key: AppKey) -> None:
-    """Somebody looks: its requests are noted from now on, until a minute after the last look."""
+    """Record the requests of an App Key from now on, until WATCHED_FOR after the last call."""
     Health.objects.update_or_create(app_key=app_key, defaults={"watched_until": timezone.now() + WATCHED_FOR})
 
 
 def watched() -> frozenset[int]:
-    """The App Keys that somebody watches; read anew twice a second at most."""
+    """Return the keys of the App Keys that a person watches, read at most twice per second."""
     global _watched, _watched_read_at
     if time.monotonic() - _watched_read_at > FRESH_SECONDS:
         _watched = frozenset(Health.objects.filter(watched_until__gt=timezone.now()).values_list("pk", flat=True))
@@ -109,7 +128,7 @@ def watched() -> frozenset[int]:
 
 
 def tail(app_key: AppKey) -> list[tuple[TailLine, list[Alert]]]:
-    """The newest requests, each with the alerts it became."""
+    """Return the newest requests of an App Key, each with the alerts that its events belong to."""
     lines = list(app_key.tail.all()[:TAIL_KEPT])
     wanted = {identity for line in lines for identity in line.identities}
     found = {alert.identity.hex: alert for alert in Alert.objects.filter(identity__in=wanted, is_current=True)}

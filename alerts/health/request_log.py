@@ -1,14 +1,12 @@
-"""Requests as they came in, so that an event can be shown as it was sent: kept for a week, without their credentials.
+"""The request log: requests as they were received, without credentials, kept for a week (docs/how-it-works.md §10).
 
-They are packed together and written every few seconds, beside the events and never with them: taking events costs nothing more. A process that is
-killed loses the requests of its last seconds, not their events.
+Requests are packed together and written every few seconds, beside the events and never with them, so that the log adds
+nothing to the time of a reply.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -16,74 +14,57 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db import DatabaseError
 from django.db.models import F, Sum, Window
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
 from alerts import payload
 from alerts.events import EventRejected
-from alerts.health import ingest_stats
 from alerts.health.redaction import GZIP, HIDDEN, redacted
 from alerts.models import Alert, Event, KeptRequests
 from alerts.payload import ValidatedRequest, items_of
 from alerts.sources import bigpanda
+from db.background_buffer import BackgroundBuffer
 
-logger = logging.getLogger(__name__)
 KEPT_FOR = timedelta(days=7)
-KEPT_BYTES = 1024**3  # as packed; where more comes in a week, the oldest go
-WAITING_BYTES = 32 * 1024**2  # in memory, until the next write; what comes beyond is not kept
-PACK_BYTES = 1024**2  # before packing: what is read to find one request
-PACKED_AT_ONCE = 100  # requests, before those who take events have a turn: Python runs one thread at a time
-GIVE_WAY_SECONDS = 0.0005
+KEPT_BYTES = 1024**3  # as packed; beyond it the oldest requests are deleted
+LIMIT = 32 * 1024**2  # bytes in memory until the next write; further requests are dropped
+PACK_BYTES = 1024**2  # before packing: a reader unpacks this much to find one request
+# Packing pauses after so many requests, because Python runs one thread at a time and ingest goes first.
+PACKED_AT_ONCE = 100
+PAUSE_SECONDS = 0.0005
 SHOWN = 256 * 1024  # characters of one payload
-STORED_WITHIN = timedelta(seconds=30)  # a request is kept once its events are stored
+STORED_WITHIN = timedelta(seconds=30)  # a request is recorded once its events are stored
 
 
-# Time, path, App Key and content of each event, secrets, body. A plain tuple of plain values: the collector of garbage need not look at it.
+# Time, path, App Key and content of each event, secrets, body. The garbage collector skips a plain tuple of plain
+# values.
 _Request = tuple[float, str, str, str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Payload:
-    """An event as it was sent: its own part of the request where that can be told, without secrets."""
+class SentPayload:
+    """The payload of an event as sent, without secrets: its part of the request where the part is known."""
 
     text: str
     path: str
-    alerts: int  # of the request
+    alerts: int  # in the request
     is_whole: bool  # whether the text is the whole request
 
 
-_lock = threading.Lock()
-_waiting: list[_Request] = []
-_waiting_bytes = 0
+def record(validated: ValidatedRequest, *, path: str, body: bytes) -> None:
+    """Record a request from which an event was stored."""
+    events = " ".join([f"{app_key.pk}:{event.content}" for app_key, event in validated.events])
+    buffer.add((time.time(), path, events, "\n".join(validated.secrets), body), len(body))
 
 
-def keep(validated: ValidatedRequest, *, path: str, body: bytes) -> None:
-    """Keep a request of which an event was stored."""
-    global _waiting_bytes
-    became = " ".join([f"{app_key.pk}:{event.content}" for app_key, event in validated.events])
-    request = (time.time(), path, became, "\n".join(validated.secrets), body)
-    with _lock:
-        if _waiting_bytes > WAITING_BYTES:
-            return
-        _waiting.append(request)
-        _waiting_bytes += len(body)
-    if not ingest_stats.is_running():
-        flush()
+def _write(requests: list[_Request]) -> None:
+    KeptRequests.objects.bulk_create(map(_packed, _packs(requests)))
 
 
-def flush() -> None:
-    """Write what waits."""
-    global _waiting_bytes
-    with _lock:
-        requests = list(_waiting)
-        _waiting.clear()
-        _waiting_bytes = 0
-    try:
-        KeptRequests.objects.bulk_create(map(_packed, _packs(requests)))
-    except DatabaseError as error:
-        logger.warning("kept requests: those of the last seconds are lost: %s", error)
+buffer: BackgroundBuffer[_Request, list[_Request]] = BackgroundBuffer(
+    "request log", empty=list, add_up=list.extend, write=_write, limit=LIMIT
+)
 
 
 def _packs(requests: list[_Request]) -> Iterator[list[_Request]]:
@@ -103,12 +84,12 @@ def _packed(requests: list[_Request]) -> KeptRequests:
     packing, parts = zlib.compressobj(1), []
     for start in range(0, len(requests), PACKED_AT_ONCE):
         rows = [
-            (at, path, became, _without(secrets, body).decode("latin-1"))
-            for at, path, became, secrets, body in requests[start : start + PACKED_AT_ONCE]
+            (at, path, events, _without(secrets, body).decode("latin-1"))
+            for at, path, events, secrets, body in requests[start : start + PACKED_AT_ONCE]
         ]
-        text = json.dumps(rows)[1:-1]  # a part of one array
+        text = json.dumps(rows)[1:-1]  # without brackets: the pack is one array
         parts.append(packing.compress(f"{',' if start else '['}{text}".encode()))
-        time.sleep(GIVE_WAY_SECONDS)
+        time.sleep(PAUSE_SECONDS)
     packed = b"".join([*parts, packing.compress(b"]"), packing.flush()])
     since, until = (datetime.fromtimestamp(request[0], UTC) for request in (requests[0], requests[-1]))
     return KeptRequests(since=since, until=until, size=len(packed), packed=packed)
@@ -124,20 +105,20 @@ def _without(secrets: str, body: bytes) -> bytes:
 
 
 def forget_old() -> int:
-    """Forget what is kept no longer: by age, and by size beyond what a week may come to."""
-    forgotten = KeptRequests.objects.filter(until__lt=timezone.now() - KEPT_FOR).delete()[0]
+    """Delete requests older than KEPT_FOR, and the oldest ones beyond KEPT_BYTES. Return the number of rows."""
+    deleted = KeptRequests.objects.filter(until__lt=timezone.now() - KEPT_FOR).delete()[0]
     newer = Window(Sum("size"), order_by=F("id").desc())
     beyond = KeptRequests.objects.annotate(newer=newer).filter(newer__gt=KEPT_BYTES).order_by("-pk").first()
     if beyond:
-        forgotten += KeptRequests.objects.filter(pk__lte=beyond.pk).delete()[0]
-    return forgotten
+        deleted += KeptRequests.objects.filter(pk__lte=beyond.pk).delete()[0]
+    return deleted
 
 
 # --- find
 
 
-def payload_of(event: Event, alert: Alert) -> Payload | None:
-    """What was sent to make this event; None where it is kept no longer, or was not sent at all."""
+def payload_of(event: Event, alert: Alert) -> SentPayload | None:
+    """Return the payload from which an event was made, or None for a manual change and where the request is deleted."""
     if event.content is None:
         return None
     wanted = f"{alert.app_key_id}:{event.content.hex}"
@@ -146,28 +127,28 @@ def payload_of(event: Event, alert: Alert) -> Payload | None:
     for pack in packs.order_by("since"):
         if found and pack.since > min(found)[0]:
             break
-        for at, path, became, body in json.loads(zlib.decompress(pack.packed)):
+        for at, path, events, body in json.loads(zlib.decompress(pack.packed)):
             moment = datetime.fromtimestamp(at, UTC)
-            if moment >= event.received_at and wanted in (contents := became.split()):
+            if moment >= event.received_at and wanted in (contents := events.split()):
                 found.append((moment, path, len(contents), body.encode("latin-1")))
     if not found:
         return None
     _, path, count, body = min(found)
     item = _item(body, event)
     text = redacted(body if item is None else json.dumps(item).encode(), limit=SHOWN)
-    return Payload(text, path, count, is_whole=item is None or count == 1)
+    return SentPayload(text, path, count, is_whole=item is None or count == 1)
 
 
 def _item(body: bytes, event: Event) -> object | None:
-    """The alert object of the Alerts API that became this event; None where the request speaks otherwise, as a tool's own does."""
+    """Return the alert object of the Alerts API that became this event, or None for the payload of a tool."""
     with suppress(APIException):
         for item in items_of(payload.parse(body))[0]:
             with suppress(EventRejected):
-                if isinstance(item, dict) and _became(item, event):
+                if isinstance(item, dict) and _has_become(item, event):
                     return item
     return None
 
 
-def _became(item: dict[str, object], event: Event) -> bool:
+def _has_become(item: dict[str, object], event: Event) -> bool:
     made = bigpanda.normalize(item, received_at=event.received_at)
     return event.content is not None and made.repeats(event.content.hex, event.occurred_at)

@@ -75,7 +75,7 @@ def test_a_sample_holds_no_secret_and_only_text(body: bytes, shown: str) -> None
 def test_rejects_are_bounded_in_number_and_size_and_forgotten(
     post_event: PostEvent, app_key: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox, "REFUSALS_EVERY", 0.0)
+    monkeypatch.setattr(inbox, "REFUSALS_EVERY", timedelta(0))
     for number in range(inbox.REFUSALS_KEPT + 3):
         post_event(status=f"nonsense {number}", text="x" * 20_000)
     assert app_key.refusals.count() == inbox.REFUSALS_KEPT

@@ -472,7 +472,7 @@ def at_any_time(text: str) -> str:
 
 def forget() -> None:
     """As if nothing had been sent."""
-    ingest_stats.flush()
+    ingest_stats.buffer.flush()
     for model in (Event, Alert, Incident, Traffic, Repair, IdempotentReply):
         model._default_manager.all().delete()
 
@@ -497,7 +497,7 @@ class Lane:
         self.door_1, self.port, self.came, self.asked = door_1, 0, 0, 0
         self.scope: Any = None  # of the last at door 1
         self.express = FastPath(self.door)
-        self.express.take = self._counted(self.express.take)  # type: ignore[method-assign, assignment]
+        self.express.handle = self._counted(self.express.handle)  # type: ignore[method-assign, assignment]
 
     def _counted(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
         def counted(request: Any) -> None:
