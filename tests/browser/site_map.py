@@ -30,6 +30,12 @@ def routes() -> dict[str, str]:
     return dict(walk(get_resolver().url_patterns, "", ""))
 
 
+def page_name(path: str) -> str:
+    """Return the name of the route of a path. The questions of actions have one route; the name of the action follows it."""
+    match = resolve(path)
+    return f"{match.view_name}:{match.kwargs['name']}" if match.url_name == "act" else match.view_name
+
+
 class SiteMap:
     """The pages that a signed-in administrator's browser finds: an address for each route that answers with a page."""
 
@@ -40,7 +46,7 @@ class SiteMap:
         self.addresses = self._crawl()
         self.unreached: list[str] = []  # routes of pages that nobody can look at without an address of them
         for name, pattern in routes().items():
-            if name in self.addresses or "(" in pattern:
+            if any(f"{found}:".startswith(f"{name}:") for found in self.addresses) or "(" in pattern:
                 continue
             address = "/" + self._example(pattern)
             reply = self._get(address)
@@ -65,7 +71,7 @@ class SiteMap:
         while waiting:
             path = waiting.pop(0)
             try:
-                name = resolve(urlsplit(path).path).view_name
+                name = page_name(urlsplit(path).path)
             except Resolver404:
                 continue
             kind = (name, *parse_qs(urlsplit(path).query))
