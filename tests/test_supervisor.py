@@ -25,8 +25,8 @@ SUPERVISOR = [sys.executable, "-m", "supervisor.supervisor"]
 CHILDREN = {
     "broker": "valkey-server",
     "web": "uvicorn",
-    "worker": " worker --loglevel warning --pool",
-    "jobs": "--queues jobs",
+    "worker": "--queues correlation ",
+    "jobs": "--queues actions,deliveries,jobs",
     "beat": " beat ",
     "guard": "processes.py",
 }
