@@ -26,7 +26,7 @@ from tests import postgres
 from tests.running_console import RunningConsole, eventually
 from tests.test_nothing_lost import crash, kill, post, stored
 
-VICTIMS = {"worker": "bigpanda_site worker", "web": "uvicorn", "broker": "valkey-server"}
+VICTIMS = {"worker": "--queues correlation", "web": "uvicorn", "broker": "valkey-server"}
 SENDERS = 8
 TAKEN = 50  # alerts between two kills
 UNAVAILABLE = (0, 503)  # 0: no answer

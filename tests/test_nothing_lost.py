@@ -110,7 +110,7 @@ def test_worker_and_broker_killed_while_alerts_are_posted_lose_and_double_nothin
     with RunningConsole.prepared(tmp_path, own_database) as console:
 
         def kill_both() -> None:
-            kill(console, "bigpanda_site worker")
+            kill(console, "--queues correlation")
             kill(console, "valkey-server")
 
         answered = Sender(console).send_all(hosts, meanwhile=kill_both)
