@@ -1,4 +1,4 @@
-"""What each alert of an incident was at which time: a lane per alert, from one change of status to the next."""
+"""The timeline of an incident: a row per alert, from one change of status to the next."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from alerts.events import Status
 from alerts.models import Alert, Event
 from incidents.models import Activity, Deployment, Incident
 
-LANES = 50  # a page
-CHANGES_LIMIT = 5000  # of a page's lanes; the oldest beyond that are left out, and said
-LANE_HEIGHT = 28  # pixels, as the names beside the lanes
+ROWS = 50  # of a page
+CHANGES_LIMIT = 5000  # of a page's rows; the page says that older changes are left out
+ROW_HEIGHT = 28  # pixels, as the names beside the rows
 TICKS = 6
 STEPS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30)]
 STEPS += [timedelta(hours=hours) for hours in (1, 2, 3, 6, 12)]
@@ -37,10 +37,12 @@ class StatusSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class TimelineRow:
+    """An alert on the timeline."""
+
     alert: Alert
     name: str
-    detail: str  # what stands beside the name; empty where all lanes share one of the two
+    detail: str  # beside the name; empty where all rows share one of the two
     spans: tuple[StatusSpan, ...]
     y: float  # pixels from the top to its middle
 
@@ -71,14 +73,12 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What is drawn. It ends now, or when the incident was resolved."""
+    """A drawing of an incident until now, or until the incident was resolved."""
 
     starts_at: datetime
     ends_at: datetime
-    shared_name: (
-        str  # what the alerts of all lanes are named after, said once above them; empty where they share nothing
-    )
-    lanes: tuple[Lane, ...]
+    shared_name: str  # the part that all names share, shown once above the rows; empty where names share nothing
+    rows: tuple[TimelineRow, ...]
     ticks: tuple[Tick, ...]
     markers: tuple[Marker, ...]
     rollouts: tuple[Rollout, ...]
@@ -99,7 +99,7 @@ class Timeline:
 
     @property
     def height(self) -> int:
-        return LANE_HEIGHT * len(self.lanes)
+        return ROW_HEIGHT * len(self.rows)
 
 
 def timeline(
@@ -121,25 +121,26 @@ def timeline(
         return round((at - starts_at).total_seconds(), 1)
 
     shared_name, names = _names(alerts)
-    lanes = []
+    rows = []
     for place, (alert, (name, detail)) in enumerate(zip(alerts, names, strict=True)):
         events: list[Event | None] = [*by_alert[alert.pk], None]
         spans = (
             _span(one, other, x, x(other.occurred_at if other else ends_at)) for one, other in pairwise(events) if one
         )
-        lanes.append(Lane(alert, name, detail, tuple(spans), LANE_HEIGHT * (place + 0.5)))
+        rows.append(TimelineRow(alert, name, detail, tuple(spans), ROW_HEIGHT * (place + 0.5)))
     markers = tuple(Marker(each, x(each.at)) for each in activities if starts_at <= each.at <= ends_at)
     rollouts = tuple(
         Rollout(each, x(each.started_at), x(min(each.ended_at or ends_at, ends_at)) - x(each.started_at))
         for each in deployments
     )
-    return Timeline(
-        starts_at, ends_at, shared_name, tuple(lanes), _ticks(starts_at, ends_at), markers, rollouts, is_cut
-    )
+    return Timeline(starts_at, ends_at, shared_name, tuple(rows), _ticks(starts_at, ends_at), markers, rollouts, is_cut)
 
 
 def _names(alerts: Sequence[Alert]) -> tuple[str, list[tuple[str, str]]]:
-    """What all names share, and each lane's name and detail without it: lanes are narrow, and what differs is to be read."""
+    """Return the part that all names share, and each row's name and detail without that part.
+
+    A row is narrow, so it shows only the part that differs.
+    """
     names = [(alert.primary_value or alert.identifier, alert.secondary_value) for alert in alerts]
     firsts, seconds = {first for first, _ in names}, {second for _, second in names}
     if len(names) > 1 and len(firsts) == 1 and all(seconds):

@@ -16,7 +16,7 @@ from db.keyset import page_after
 from incidents.correlation import maintenance
 from incidents.detail import overview
 from incidents.detail.alert_filter import STATUSES, AlertFilter, Order
-from incidents.detail.timeline import LANES, timeline
+from incidents.detail.timeline import ROWS, timeline
 from incidents.explain.why import explain
 from incidents.feed.filters import IncidentFilter
 from incidents.feed.page import feed_context
@@ -96,7 +96,7 @@ def _alerts(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
 
 
 def _timeline(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
-    alerts = page_after(overview.worst_first(incident), request.GET.get("pane_after", ""), size=LANES)
+    alerts = page_after(overview.worst_first(incident), request.GET.get("pane_after", ""), size=ROWS)
     deeds = incident.activities.filter(by__isnull=False).select_related("by").order_by("-at", "-pk")[:MARKERS]
     return {
         "alerts": alerts,

@@ -55,7 +55,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "may_change": may,
         "range": RangeForm(initial={"days": 7}),
     }
-    return render(request, "patterns/_trial.html" if request.htmx.target == "try" else "patterns/trial.html", context)
+    return render(request, "patterns/_trial.html" if request.htmx.target == "trial" else "patterns/trial.html", context)
 
 
 @may_change(Area.PATTERNS)

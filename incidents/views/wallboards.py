@@ -24,7 +24,7 @@ ROWS = 40  # more rows than fit on a screen
 @may_change(Area.ENVIRONMENTS)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def boards(request: SignedInRequest) -> HttpResponse:
+def listing(request: SignedInRequest) -> HttpResponse:
     """List the wallboards, and create a wallboard. The link of a new wallboard is shown only once."""
     form = WallboardForm(request.POST if request.method == "POST" else None, user=request.user)
     link = ""
@@ -34,7 +34,7 @@ def boards(request: SignedInRequest) -> HttpResponse:
         form = WallboardForm(user=request.user)
     shown = Wallboard.objects.select_related("environment", "created_by")
     context = {
-        "boards": shown.order_by(F("revoked_at").asc(nulls_first=True), "-created_at"),
+        "wallboards": shown.order_by(F("revoked_at").asc(nulls_first=True), "-created_at"),
         "form": form,
         "link": link,
     }
@@ -45,31 +45,31 @@ def boards(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
     """Revoke a link, or accept a revoked link again. Screens notice at their next refresh."""
-    board = get_object_or_404(Wallboard, pk=pk)
-    changes.set_wallboard_active(board, board.revoked_at is not None, by=request.user)
+    wallboard = get_object_or_404(Wallboard, pk=pk)
+    changes.set_wallboard_active(wallboard, wallboard.revoked_at is not None, by=request.user)
     return redirect("incidents:wallboards")
 
 
 @login_not_required
 @never_cache
 @require_safe
-def wall(request: HttpRequest, secret: str) -> HttpResponse:
+def screen(request: HttpRequest, secret: str) -> HttpResponse:
     """Show a wallboard: the whole page, or with `?part` only the part that changes."""
-    board = Wallboard.objects.opened_by(secret)
-    if board is None:
+    wallboard = Wallboard.objects.opened_by(secret)
+    if wallboard is None:
         raise Http404("This link was revoked, or it never was one. Ask for a new one.")
-    board.mark_seen()
+    wallboard.mark_seen()
     incidents = Incident.objects.all()
-    counts = Counts.now(incidents, board.environment)
-    active = counts.by_status(Folder.ACTIVE, board.environment)
-    shown = incidents.in_environment(board.environment) if board.environment else incidents
+    counts = Counts.now(incidents, wallboard.environment)
+    active = counts.by_status(Folder.ACTIVE, wallboard.environment)
+    shown = incidents.in_environment(wallboard.environment) if wallboard.environment else incidents
     rows = shown.active().order_by("-is_nobodys", "-status", "-changed_at", "-pk").select_related("assignee")[:ROWS]
     context = {
-        "board": board,
+        "wallboard": wallboard,
         "tallies": [(status, count) for status, count in sorted(active.items(), reverse=True)],
         "total": sum(active.values()),
-        "unhandled": counts.of(Folder.UNHANDLED, board.environment),
-        "worst": counts.worst(board.environment),
+        "unhandled": counts.of(Folder.UNHANDLED, wallboard.environment),
+        "worst": counts.worst(wallboard.environment),
         "rows": rows,
         "at": timezone.now(),
     }

@@ -168,12 +168,14 @@ def test_the_table_twin_tells_what_the_drawing_shows(post_event: PostEvent, show
     assert "2023-11-14 22:13:20" in twin
 
 
-def test_what_all_lanes_are_named_after_is_said_once(post_event: PostEvent, shown: Callable[..., str]) -> None:
+def test_the_part_that_all_names_of_a_timeline_share_is_shown_once(
+    post_event: PostEvent, shown: Callable[..., str]
+) -> None:
     for check in ("Disk", "CPU"):
         post_event(host="db-1", check=check)
     page = shown("/timeline")
-    assert re.findall(r'class="lane-names-shared" title="([^"]*)"', page) == ["db-1"]
-    assert sorted(re.findall(r'class="lane-name">([^<]*)<', page)) == ["CPU", "Disk"]
+    assert re.findall(r'class="timeline-names-shared" title="([^"]*)"', page) == ["db-1"]
+    assert sorted(re.findall(r'class="timeline-name">([^<]*)<', page)) == ["CPU", "Disk"]
 
 
 @pytest.mark.parametrize("part", ["", "/alerts", "/timeline", "/activity", "/why"])

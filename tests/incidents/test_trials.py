@@ -102,7 +102,7 @@ def test_a_try_shows_its_progress_and_can_be_left_and_cancelled(page: Client, ad
     text = said(page.get(f"/patterns/tries/{run.pk}"))
     assert "Looking at the past: 25 %" in text
     assert "You can leave this page" in text
-    part = page.get(f"/patterns/tries/{run.pk}", headers={"HX-Request": "true", "HX-Target": "try"}).content.decode()
+    part = page.get(f"/patterns/tries/{run.pk}", headers={"HX-Request": "true", "HX-Target": "trial"}).content.decode()
     assert 'hx-trigger="every 1s"' in part
     assert "<html" not in part
     page.post(f"/patterns/tries/{run.pk}/cancel")
