@@ -63,7 +63,7 @@ def test_from_a_new_key_to_a_resolve_and_back_without_a_mouse(page: Any, send: C
     keys.press("Enter")
     expect(page.get_by_role("heading", name="Nagios Frankfurt").first).to_be_visible()
 
-    # Two alerts arrive; the first row is opened, seen, put aside and woken.
+    # Two alerts arrive. The first incident is opened, acknowledged and snoozed, and its snooze is ended.
     for host in ("web-1", "web-2"):
         send(host)
     keys.type("gi")
@@ -86,7 +86,7 @@ def test_from_a_new_key_to_a_resolve_and_back_without_a_mouse(page: Any, send: C
     keys.press("s")
     expect(incident).not_to_contain_text("Snoozed by")
 
-    # A comment, its parts by their keys, the next incident and back.
+    # A comment, the tabs by their keys, the next incident and back.
     keys.press("c")
     expect(page.locator("#comment")).to_be_focused()
     keys.type("Looking into it, e and j are letters here")
@@ -103,7 +103,7 @@ def test_from_a_new_key_to_a_resolve_and_back_without_a_mouse(page: Any, send: C
     keys.press("[")
     expect(title).to_have_text("web-2")
 
-    # Resolved with a comment, and taken back.
+    # The incident is resolved with a comment, and the resolve is undone.
     keys.press("e")
     expect(dialog).to_contain_text("1 alert still fires")
     tab_to(page, "Resolve")
@@ -114,7 +114,7 @@ def test_from_a_new_key_to_a_resolve_and_back_without_a_mouse(page: Any, send: C
     expect(incident).not_to_contain_text("Resolved by you")
     expect(page.locator("#resolve")).to_be_visible()
 
-    # Closed, and the cursor is where it was.
+    # The incident is closed, and the cursor is where it was.
     keys.press("Escape")
     expect(page.locator("#incident")).to_have_count(0)
 
@@ -192,20 +192,20 @@ def test_the_list_is_worked_off_row_by_row_and_the_cursor_stays(page: Any, send:
     expect(second).to_be_focused()
     expect(page.locator(".in-full")).to_contain_text(hosts[1])
 
-    # Resolved from the list: the question names it, the page stays, and the next key goes on below.
+    # Resolved from the list: the question names the incident, the page stays, and the next key acts on the row below.
     keys.press("e")
     expect(dialog).to_contain_text(hosts[1])
     keys.type("Replaced")
     keys.press("Control+Enter")
     expect(gone).to_contain_text(hosts[1])
     expect(dialog).to_have_count(0)
-    assert third.bounding_box()["width"] == width  # what left moves nothing
+    assert third.bounding_box()["width"] == width  # a row that left moves no column
     keys.press("j")
     expect(third).to_be_focused()
     keys.press("z")
     expect(second).to_be_visible()
 
-    # Resolved from its pane, and on to the next one; after what is written keys are keys again.
+    # Resolved from the pane, and on to the next incident. After a comment, keys are commands again.
     keys.press("j")
     keys.press("Enter")
     title = page.locator("#incident-title")
@@ -286,7 +286,7 @@ def acknowledged(page: Any, send: Callable[..., None]) -> Held:
     """Open the first of two rows and acknowledge it: the stream has reported the change, and the answer is still on its way."""
     from playwright.sync_api import expect
 
-    late = f"late-{time.monotonic_ns()}"  # another one may be acknowledged already
+    late = f"late-{time.monotonic_ns()}"  # another incident may be acknowledged already
     for host in (f"{late}-1", f"{late}-2"):
         send(host)
     held = Held(page, "**/acknowledge")
@@ -379,7 +379,7 @@ def test_keys_are_off_for_who_turned_them_off(page: Any) -> None:
         page.get_by_label("Keyboard shortcuts").set_checked(is_on)
         page.get_by_role("button", name="Keep").click()
         expect(page.locator("#show-keys")).to_have_count(int(is_on))
-        page.wait_for_load_state()  # keys are a script's
+        page.wait_for_load_state()  # a script handles the keys
         page.keyboard.press("?")
         expect(page.locator("dialog[open]")).to_have_count(int(is_on))
 

@@ -1,4 +1,4 @@
-"""Whatever people do, undone in reverse order, leaves no trace but the history of it."""
+"""Undo of any actions in reverse order restores everything but the history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def everything() -> dict[str, Any]:
-    """What people see of incidents, and what decides where further alerts go; those that were split off and merged back are no more."""
+    """Return what people see of incidents, and what decides where further alerts go. Incidents that were merged away are left out."""
     shown = Incident.objects.filter(merged_into=None).order_by("pk")
     matchers = Matcher.objects.order_by("pk").values_list("pk", "incident", "valid", "open", "brought_from")
     return {

@@ -1,4 +1,4 @@
-"""One action on all that match: a truthful question, a frozen selection, an honest result, one undo."""
+"""Bulk actions: the question with its counts, the frozen selection, the result with its refusals, and the undo."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def acting(client: Client, responder: User) -> Client:
 
 @pytest.fixture
 def four(post_event: PostEvent) -> list[Incident]:
-    """Three critical ones, the last with two alerts, and a warning."""
+    """Return three critical incidents, the last with two alerts, and one with a warning."""
     for host, status in (("a", "critical"), ("b", "critical"), ("c", "critical"), ("d", "warning")):
         post_event(host=host, check="disk", status=status)
     post_event(host="c", check="cpu")
@@ -80,7 +80,7 @@ def test_in_the_feed_the_result_stands_in_the_corner_and_the_page_stays(acting: 
     assert reply.headers["HX-Retarget"] == "#toasts"
     assert "console:begun" in reply.headers["HX-Trigger-After-Settle"]
     assert "4 done" in reply.content.decode()
-    assert "bulk-card" not in acting.get("/").content.decode()  # it was told
+    assert "bulk-card" not in acting.get("/").content.decode()  # the result was shown already
 
 
 def test_it_is_done_to_those_and_to_no_late_comer(acting: Client, four: list[Incident], post_event: PostEvent) -> None:

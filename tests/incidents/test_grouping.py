@@ -1,4 +1,4 @@
-"""What people group by hand stays as they left it, can be undone, and every link leads on."""
+"""Grouping by hand: correlation leaves it alone, undo restores it, and old addresses lead on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def acting(client: Client, responder: User) -> Client:
 
 @pytest.fixture
 def pair(post_event: PostEvent) -> tuple[Incident, Incident]:
-    """Two alerts of db-1, three of web-1."""
+    """Return an incident with two alerts of db-1, and one with three alerts of web-1."""
     for host, check in (("db-1", "cpu"), ("db-1", "disk"), ("web-1", "cpu"), ("web-1", "http"), ("web-1", "tls")):
         post_event(host=host, check=check, rack="r1" if check == "cpu" else "r2")
     return Incident.objects.get(title="db-1"), Incident.objects.get(title="web-1")
@@ -61,12 +61,12 @@ def test_alerts_chosen_in_the_table_are_those_that_the_question_is_about(
     named = [*(str(alert.pk) for alert in chosen), "x", "9" * 30]
     asked = acting.post(f"/incidents/{incident.pk}/split", {"alerts": named})
     assert asked.context["picked"] == {alert.pk for alert in chosen}
-    assert asked.content.decode().count("checked") == 3  # and how
+    assert asked.content.decode().count("checked") == 3  # the two alerts, and what to take out
 
 
 @pytest.fixture
 def storm(send: Any) -> Incident:
-    """An incident of 1,200 alerts on 120 shelves of six rooms; some have no room."""
+    """Return an incident of 1,200 alerts with 120 values of the tag shelf and six of the tag room. Some alerts have no room."""
     _, app_key = AppKey.issue(name="SAN")
     alerts = [
         {"status": "critical", "host": "san-1", "check": f"Volume {number}", "shelf": f"s{number % 120}"}
@@ -90,8 +90,8 @@ def test_an_alert_of_thousands_is_found_by_a_search_and_taken_out(
     first = Alert.objects.get(tags__check="Volume 1199")
     asked = acting.post(path, {"find": "check = 'Volume 7'", "how": "new", "alerts": [first.pk], "all": "1"})
     wanted = Alert.objects.get(tags__check="Volume 7")
-    assert [alert.pk for alert in asked.context["alerts"]] == [first.pk, wanted.pk]  # what was picked before stays
-    assert asked.content.decode().count("checked") == 2  # that, and how; not all of another search
+    assert [alert.pk for alert in asked.context["alerts"]] == [first.pk, wanted.pk]  # the picked alert stays
+    assert asked.content.decode().count("checked") == 2  # the picked alert, and what to take out
     assert "Expected a value" in acting.post(path, {"find": "check ="}).content.decode()
     acting.post(path, {"how": "new", "alerts": [first.pk, wanted.pk]})
     assert Incident.objects.get(alerts=wanted).alerts_count == 2
@@ -182,9 +182,9 @@ def test_a_merge_undone_leaves_two_incidents_with_their_links_and_their_alerts(
 ) -> None:
     into, other = pair
     activity = actions.merge(into, [other], by=responder)
-    acting.post(
-        f"/incidents/{other.pk}/undo", {"activity": other.activities.get(kind="incident_merged_source").pk}
-    )  # from either side
+    # Either side offers the undo.
+    part = other.activities.get(kind="incident_merged_source")
+    acting.post(f"/incidents/{other.pk}/undo", {"activity": part.pk})
     assert alerts_of(into) == ["cpu", "disk"]
     assert alerts_of(other) == ["cpu", "http", "tls"]
     assert acting.get(f"/incidents/{other.pk}").status_code == 200

@@ -1,4 +1,4 @@
-"""Whose an incident is, who has seen it, and until when it is put aside."""
+"""Handling of incidents: owner, acknowledgement, priority, tags and snooze."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_until_tomorrow_is_eight_in_the_morning_where_the_reader_is(
 ) -> None:
     responder.time_zone = "Asia/Tokyo"
     responder.save()
-    with time_machine.travel(datetime(2026, 3, 24, 20, 0, tzinfo=UTC)):  # the 25th, 5:00 in Tokyo
+    with time_machine.travel(datetime(2026, 3, 24, 20, 0, tzinfo=UTC)):  # 5:00 of the 25th in Tokyo
         acting.force_login(responder)
         acting.post(f"/incidents/{incident.pk}/snooze", {"length": "tomorrow"})
     incident.refresh_from_db()

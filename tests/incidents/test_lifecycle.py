@@ -1,4 +1,4 @@
-"""What people do to incidents, and how it is undone."""
+"""Actions on one incident, and their undo."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOW = int(time.time())
 
 @pytest.fixture
 def incident(post_event: PostEvent) -> Incident:
-    """Two alerts still firing since ten minutes, one ended."""
+    """Return an incident with two alerts that have fired for ten minutes, and one alert that has ended."""
     for check in ("cpu", "disk", "swap"):
         post_event(check=check, timestamp=NOW - 600)
     post_event(check="swap", status="ok", timestamp=NOW - 300)

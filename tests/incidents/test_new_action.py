@@ -1,4 +1,4 @@
-"""A new action needs its declaration and nothing else: this module declares one, and no other file knows of it."""
+"""A new action, declared in this module alone: no other file names it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 class EscalateForm(CommentedForm):
-    """The priority after the escalation."""
+    """Choice of the priority."""
 
     level = forms.TypedChoiceField(
         label="Escalate to",
@@ -35,7 +35,7 @@ class EscalateForm(CommentedForm):
 
 @dataclass(frozen=True)
 class Escalate(Action):
-    """A higher priority, with the reason as a comment."""
+    """Rise of the priority, with the reason as a comment."""
 
     level: Priority
     comment: str = ""
@@ -71,7 +71,7 @@ class Escalate(Action):
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The action is registered for one test."""
+    """Register the action for one test."""
     monkeypatch.setattr(action, "_BY_NAME", dict(action._BY_NAME))
     monkeypatch.setattr(action, "_BY_KIND", dict(action._BY_KIND))
     action.register(Escalate)

@@ -1,4 +1,4 @@
-"""Sharing: people and e-mail addresses are told of an incident, once; it stands in the folder Shared (docs/wire-contract.md §5.2)."""
+"""Sharing of incidents with users and e-mail addresses, and the folder Shared (docs/wire-contract.md §5.2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.incidents.test_patterns_api import Script
 
 @pytest.fixture
 def rosa(client: Client, responder: User) -> Client:
-    """A responder's browser."""
+    """Return the browser of a responder."""
     client.force_login(responder)
     return client
 
@@ -34,7 +34,7 @@ def incident(post_event: PostEvent) -> Incident:
 
 @pytest.fixture
 def mail(settings: Any) -> None:
-    """The console can send mail."""
+    """Let the console send mail."""
     settings.EMAIL_URL = "smtp://localhost"
 
 
@@ -68,7 +68,8 @@ def test_what_was_shared_with_oneself_is_a_filter(
     share: Any, post_event: PostEvent, incident: Incident, admin: User, viewer: User
 ) -> None:
     post_event(host="web-2")
-    viewer.first_name = f'["{admin.pk}", "'  # as the list of those names is stored, a part of it looks like another's
+    # The stored list holds this name, in which the beginning looks like the entry of another user.
+    viewer.first_name = f'["{admin.pk}", "'
     viewer.save()
     share(viewer)
     for person, found in ((viewer, ["web-1"]), (admin, [])):
