@@ -371,7 +371,7 @@ def longest_literal(term: Term) -> str:
 
 
 def within_search_text(name: str | None, term: Term) -> str:
-    """Return the PostgreSQL expression that finds a term in the search text of an alert: in the value of a tag, or of any tag."""
+    """Return the PostgreSQL expression that finds a term in a search text: in the value of a tag, or of any tag."""
     begin = f"{SEPARATOR}{_escaped(name)}{SIGN}" if name is not None else SIGN
     if isinstance(term, Sequence) and term.parts[0] == Edge(is_begin=True):
         return begin + _translated(Sequence(term.parts[1:]), f"(?<={SIGN})", f"(?={SEPARATOR})")

@@ -1,4 +1,7 @@
-"""Comments are Markdown, cleaned: no markup of their own, and links only to where a browser may be sent (alerts.links)."""
+"""Rendering of comments, which people write in Markdown.
+
+The HTML has no markup of the author, and links only to addresses that `alerts.links` accepts.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _TAGS = {
 
 
 def rendered(text: str) -> SafeString:
-    """As HTML that is safe to show, whatever the text says."""
+    """Return a comment as HTML that is safe to show, whatever the comment contains."""
     cleaned = nh3.clean(
         _MARKDOWN.render(text),
         tags=_TAGS,

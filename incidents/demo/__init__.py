@@ -1,1 +1,1 @@
-"""A recorded day of an online shop, and what plays it to a console through the real HTTP endpoint."""
+"""A recorded day of an online shop, and the player that sends the day to a console over HTTP."""

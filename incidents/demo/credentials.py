@@ -1,8 +1,8 @@
-"""The demo's App Keys and org token.
+"""App Keys and the org token of the demo.
 
-Secrets are stored as digests, so those of an earlier demo are lost. Its credentials get new secrets under their old
-names: nobody else ever knew the old ones, the list of integrations stays as it is, and a second day goes on with the
-same alerts, as a second day does.
+The database has only digests of secrets, so a second demo cannot read the secrets of the first. The credentials of an
+earlier demo get new secrets under their old names. The list of integrations stays the same, and the second day
+continues the same alerts.
 """
 
 from __future__ import annotations
@@ -22,20 +22,25 @@ PREFIX = "Demo: "
 
 @dataclass(slots=True)
 class Credentials:
+    """The secrets of one demo, with the credentials that were issued or renewed for the demo."""
+
     org_token: str = ""
-    app_keys: dict[str, str] = field(default_factory=dict)  # by name of the source
+    app_keys: dict[str, str] = field(default_factory=dict)  # secrets by the name of the source
     issued: list[Credential] = field(default_factory=list)
     renewed: list[Credential] = field(default_factory=list)
 
     def withdraw(self) -> None:
-        """Delete what was issued and never used: a demo that could not begin leaves nothing behind."""
+        """Delete credentials that were issued and never used, after a demo that could not begin."""
         for credential in self.issued:
             credential.delete()
 
 
 @transaction.atomic
 def obtain(sources: Iterable[str]) -> Credentials:
-    """Secrets for the demo's sources. Raises PlayStopped where an administrator deactivated one of its credentials."""
+    """Return secrets for the sources of the demo.
+
+    Raise PlayStopped for a credential that an administrator deactivated.
+    """
     credentials = Credentials()
     credentials.org_token = _secret(OrgToken, f"{PREFIX}senders", credentials)
     credentials.app_keys = {source: _secret(AppKey, PREFIX + source, credentials) for source in sources}

@@ -1,4 +1,4 @@
-"""Plays recorded requests to a console over HTTP, one after the other, as its senders would."""
+"""Player that sends recorded requests to a console over HTTP, one after another."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ from incidents.demo.record import Sending
 
 PATH = "/data/v2/alerts"
 TIMEOUT = 30.0  # seconds
-QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
+QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # on Linux only
 TAKEN = frozenset({HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
-# The next request would fare no better.
+# Answers that the next request would get too.
 HOPELESS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
 class PlayStopped(Exception):
-    """The console cannot be reached, or refuses the whole day; the text says so in words for a person."""
+    """A demo that cannot go on, because the console is out of reach or refuses the whole day.
+
+    The message is for people.
+    """
 
 
 @dataclass(slots=True)
 class Played:
-    """What the console answered."""
+    """The answers of the console."""
 
     events: int = 0
     replies: Counter[int] = field(default_factory=Counter)  # requests by HTTP status
@@ -39,7 +42,7 @@ class Played:
 
 
 class Sender:
-    """One kept-alive connection to the Alerts API."""
+    """A kept-alive connection to the Alerts API."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -58,12 +61,12 @@ class Sender:
             raise PlayStopped(f"Nothing answers at {self.url}: {reason}. Is the console up?") from error
 
     def send(self, body: object, *, org_token: str) -> tuple[int, str]:
-        """The reply's status, and the message when it is an error."""
+        """Send a request. Return the HTTP status, and the message of an error or empty text."""
         raw = json.dumps(body).encode()
         try:
             return self._exchange(raw, org_token)
         except (OSError, HTTPException):
-            # A kept-alive connection may be closed between two requests. What was taken already is a duplicate.
+            # A kept-alive connection may be closed between two requests. A repeated request is only a duplicate.
             self._connection.close()
         try:
             return self._exchange(raw, org_token)
@@ -77,8 +80,8 @@ class Sender:
     def _exchange(self, raw: bytes, org_token: str) -> tuple[int, str]:
         headers = {"Authorization": f"Bearer {org_token}", "Content-Type": "application/json"}
         self._connection.request("POST", self._path, raw, headers)
-        # Django's runserver sends a reply's head first, and its body once the head is acknowledged:
-        # do that at once, not after 40 ms.
+        # Django's runserver sends the body of a reply once the head is acknowledged, so acknowledge at once and not
+        # after 40 ms.
         if QUICK_ACK is not None and self._connection.sock:
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
         reply = self._connection.getresponse()
@@ -95,16 +98,17 @@ def play(
     ends_at: int,
     progress: Callable[[Played, Sending], None] = lambda played, sending: None,
 ) -> Played:
-    """Send a day that ends at `ends_at`, as fast as the console answers; a refused request costs the others nothing.
+    """Send a day that ends at `ends_at`, in Unix seconds, as fast as the console answers.
 
-    Raises PlayStopped when the console cannot be reached, fails, or refuses what all requests have in common.
+    A refused request does not stop the other requests. Raise PlayStopped when the console is out of reach, fails, or
+    refuses what all requests have in common.
     """
     played = Played()
     for sending in day:
         body = sending.body(app_key=app_keys[sending.source], ends_at=ends_at)
         status, message = sender.send(body, org_token=org_token)
         if status in HOPELESS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            # The secrets are fresh from the database, so a console that does not know them reads another one.
+            # The secrets were just stored, so a console that does not know the secrets uses another database.
             hint = " Does it run on another database?" if status == HTTPStatus.UNAUTHORIZED else ""
             raise PlayStopped(
                 f"The console at {sender.url} answered {status} to event {played.events + 1}: {message}{hint}"
@@ -117,7 +121,7 @@ def play(
 
 
 def _message(text: bytes) -> str:
-    """The message in the wire's error shape; nothing when another program answered in its own."""
+    """Return the message of an error of the Alerts API, or empty text for an answer of another program."""
     try:
         return str(json.loads(text)["error"])
     except (ValueError, KeyError, TypeError):

@@ -1,9 +1,9 @@
 """The recorded day: shop_outage.jsonl.
 
-One line is one request, in the order the monitoring systems made them: the `source`, and what it is to `send`, one
-alert or a batch. Two things differ from the wire: App Keys are left out, since each console issues its own, and a
-`timestamp` is in seconds before the end of the day (so it is negative), since the day ends when it is played. A line
-with a `chapter` begins a part of the story.
+One line is one request, in the order in which the monitoring systems sent the requests: the `source`, and under
+`send` one alert or a batch. Two things differ from the wire: the App Key is missing, since each console issues its
+own, and a `timestamp` is in seconds before the end of the day, and so negative, since the day ends when the day is
+played. A line with a `chapter` begins a part of the story.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ JSONDict = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One recorded request."""
+    """A recorded request."""
 
     chapter: str
     source: str
@@ -28,12 +28,13 @@ class Sending:
     is_batch: bool
 
     def body(self, *, app_key: str, ends_at: int) -> JSONDict:
-        """What is put on the wire when the day ends at `ends_at`, in Unix seconds."""
+        """Return the body of the request for a day that ends at `ends_at`, in Unix seconds."""
         alerts = [alert | {"timestamp": ends_at + alert["timestamp"]} for alert in self.alerts]
         return {"app_key": app_key, "alerts": alerts} if self.is_batch else {"app_key": app_key, **alerts[0]}
 
 
 def read(path: Path = SHOP_OUTAGE) -> Iterator[Sending]:
+    """Yield the requests of a recorded day."""
     chapter = ""
     with path.open(encoding="utf-8") as lines:
         for line in map(json.loads, lines):

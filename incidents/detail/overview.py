@@ -1,4 +1,4 @@
-"""What an incident says of itself at a glance: its links, what fires, and why it is one incident."""
+"""The overview of an incident: its links, its worst alerts, and why its alerts belong together."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from incidents.models import Activity, Incident
 from incidents.models.pattern import window_in_words
 
 BY_HAND = (Activity.Kind.MERGED_INTO_THIS, Activity.Kind.MOVED_HERE, Activity.Kind.SPLIT_OFF)
-LINKS_OF = 300  # alerts whose links are gathered: the worst, then the newest change
+LINKS_OF = 300  # alerts whose links are shown: the worst, then the newest change
 LINKS_PER_NAME = 3
 WORST = 5
 
 
 @dataclass(frozen=True, slots=True)
-class GatheredLinks:
-    """The distinct links of an incident's alerts, those of all of them first."""
+class IncidentLinks:
+    """The different links of the alerts of an incident. Links that all alerts share come first."""
 
     shown: tuple[Link, ...]
-    more: int  # distinct links beyond those, which the alerts' own rows show
-    looked_at: int  # alerts
+    more: int  # different links that are not shown here but with their alerts
+    looked_at: int  # alerts whose links were read
 
 
-def gather_links(incident: Incident) -> GatheredLinks:
-    """Of many URLs under one name the first few, so that one graph per alert does not bury the runbook."""
+def links_of_incident(incident: Incident) -> IncidentLinks:
+    """Return the links of an incident, a few for each name, so that one graph per alert does not hide the runbook."""
     shared = links_of(incident.shared_tags)
     tags = list(worst_first(incident).values_list("tags", flat=True)[:LINKS_OF]) if incident.alerts_count > 1 else []
     own: dict[str, dict[str, None]] = defaultdict(dict)
@@ -41,11 +41,11 @@ def gather_links(incident: Incident) -> GatheredLinks:
                 own[link.name][link.url] = None
     kept = [Link(name, url) for name, urls in own.items() for url in list(urls)[:LINKS_PER_NAME]]
     more = sum(map(len, own.values())) - len(kept)
-    return GatheredLinks((*shared, *numbered(kept)), more, max(len(tags), 1))
+    return IncidentLinks((*shared, *numbered(kept)), more, max(len(tags), 1))
 
 
 def numbered(links: list[Link]) -> list[Link]:
-    """Links of one name are told apart by a number."""
+    """Return links with a number behind a name that occurs several times."""
     by_name: dict[str, list[Link]] = defaultdict(list)
     for link in links:
         by_name[link.name].append(link)
@@ -57,21 +57,22 @@ def numbered(links: list[Link]) -> list[Link]:
 
 
 def worst_first(incident: Incident) -> models.QuerySet[Alert]:
+    """Return the alerts of an incident, the worst first, then the newest change."""
     return incident.alerts.order_by("-status", "-changed_at", "-pk")
 
 
-def what_fires(incident: Incident) -> list[Alert]:
-    """The few worst alerts; of an incident that is over, those that changed last."""
+def worst_alerts(incident: Incident) -> list[Alert]:
+    """Return the worst alerts. Of a resolved incident, return the alerts that changed last."""
     return list(worst_first(incident).select_related("app_key", "maintenance_plan")[:WORST])
 
 
 def status_counts(incident: Incident) -> list[tuple[Status, int]]:
-    """How many of its alerts have which status, the worst first; those that none has are left out."""
+    """Return the number of alerts by status, the worst status first, without statuses that no alert has."""
     return [(status, incident.status_counts[status]) for status in reversed(Status) if incident.status_counts[status]]
 
 
 def undoable_resolve(incident: Incident) -> Activity | None:
-    """Return the manual resolve that closed the incident, if the incident is still closed by it."""
+    """Return the manual resolve that closed the incident, or None if another change followed."""
     if incident.resolved_by_id is None:
         return None
     manual = incident.activities.filter(kind=Activity.Kind.RESOLVED_BY_HAND, undone_at=None)
@@ -79,7 +80,7 @@ def undoable_resolve(incident: Incident) -> Activity | None:
 
 
 def why_together(incident: Incident) -> str:
-    """Why its alerts are one incident, in a sentence."""
+    """Return a sentence that says why the alerts belong together."""
     valid = incident.matchers.filter(valid=True, brought_from=None)
     matcher = valid.order_by("pk").first()
     values = in_words(matcher.values) if matcher else ""

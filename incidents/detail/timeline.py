@@ -22,16 +22,19 @@ TICKS = 6
 STEPS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30)]
 STEPS += [timedelta(hours=hours) for hours in (1, 2, 3, 6, 12)]
 STEPS += [timedelta(days=days) for days in (1, 2, 7, 14, 30, 91, 365)]
-EDGE = 0.02  # of the whole: room for a dot at the beginning and at the end
+EDGE = 0.02  # share of the width, for a dot at the beginning and at the end
 
 
 @dataclass(frozen=True, slots=True)
 class StatusSpan:
-    """An alert in one status, from one change to the next. `x` and `until` count seconds from the timeline's beginning."""
+    """An alert in one status, from one change to the next.
+
+    `x` and `until` are seconds from the beginning of the timeline.
+    """
 
     status: Status
     began_at: datetime
-    ended_at: datetime | None  # None: it is so now
+    ended_at: datetime | None  # None for the status of now
     x: float
     until: float
 
@@ -44,19 +47,21 @@ class TimelineRow:
     name: str
     detail: str  # beside the name; empty where all rows share one of the two
     spans: tuple[StatusSpan, ...]
-    y: float  # pixels from the top to its middle
+    y: float  # pixels from the top to the middle
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
+    """A time on the axis."""
+
     at: datetime
-    x: str  # in per cent of the width
+    x: str  # in percent of the width
     is_day: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Something that a person did to the incident as a whole."""
+    """An action of a person on the incident as a whole."""
 
     activity: Activity
     x: float
@@ -86,7 +91,7 @@ class Timeline:
 
     @property
     def length(self) -> float:
-        """Seconds."""
+        """The length in seconds."""
         return (self.ends_at - self.starts_at).total_seconds()
 
     @property
@@ -105,7 +110,7 @@ class Timeline:
 def timeline(
     incident: Incident, alerts: Sequence[Alert], activities: Iterable[Activity], deployments: Sequence[Deployment]
 ) -> Timeline:
-    """The timeline of these alerts of the incident, marked with what people did and with what was rolled out."""
+    """Return the timeline of these alerts of an incident, with actions of people and deployments."""
     changes = _changes(alerts)
     is_cut = len(changes) > CHANGES_LIMIT
     by_alert: dict[int, list[Event]] = {alert.pk: [] for alert in alerts}
@@ -157,7 +162,10 @@ def _span(one: Event, other: Event | None, x: Callable[[datetime], float], until
 
 
 def _changes(alerts: Sequence[Alert]) -> list[Event]:
-    """The events at which the status of these alerts changed, the newest first. A resolve that was taken back changed nothing."""
+    """Return the events that changed the status of these alerts, the newest first.
+
+    A resolve that was undone changed nothing.
+    """
     log = Event.objects.filter(alert__in=[alert.pk for alert in alerts]).exclude(kind=Event.Kind.UNDO)
     undone = Event.objects.filter(alert__in=[alert.pk for alert in alerts], kind=Event.Kind.UNDO).values("undoes")
     before = Window(Lag("status"), partition_by="alert_id", order_by=["occurred_at", "id"])
@@ -166,7 +174,7 @@ def _changes(alerts: Sequence[Alert]) -> list[Event]:
 
 
 def _ticks(starts_at: datetime, ends_at: datetime) -> tuple[Tick, ...]:
-    """Round times in the reader's zone, as many as can be read."""
+    """Return round times in the zone of the reader, as many as people can read."""
     length = ends_at - starts_at
     step = next((step for step in STEPS if length / step <= TICKS), STEPS[-1])
     midnight = timezone.localtime(starts_at).replace(hour=0, minute=0, second=0, microsecond=0)

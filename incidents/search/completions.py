@@ -1,4 +1,7 @@
-"""What may come next in a query that is being written: tags, operators and values as they were seen (docs/wire-contract.md §5.4)."""
+"""Suggestions for a query that a person writes (docs/wire-contract.md §5.4).
+
+The suggestions are tags, operators and values of recent alerts.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from alerts.models import Alert
 from appkeys.models import AppKey
 from incidents.models.incident import IncidentQuerySet
 
-INCIDENTS_SEEN = 300  # the latest changed, whose alerts tell which tags and values there are
-ALERTS_SEEN = 2000
+INCIDENTS_SEEN = 300  # open incidents at the top of the feed, whose alerts tell tags and values
+ALERTS_SEEN = 2000  # of these incidents
 AT_MOST = 12
 OPERATORS = {
     "=": "equals, * stands for anything",
@@ -41,7 +44,7 @@ _PLAIN = re.compile(r"[^\s()\[\],=!:\"'/*]+")
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A text to stand from `begins` up to the cursor, and what it means."""
+    """A text that can replace the characters from `begins` up to the cursor, with its meaning."""
 
     text: str
     hint: str
@@ -49,7 +52,7 @@ class Suggestion:
 
 
 def suggest(text: str, visible: IncidentQuerySet) -> list[Suggestion]:
-    """For the text before the cursor."""
+    """Return suggestions for the text before the cursor."""
     if found := _LIST_VALUE.search(text) or _VALUE.search(text):
         return _listed(_values(found["tag"], visible), found["begun"].lstrip('"'), found.start("begun"), quoted=True)
     word = _WORD.search(text)
@@ -66,7 +69,7 @@ def suggest(text: str, visible: IncidentQuerySet) -> list[Suggestion]:
 
 
 def _listed(choices: Iterable[tuple[str, str]], begun: str, begins: int, *, quoted: bool = False) -> list[Suggestion]:
-    """Those that begin as was begun, then those that hold it."""
+    """Return the choices that begin with the written characters, then the choices that contain them."""
     wanted = begun.casefold()
     fitting = [(text, hint) for text, hint in choices if wanted in text.casefold()]
     fitting.sort(key=lambda choice: not choice[0].casefold().startswith(wanted))
@@ -81,7 +84,7 @@ def _written(value: str) -> str:
 
 
 def _tags(visible: IncidentQuerySet) -> list[tuple[str, str]]:
-    """Names of tags, the most used first, then what is not a tag but can be asked for like one."""
+    """Return the names of tags, the most frequent first, then names such as `status` that are no tags."""
     used = Counter(name for tags in _seen(visible) for name in tags)
     return [*((name, "tag") for name, _ in used.most_common()), *PSEUDO_TAGS.items()]
 

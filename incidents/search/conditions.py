@@ -1,4 +1,7 @@
-"""A query as conditions on alerts and on incidents in the database; `bpql.query` has the same query as a predicate on one alert."""
+"""Queries as conditions on alerts and on incidents in the database.
+
+`bpql.query` has the same queries as predicates on one alert.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +39,14 @@ def for_incidents(query: Query) -> Q:
 def for_open_incidents(query: Query) -> Q:
     """Return the condition for querysets of open incidents.
 
-    It finds what `for_incidents` finds. It is faster where many incidents are open, because it searches the texts of open incidents first.
+    It finds what `for_incidents` finds. It is faster where many incidents are open, because it searches the texts of
+    open incidents first.
     """
     return _for_incidents(query.expression, _Asked(_open_one_has_alert, _open_one_has_comment))
 
 
 def _for_alerts(expression: Expression, alert: str = "") -> Q:
-    """For rows that have the search text; `alert` leads from them to the rest of the alert."""
+    """Return the condition for rows that have a search text. `alert` is the path from a row to its alert."""
     match expression:
         case All():
             return _all(_for_alerts(part, alert) for part in expression.parts)
@@ -68,7 +72,7 @@ def _came_by(app_keys: list[int], alert: str) -> Q:
 
 
 class _Asked(NamedTuple):
-    """How an incident is asked for one of its alerts, and for a comment."""
+    """The two subqueries of a condition on incidents: for an alert, and for a comment."""
 
     has_alert: Callable[[Callable[[str], Q]], Q]
     has_comment: Callable[[Value], Q]
@@ -94,7 +98,7 @@ def _for_incidents(expression: Expression, asked: _Asked) -> Q:
 
 
 def _divided(expression: All | AnyOf) -> tuple[list[Expression], list[Expression]]:
-    """What one alert must meet together, and what each is asked of the incident."""
+    """Divide an expression into the parts that one alert must meet together, and the parts about the incident."""
     of_incident = [
         any(isinstance(each, Keyword) or is_about_incidents(each) for each in conditions(part))
         for part in expression.parts
@@ -108,7 +112,7 @@ def _has_alert(matching: Callable[[str], Q]) -> Q:
 
 
 def _open_one_has_alert(matching: Callable[[str], Q]) -> Q:
-    """Looked for in the texts of all that is open."""
+    """Search the texts of open incidents first."""
     each = _LookedUp(Alert.objects.filter(matching(""), incident=OuterRef("pk")))
     return _few_or(each, SearchText.objects.filter(matching("alert__")).values_list("alert__incident", flat=True))
 
@@ -118,13 +122,19 @@ def _open_one_has_comment(value: Value) -> Q:
 
 
 def _few_or(each: Exists, found: QuerySet[Any, int]) -> Q:
-    """The incidents of a search by their keys; where they are many, so that a page of them is found soon, each incident is asked."""
+    """Return a condition that names the found incidents by key, or the condition for each incident if many were found.
+
+    A page of many incidents is found soonest by checking incident after incident.
+    """
     pks = list(found[: FEW + 1])
     return Q(each) if len(pks) > FEW else Q(pk__in=set(pks))
 
 
 class _LookedUp(Exists):
-    """An EXISTS that PostgreSQL asks for each row, since it has an offset, and does not turn into a search through the whole table."""
+    """An EXISTS that PostgreSQL evaluates for each row.
+
+    The offset keeps PostgreSQL from turning the condition into a search through the whole table.
+    """
 
     template = "EXISTS(%(subquery)s OFFSET 0)"
 
@@ -152,7 +162,7 @@ def _incident_is(condition: Condition, value: Value, asked: _Asked) -> Q:
 
 
 def _has_incident_tag(name: str, value: Value) -> Q:
-    """A tag that people set on the incident, also its priority."""
+    """Return the condition on an incident tag, or on the priority."""
     if name == "PRIORITY":
         choices = Priority.choices
         return Q(priority__in=[number for number, label in choices if value.equals(fold(str(label)))])
@@ -160,7 +170,7 @@ def _has_incident_tag(name: str, value: Value) -> Q:
     tags = [
         tag for tag, shown in held.values_list("tag", "tag__name").distinct().order_by() if fold_name(shown) == name
     ]
-    # Compared here, since databases do not agree on letters' cases: of the lists that are held, most are held often.
+    # Compared in Python, because databases disagree on the case of letters. The number of different lists is small.
     lists = held.filter(tag__in=tags).order_by().values_list("values", flat=True).distinct()
     found = [each for each in lists if any(value.equals(fold(text)) for text in each)]
     return Q(Exists(held.filter(tag__in=tags, values__in=found, incident=OuterRef("pk"))))

@@ -1,7 +1,7 @@
-"""Keeping the texts that a search among open incidents reads (incidents.models.SearchText): of each alert whose incident is open.
+"""Search texts of open incidents (incidents.models.SearchText): one row for each alert whose incident is open.
 
-Correlation writes an alert's own text, and has it kept here in the same transaction. Where an incident opens again, all of its alerts have theirs
-again. What is over is forgotten from time to time.
+Correlation writes the search text of an alert, and calls this module in the same transaction. When an incident
+reopens, all of its alerts get rows again. A periodic task deletes the rows of resolved incidents.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from db import bulk
 from incidents import correlation_lock
 from incidents.models import SearchText
 
-CHUNK = 1000  # texts forgotten in one transaction
+CHUNK = 1000  # rows deleted in one transaction
 
 
 def keep(alerts: Collection[int]) -> None:
-    """Of these alerts, as far as they have an incident."""
+    """Store the search texts of these alerts. Alerts without an incident get no row."""
     _keep("id", alerts)
 
 
 def keep_of(incidents: Collection[int]) -> None:
-    """Of all alerts of these incidents."""
+    """Store the search texts of all alerts of these incidents."""
     _keep("incident_id", incidents)
 
 
@@ -33,7 +33,7 @@ def _keep(column: str, keys: Collection[int]) -> None:
         return
     of_each = f"alerts_alert a WHERE a.{column} = k.key AND a.incident_id IS NOT NULL"
     if connection.vendor == "postgresql":
-        # A lateral look-up can only be an index scan: a plan for a join is made for a small table and kept while the table grows.
+        # A lateral look-up is always an index scan. A cached plan of a join becomes slow while the table grows.
         source = f"unnest(%s::bigint[]) AS k(key) CROSS JOIN LATERAL (SELECT * FROM {of_each} OFFSET 0) a WHERE true"
         parameter = f"{{{','.join(map(str, keys))}}}"
     else:
@@ -46,11 +46,11 @@ def _keep(column: str, keys: Collection[int]) -> None:
 
 
 def forget() -> int:
-    """Forget those of incidents that are over; returns how many those were."""
+    """Delete the rows of resolved incidents. Return the number of deleted rows."""
     over = SearchText.objects.filter(alert__incident__resolved_at__isnull=False)
     total = 0
     while pks := list(over.values_list("pk", flat=True)[:CHUNK]):
         with transaction.atomic():
-            correlation_lock.hold()  # an incident may open again meanwhile
+            correlation_lock.hold()  # no incident can reopen until the commit
             total += over.filter(pk__in=pks).delete()[0]
     return total

@@ -1,4 +1,7 @@
-"""Conditions on texts, for both databases: PostgreSQL's own regular expressions, and on SQLite the automaton as a function of SQL."""
+"""Conditions on texts, for both databases.
+
+PostgreSQL uses its own regular expressions. On SQLite, `bpql.regex` is a function of SQL.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from bpql.terms import Value, ValueKind, fold
 
 
 def tag_is(name: str, value: Value) -> Q:
-    """An alert's tag, under its folded name, has this value."""
+    """Return the condition that a tag has a value. `name` is the folded name of the tag."""
     begin = f"{SEPARATOR}{name}{SIGN}"
     if value.kind is ValueKind.PLAIN:
         return Q(_Has(f"{begin}{value.folded}{SEPARATOR}"))
@@ -24,24 +27,27 @@ def tag_is(name: str, value: Value) -> Q:
 
 
 def any_tag_has(value: Value) -> Q:
-    """A value of any tag of an alert has this in it."""
+    """Return the condition that the value of any tag contains a value of a query."""
     if value.kind is ValueKind.PLAIN and value.folded.upper() != value.folded:
         return Q(_Has(value.folded))
     return _narrowed(value, Q(_TagFinds(value, None)))
 
 
 def _narrowed(value: Value, found: Q) -> Q:
-    """A plain text is looked for much faster, and leaves few alerts for the expression."""
+    """Add the longest literal text of a value to a condition.
+
+    A literal text is found much faster than a regular expression, which then has few alerts left.
+    """
     return Q(_Has(value.longest_piece)) & found if value.longest_piece else found
 
 
 def text_has(column: str, value: Value) -> Q:
-    """A text of a column of its own has this in it, letters' cases aside."""
+    """Return the condition that a column contains a value of a query, whatever the case of letters."""
     return Q(_TextFinds(F(column), value))
 
 
 class _Has(Func):
-    """Whether a text is in an alert's search text, its cases as they are."""
+    """True if the search text contains a text. The case of letters counts."""
 
     output_field = BooleanField()
 
@@ -50,7 +56,7 @@ class _Has(Func):
         self.text = text
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
-        # Of LIKE it can tell how much that leaves, and whether to look alerts up or to read them all; of strpos() it cannot.
+        # PostgreSQL estimates the rows that LIKE leaves, and chooses between index and scan. strpos() has no estimate.
         sql, parameters = compiler.compile(self.source_expressions[0])
         return f"({sql} LIKE %s)", [*parameters, f"%{connection.ops.prep_for_like_query(self.text)}%"]
 
@@ -60,6 +66,8 @@ class _Has(Func):
 
 
 class _TagFinds(Func):
+    """True if the value of a tag, or of any tag, contains a match."""
+
     output_field = BooleanField()
 
     def __init__(self, value: Value, name: str | None) -> None:
@@ -78,6 +86,8 @@ class _TagFinds(Func):
 
 
 class _TextFinds(Func):
+    """True if a column contains a match."""
+
     output_field = BooleanField()
 
     def __init__(self, text: F, value: Value) -> None:

@@ -1,4 +1,4 @@
-"""How an incident is told in its row of the feed."""
+"""Tags and filters for incidents, their rows in the feed, and their alerts."""
 
 from __future__ import annotations
 
@@ -23,17 +23,10 @@ from people.templatetags.console_tags import icon
 register = template.Library()
 
 ROW_TAGS = 2
-TELLING_TAGS = (
-    "environment",
-    "cluster",
-    "service",
-    "application",
-    "team",
-    "region",
-)  # come first, where an incident has them
-TAG_LIMIT = 40  # a longer value says little in a row
-LONG_NAME = 24  # a shorter one is cut at its end where there is no room
-TAIL = 10  # how much of a long name's end stays in sight
+TELLING_TAGS = ("environment", "cluster", "service", "application", "team", "region")  # shown before other tags
+TAG_LIMIT = 40  # characters; a row has no room for a longer value
+LONG_NAME = 24  # characters; a shorter name is cut at its end where there is no room
+TAIL = 10  # characters at the end of a long name that stay in sight
 HOST = re.compile(r"[\w-]+(\.[\w-]+)+")
 
 
@@ -46,7 +39,7 @@ def incident_badge(incident: Incident) -> SafeString:
 
 @dataclass(frozen=True, slots=True)
 class QueryPlace:
-    """A query around the character that it breaks on."""
+    """A query before, at and after the character of its error."""
 
     before: str
     at: str
@@ -63,7 +56,10 @@ def query_place(text: str, position: int) -> QueryPlace:
 
 @register.simple_tag
 def sort_header(view: IncidentFilter, sort: str, word: str, classes: str, told: str = "") -> SafeString:
-    """A column's head that sorts by it, where the folder can be sorted; `told` says by what, where the column's word does not."""
+    """Return the header of a column, with a link that sorts by the column where the folder can be sorted.
+
+    `told` names the order where the word of the column does not.
+    """
     if view.folder is Folder.RESOLVED:
         return format_html('<th scope="col" class="{}">{}</th>', classes, word)
     chosen = Sort(sort)
@@ -82,14 +78,14 @@ def sort_header(view: IncidentFilter, sort: str, word: str, classes: str, told: 
 
 @register.simple_tag
 def next_page(view: IncidentFilter, key: str) -> str:
-    """The query string of the page that begins after a row."""
+    """Return the query string of the page that begins after a row."""
     query = view.query()
     return f"{query}{'&' if query else '?'}{urlencode({'after': key})}"
 
 
 @register.simple_tag
 def with_status(view: IncidentFilter, status: Status) -> str:
-    """The query string of the feed with a status taken in or out."""
+    """Return the query string of the feed with a status added, or removed if present."""
     return view.toggled(status.name.lower())
 
 
@@ -108,7 +104,10 @@ def ribbon(incident: Incident) -> str:
 
 @register.simple_tag
 def middle(name: str) -> SafeString:
-    """A name that, where it is too long, is cut in the middle: names differ at their ends. Those of hosts lose their domain first."""
+    """Return a name whose middle is cut where there is no room, because names differ at their ends.
+
+    The name of a host loses its DNS suffix first.
+    """
     if len(name) < LONG_NAME or " " in name:
         return format_html("{}", name)
     label, dot, domain = name.partition(".") if HOST.fullmatch(name) else (name, "", "")
@@ -122,13 +121,18 @@ def middle(name: str) -> SafeString:
 
 @dataclass(frozen=True, slots=True)
 class RowTags:
+    """The tags of a row, and the number of tags that have no room."""
+
     shown: list[tuple[str, str]]
     more: int
 
 
 @register.simple_tag
 def row_tags(incident: Incident) -> RowTags:
-    """The two tags that say most beside the title: short ones that are neither links nor in the title already."""
+    """Return the two tags that say most beside the title.
+
+    These tags are short, are no links, and do not repeat the title.
+    """
     said = f"{incident.title} {incident.subtitle}"
     values = [(name, shown(value)) for name, value in incident.shared_tags.items()]
     telling = [
@@ -140,18 +144,18 @@ def row_tags(incident: Incident) -> RowTags:
 
 @register.simple_tag
 def own_links(alert: Alert, incident: Incident) -> list[Link]:
-    """The links of an alert that not all alerts of its incident have, which gathers those."""
+    """Return the links of an alert that not all alerts of its incident share. The overview shows the shared links."""
     shared = incident.shared_tags
     return links_of({name: value for name, value in alert.tags.items() if shared.get(name) != value})
 
 
 @register.filter
 def people_named(shared_with: list[list[str]]) -> str:
-    """Whom an incident is shared with."""
+    """Return the names of the people with whom an incident is shared."""
     return ", ".join(name for _, name in shared_with)
 
 
 @register.filter
 def description(alert: Alert) -> str:
-    """What the sender says in words, if it does."""
+    """Return the description that the sender gave, or empty text."""
     return shown(alert.tags.get("description", ""))

@@ -1,4 +1,4 @@
-"""Patterns, as their pages show them."""
+"""Filters for the pages of patterns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ register.filter("window", window_in_words)
 
 @register.filter
 def span(minutes: int) -> str:
-    """How long alerts kept coming: "under a minute", "53 min", "3 h 58 min"."""
+    """Return a number of minutes in words: "under a minute", "53 min", "3 h 58 min"."""
     hours, rest = divmod(minutes, 60)
     parts = [f"{hours} h"] * (hours > 0) + [f"{rest} min"] * (rest > 0)
     return " ".join(parts) or "under a minute"

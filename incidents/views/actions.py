@@ -1,4 +1,7 @@
-"""The question of each action on one incident, and its answer. With scripts the question is a dialog, otherwise a page."""
+"""The question of each action on one incident, and its answer.
+
+With scripts the question is a dialog, otherwise a page.
+"""
 
 from __future__ import annotations
 
@@ -164,7 +167,10 @@ def show_question(
 
 
 def begin_undo(bulk_action: BulkAction) -> None:
-    """Undo a bulk action, in the background where it takes long. Raises InvalidTransition where undo is not possible."""
+    """Undo a bulk action, in the background where it takes long.
+
+    Raises InvalidTransition where undo is not possible.
+    """
     bulk.start_undo(bulk_action)
     if bulk_action.total > IMMEDIATE_LIMIT or bulk.is_grouping(bulk_action):
         tasks.run_bulk.delay(bulk_action.pk)

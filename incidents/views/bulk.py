@@ -135,7 +135,10 @@ def _leave(request: SignedInRequest, otherwise: str = "/") -> HttpResponse:
 
 
 def _show_card(request: SignedInRequest, bulk_action: BulkAction) -> HttpResponse:
-    """Show the result in the corner of the feed, which stays as it is. A complete result is not announced a second time."""
+    """Show the result in the corner of the feed, which stays as it is.
+
+    A complete result is not announced a second time.
+    """
     bulk_action.refresh_from_db()
     if not bulk_action.is_at_work and not bulk_action.skipped and not bulk_action.kept:
         bulk_action.announced_at = timezone.now()

@@ -1,4 +1,4 @@
-"""What may come next in a query that a person is writing."""
+"""Suggestions for a query that a person writes, as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from people.access import SignedInRequest
 
 @require_safe
 def suggest(request: SignedInRequest) -> JsonResponse:
-    """`?q=` is the text before the cursor."""
+    """Return suggestions. `?q=` is the text before the cursor."""
     text = request.GET.get("q", "")[:2000]
     found = suggestions_for(text, Incident.objects.visible_to(request.user))
     return JsonResponse({"suggestions": [asdict(each) for each in found]})

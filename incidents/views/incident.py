@@ -1,4 +1,4 @@
-"""One incident beside the feed: its parts, each a tab with an address of its own."""
+"""Pages of an incident beside the feed: its parts, each a tab with its own address."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ from people.access import SignedInRequest
 ALERTS_PER_PAGE = 100
 ACTIVITIES_PER_PAGE = 100
 PEOPLE = ("assignee", "assigned_by", "acknowledged_by", "snoozed_by")
-MARKERS = 100  # the newest deeds of people that the timeline marks
+MARKERS = 100  # newest actions of people, and newest deployments, on the timeline
 
 
 class Tab(models.TextChoices):
+    """A part of an incident, by the name of its address."""
+
     OVERVIEW = "detail", "Overview"
     ALERTS = "alerts", "Alerts"
     TIMELINE = "timeline", "Timeline"
@@ -40,19 +42,23 @@ class Tab(models.TextChoices):
 @require_safe
 @vary_on_headers("HX-Request", "HX-Target")
 def detail(request: SignedInRequest, pk: int, tab: str = Tab.OVERVIEW) -> HttpResponse:
-    """An incident beside the feed; its pane alone where the feed stands already, and for a refresh only what changes."""
+    """Show an incident beside the feed.
+
+    For htmx show only the pane, or for a refresh only the part of the pane that changes.
+    """
     incident = get_object_or_404(
         Incident.objects.visible_to(request.user)
         .select_related(*PEOPLE, "follows")
         .prefetch_related("tag_values__tag"),
         pk=pk,
     )
-    if incident.merged_into_id and tab != Tab.ACTIVITY:  # its history stays its own; its alerts are there
+    if incident.merged_into_id and tab != Tab.ACTIVITY:  # the alerts are in the other incident, the history stays here
         return redirect("incidents:detail", incident.merged_into_id)
     return answer(request, incident_context(request, incident, tab))
 
 
 def incident_context(request: SignedInRequest, incident: Incident, tab: str) -> dict[str, Any]:
+    """Return the context of incident/_pane.html."""
     tab = Tab(tab)
     view_query = IncidentFilter(request.GET, request.user).query()
     return {
@@ -70,9 +76,9 @@ def incident_context(request: SignedInRequest, incident: Incident, tab: str) -> 
 
 def _overview(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
     return {
-        "links": overview.gather_links(incident),
+        "links": overview.links_of_incident(incident),
         "status_counts": overview.status_counts(incident),
-        "worst_alerts": overview.what_fires(incident),
+        "worst_alerts": overview.worst_alerts(incident),
         "together": overview.why_together(incident),
     }
 
@@ -97,10 +103,10 @@ def _alerts(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
 
 def _timeline(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
     alerts = page_after(overview.worst_first(incident), request.GET.get("pane_after", ""), size=ROWS)
-    deeds = incident.activities.filter(by__isnull=False).select_related("by").order_by("-at", "-pk")[:MARKERS]
+    actions = incident.activities.filter(by__isnull=False).select_related("by").order_by("-at", "-pk")[:MARKERS]
     return {
         "alerts": alerts,
-        "timeline": timeline(incident, alerts.rows, deeds, list(Deployment.objects.beside(incident)[:MARKERS])),
+        "timeline": timeline(incident, alerts.rows, actions, list(Deployment.objects.beside(incident)[:MARKERS])),
         "status_counts": overview.status_counts(incident),
     }
 
@@ -131,6 +137,7 @@ def _url(incident: Incident, tab: str, request: SignedInRequest) -> str:
 
 
 def answer(request: SignedInRequest, context: dict[str, Any]) -> HttpResponse:
+    """Render the part of the page that htmx asks for, or the whole page."""
     part = {"pane": "incident/_pane.html", "incident": "incident/_incident.html"}.get(request.htmx.target or "")
     if part:
         return render(request, part, context)

@@ -1,4 +1,4 @@
-"""The widths of the panes, remembered with the person."""
+"""The widths of the panes, stored with the person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PANES = {"sidebar": "rail", "incident": "incident"}
 
 @require_POST
 def remember(request: SignedInRequest) -> HttpResponse:
-    """Pixels by pane; what is no number is left as it was."""
+    """Store the widths, in pixels by pane. A value that is no number changes nothing."""
     given = {stored: request.POST.get(pane, "") for pane, stored in PANES.items()}
     request.user.pane_widths |= {
         name: int(width) for name, width in given.items() if width.isdecimal() and len(width) < 5

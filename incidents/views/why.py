@@ -1,4 +1,7 @@
-"""Why two things are not together: an alert and an incident, or two alerts, each named by number, link or search."""
+"""Pages that explain why an alert and an incident, or two alerts, are not together.
+
+People name each of the two by number, link or search.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py play_demo`: the door of `./console up --demo`."""
+"""Command `manage.py play_demo`, which `./console up --demo` runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         began, credentials = time.monotonic(), Credentials()
         try:
             with closing(Sender(url)) as sender:
-                sender.connect()  # before anything is issued
+                sender.connect()  # without a console no credential is issued
                 credentials = obtain(dict.fromkeys(sending.source for sending in day))
                 played = play(
                     day,
@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
 
 class Progress:
-    """A bar that is drawn over itself in a terminal; elsewhere one line for each chapter."""
+    """Progress of a demo: a bar in a terminal, elsewhere a line for each chapter."""
 
     def __init__(self, total: int, out: Any) -> None:
         self.total, self.shown, self.chapter, self.drawn_at = total, 0, "", 0.0
