@@ -1,31 +1,50 @@
-"""The one OpenAPI document of the console: the Alerts API, and what each room adds to it."""
+"""The one OpenAPI document of the console: the Alerts API and webhooks, written by hand, and the operations that views declare."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from alerts.api import openapi as alerts_openapi
-from incidents.api.openapi import maintenance
-from incidents.api.openapi import patterns as incidents_openapi
 from people.access import SignedInRequest
+
+TAGS = {
+    "Deployments": "What was rolled out, shown beside incidents on the same hosts.",
+    "Mappings": "How payloads of one App Key become alerts.",
+    "Incidents": "Search incidents, and act on them.",
+    "Incident tags": "Tags that people put on incidents.",
+    "Incidents v1": "Incidents for scripts with an org token.",
+    "Correlation patterns": "The rules by which alerts become incidents.",
+    "Why": "Why an alert is in its incident, and why not in another.",
+    "Maintenance plans": "Times in which certain alerts are expected. They are correlated as ever, and call nobody.",
+    "Audit log": "What was changed, by whom, with old and new values.",
+}
+API_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A personal API key in a header: `Authorization: Bearer BPU…`. Make one on your own page.",
+}
 
 
 def document(server: str = "/") -> dict[str, Any]:
-    """`server` is the address that this console is reached at."""
-    whole = alerts_openapi.document(server)
-    whole["tags"] += (*incidents_openapi.TAGS, maintenance.TAG)
-    whole["paths"] |= incidents_openapi.paths() | maintenance.paths()
-    components = whole["components"]
-    components["schemas"] |= incidents_openapi.schemas() | maintenance.schemas()
-    components["securitySchemes"]["api_key"] = {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A personal API key in a header: `Authorization: Bearer BPU…`. Make one on your own page.",
-    }
+    """Return the whole document. `server` is the address of this console."""
+    whole, declared = alerts_openapi.document(server), _declared()
+    whole["tags"] += [{"name": name, "description": about} for name, about in TAGS.items()]
+    whole["paths"] |= declared["paths"]
+    whole["components"]["schemas"] |= declared["components"]["schemas"]
+    whole["components"]["securitySchemes"]["api_key"] = API_KEY
     return whole
+
+
+@cache
+def _declared() -> dict[str, Any]:
+    # drf-spectacular is loaded only for this document, so that no start waits for it.
+    from bigpanda_site.operation_schema import described_operations
+
+    return described_operations()
 
 
 @require_safe

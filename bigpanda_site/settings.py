@@ -307,6 +307,16 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "alerts.api.alerts.answer_error",
+    "DEFAULT_SCHEMA_CLASS": "bigpanda_site.operation_schema.OperationSchema",  # imported when the document is made
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "DISABLE_DOCSTRING_DESCRIPTIONS": True,  # docstrings are for readers of the code
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["bigpanda_site.operation_schema.without_marks_of_enums"],
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
 }
 
 # --- Logs: one line each, to stderr, without query strings, which can hold a token

@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from alerts.api.alerts import NoSuchRoute
 from appkeys.views.downloads import wrapper
 from bigpanda_site import openapi
-from incidents.api.deployments import Deployments
+from incidents.api.deployments import DeploymentEnd, DeploymentStart
 from incidents.urls import maintenance as maintenance_urls
 from incidents.urls import patterns as pattern_urls
 from people.views import sign_in
@@ -17,10 +17,8 @@ from people.views.welcome import welcome
 
 handler400 = "alerts.api.alerts.bad_request"
 urlpatterns = [
-    *(
-        path(f"data/events/deployments/{moment}", Deployments.as_view(), {"moment": moment})
-        for moment in ("start", "end")
-    ),
+    path("data/events/deployments/start", DeploymentStart.as_view()),
+    path("data/events/deployments/end", DeploymentEnd.as_view()),
     path("api/openapi.json", openapi.view, name="openapi"),
     path("", include("alerts.urls")),
     path("", include("incidents.urls")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from people import api
+from people.api.audit_logs import AuditLogs
 from people.views import audit, roles, staff
 
 app_name = "people"
@@ -25,5 +25,5 @@ urlpatterns = [
     path("audit", audit.log, name="audit"),
     path("audit.csv", audit.export, {"form": "csv"}, name="audit_csv"),
     path("audit.json", audit.export, {"form": "json"}, name="audit_json"),
-    path("audit-logs", api.AuditLogs.as_view(), name="audit_logs"),
+    path("audit-logs", AuditLogs.as_view(), name="audit_logs"),
 ]

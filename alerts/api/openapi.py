@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from alerts.api import alerts as alerts_api
-from alerts.api import idempotency, limits, openapi_deployments
+from alerts.api import idempotency, limits
 from alerts.payload import LIMIT, PayloadTooLarge
 from alerts.sources import bigpanda
 from appkeys.authentication import APP_KEY_HEADERS, HasOrgToken
@@ -569,16 +569,12 @@ def document(server: str = "/") -> JSONDict:
             "the reply says what was repaired. In the examples ORG_TOKEN and APP_KEY stand for the secrets.",
         },
         "servers": [{"url": server, "description": "This console"}],
-        "tags": [
-            {"name": "Alerts", "description": "What monitoring systems send."},
-            {"name": "Deployments", "description": "What was rolled out, shown beside incidents on the same hosts."},
-        ],
+        "tags": [{"name": "Alerts", "description": "What monitoring systems send."}],
         "paths": {
             PATH: {"post": _operation("sendAlerts", "Send one alert or a batch")},
             ALIAS: {
                 "post": _operation("sendAlertsAlias", "The same, under the path of BigPanda's Open Integration Manager")
             },
-            **openapi_deployments.PATHS,
         },
         "components": {
             "securitySchemes": {
@@ -609,6 +605,6 @@ def document(server: str = "/") -> JSONDict:
                 }
             },
             "responses": _responses(),
-            "schemas": schemas | openapi_deployments.SCHEMAS,
+            "schemas": schemas,
         },
     }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,108 +20,195 @@ from alerts.sources.bigpanda import as_moment
 from incidents import announce
 from incidents.models import Deployment
 from incidents.models.deployment import key_of
+from people.api.fields import refuse
+from people.api.operation import JSONDict, Operation, OperationView
 
 CREATED = {"response": {"status": "created"}}  # 200 with it: Ansible wants the one, Ruby reads the other
 TEXT_LIMIT = 2048  # characters of a field
 HOSTS_LIMIT = 1000
 
 
-class Deployments(AlertsAPI):
-    """One moment of a deployment. An org token is enough: a deployment belongs to no App Key."""
+class _Text(serializers.CharField):
+    """A text, or a number as text. What no database holds is left out, and what is too long is cut."""
 
-    def post(self, request: Request, moment: str) -> Response:
+    def __init__(self, *, required: bool = False, **options: Any) -> None:
+        super().__init__(
+            required=required, allow_blank=not required, allow_null=not required, max_length=TEXT_LIMIT, **options
+        )
+
+    def run_validation(self, data: Any = empty) -> str:
+        if isinstance(data, dict | list | bool):
+            refuse("must be text.")
+        text = "" if data is None or data is empty else _clean(str(data))
+        return refuse("is required.") if self.required and not text else text
+
+
+class _Hosts(serializers.ListField):
+    """The names of hosts; one may stand without a list."""
+
+    RULE = "must be an array with the name of at least one host."
+
+    def __init__(self, **options: Any) -> None:
+        child = serializers.CharField(max_length=TEXT_LIMIT)
+        super().__init__(child=child, min_length=1, max_length=HOSTS_LIMIT, **options)
+
+    def run_validation(self, data: Any = empty) -> list[str]:
+        hosts = [data] if isinstance(data, str) else data
+        if (
+            not isinstance(hosts, list)
+            or not hosts
+            or not all(isinstance(each, str) and each.strip() for each in hosts)
+        ):
+            refuse(self.RULE)
+        if len(hosts) > HOSTS_LIMIT:
+            refuse(f"must be at most {HOSTS_LIMIT}.")
+        return [_clean(each) for each in hosts]
+
+
+class _Time(serializers.IntegerField):
+    """A time as the Alerts API takes one; the time of receipt by default."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, min_value=0, **options)
+
+    def run_validation(self, data: Any = empty) -> datetime:
+        if data in (empty, None, ""):
+            return timezone.now()
+        return as_moment(data) or refuse("must be a Unix time in seconds.")
+
+
+class _Properties(serializers.DictField):
+    """Names and texts."""
+
+    def run_validation(self, data: Any = empty) -> dict[str, str]:
+        properties = {} if data is empty else data or {}
+        if not isinstance(properties, dict):
+            refuse("must be an object of names and values.")
+        return {_clean(name): _Text().run_validation(value) for name, value in properties.items()}
+
+
+class _Status(serializers.ChoiceField):
+    """How a deployment went; well by default."""
+
+    def run_validation(self, data: Any = empty) -> Deployment.Status:
+        said = _Text().run_validation(data) or Deployment.Status.SUCCESS
+        return Deployment.Status(said) if said in self.choices else refuse("must be 'success' or 'failure'.")
+
+
+class _DeploymentSerializer(serializers.Serializer[Any]):
+    """The properties by which an end is matched to its start."""
+
+    component = _Text(required=True, help_text="What is rolled out.")
+    version = _Text(required=True, help_text="Which version of it.")
+    hosts = _Hosts(help_text="Where. With `component` and `version` it is what an end is matched to its start by.")
+    timestamp = _Time(help_text="When, in Unix seconds; the time of receipt by default.")
+
+
+class DeploymentStartSerializer(_DeploymentSerializer):
+    owner = _Text(help_text="Who is responsible.")
+    description = _Text()
+    source = _Text(help_text="What told of it; `source_system` is taken too.")  # type: ignore[assignment]
+    source_system = _Text()
+    env = _Text(help_text="Which environment it goes to, as `stage`.")
+    properties = _Properties(
+        child=serializers.CharField(max_length=TEXT_LIMIT), required=False, help_text="Names and values of your own."
+    )
+
+
+class DeploymentEndSerializer(_DeploymentSerializer):
+    status = _Status(
+        [Deployment.Status.SUCCESS.value, Deployment.Status.FAILURE.value],
+        required=False,
+        help_text="How it went; `success` by default.",
+    )
+    errorMessage = _Text(help_text="What went wrong.")  # noqa: N815 - its name on the wire
+
+
+class _StatusSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["created"])
+
+    class Meta:
+        ref_name = "DeploymentStatus"
+
+
+class DeploymentReplySerializer(serializers.Serializer[Any]):
+    """The reply to a start and to an end. For the document only."""
+
+    response = _StatusSerializer()
+
+
+class _Deployments(OperationView, AlertsAPI):
+    """An org token is enough: a deployment belongs to no App Key."""
+
+    tag = "Deployments"
+
+    def body(self) -> JSONDict:
         try:
-            sent = payload.parse(request.body, request.headers.get("Content-Encoding", ""))
+            sent = payload.parse(self.request.body, self.request.headers.get("Content-Encoding", ""))
         except RequestDataTooBig as error:
             raise payload.PayloadTooLarge from error
         if not isinstance(sent, dict):
             raise payload.BadPayload("A deployment is a JSON object with 'component', 'version' and 'hosts'.")
-        (start if moment == "start" else end)(sent)
-        transaction.on_commit(announce.announce)
-        return Response(CREATED, HTTPStatus.OK)
+        return sent
 
 
-@transaction.atomic
-def start(sent: Mapping[str, Any]) -> Deployment:
-    """A deployment begins; told twice, it is one still. Raises BadPayload, which names the field."""
-    told = _told(sent)
-    optional = {
-        "owner": _text(sent, "owner"),
-        "description": _text(sent, "description"),
-        "source": _text(sent, "source") or _text(sent, "source_system"),
-        "env": _text(sent, "env"),
-        "properties": _properties(sent),
-    }
-    key = key_of(told["component"], told["version"], told["hosts"])
-    running = Deployment.objects.select_for_update().filter(match_key=key, ended_at=None).first()
-    deployment = running or Deployment(**told, match_key=key, started_at=_time(sent))
-    for name, value in optional.items():
-        setattr(deployment, name, value)
-    deployment.save()
-    return deployment
-
-
-@transaction.atomic
-def end(sent: Mapping[str, Any]) -> Deployment:
-    """The latest matching one in progress ends; of one whose start was never told, the end is all that is known. Raises BadPayload."""
-    told, at = _told(sent), _time(sent)
-    status = _text(sent, "status") or Deployment.Status.SUCCESS
-    if status not in (Deployment.Status.SUCCESS, Deployment.Status.FAILURE):
-        raise payload.BadPayload("status: must be 'success' or 'failure'.")
-    key = key_of(told["component"], told["version"], told["hosts"])
-    running = (
-        Deployment.objects.select_for_update().filter(match_key=key, ended_at=None).order_by("-started_at").first()
+class DeploymentStart(_Deployments):
+    @Operation(
+        "startDeployment",
+        "A deployment begins; no App Key is needed",
+        body=DeploymentStartSerializer,
+        reply=DeploymentReplySerializer,
     )
-    deployment = running or Deployment(**told, match_key=key, started_at=at)
-    deployment.status = Deployment.Status(status)
-    deployment.ended_at = max(at, deployment.started_at)
-    deployment.error_message = _text(sent, "errorMessage")
+    def post(self, request: Request) -> Response:
+        return _recorded(start, self.sent())
+
+
+class DeploymentEnd(_Deployments):
+    @Operation(
+        "endDeployment",
+        "The matching deployment in progress ends",
+        body=DeploymentEndSerializer,
+        reply=DeploymentReplySerializer,
+    )
+    def post(self, request: Request) -> Response:
+        return _recorded(end, self.sent())
+
+
+def _recorded(record: Callable[[JSONDict], object], sent: JSONDict) -> Response:
+    record(sent)
+    transaction.on_commit(announce.announce)
+    return Response(CREATED)
+
+
+@transaction.atomic
+def start(sent: JSONDict) -> Deployment:
+    """Record the start of a deployment. A start that is sent twice is one deployment, with the properties of the second."""
+    deployment = _in_progress(sent)
+    deployment.source = sent["source"] or sent["source_system"]
+    for name in ("owner", "description", "env", "properties"):
+        setattr(deployment, name, sent[name])
     deployment.save()
     return deployment
 
 
-def _told(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """What every moment of a deployment names: the triple that start and end are matched by."""
-    told = {name: _text(sent, name) for name in ("component", "version")}
-    for name, value in told.items():
-        if not value:
-            raise payload.BadPayload(f"{name}: is required.")
-    hosts = sent.get("hosts")
-    if isinstance(hosts, str):
-        hosts = [hosts]
-    if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host.strip() for host in hosts):
-        raise payload.BadPayload("hosts: must be an array with the name of at least one host.")
-    if len(hosts) > HOSTS_LIMIT:
-        raise payload.BadPayload(f"hosts: must be at most {HOSTS_LIMIT}.")
-    return told | {"hosts": [_clean(host) for host in hosts]}
+@transaction.atomic
+def end(sent: JSONDict) -> Deployment:
+    """End the latest matching deployment in progress. If no start was sent, the deployment has the time of its end only."""
+    deployment = _in_progress(sent)
+    deployment.status, deployment.error_message = sent["status"], sent["errorMessage"]
+    deployment.ended_at = max(sent["timestamp"], deployment.started_at)
+    deployment.save()
+    return deployment
 
 
-def _text(sent: Mapping[str, Any], name: str) -> str:
-    value = sent.get(name)
-    if value is None:
-        return ""
-    if isinstance(value, dict | list | bool):
-        raise payload.BadPayload(f"{name}: must be text.")
-    return _clean(str(value))
+def _in_progress(sent: JSONDict) -> Deployment:
+    """Return the latest deployment in progress with the same component, version and hosts, or a new one."""
+    named = {name: sent[name] for name in ("component", "version", "hosts")}
+    key = key_of(**named)
+    running = Deployment.objects.select_for_update().filter(match_key=key, ended_at=None).order_by("-started_at")
+    return running.first() or Deployment(**named, match_key=key, started_at=sent["timestamp"])
 
 
 def _clean(text: str) -> str:
-    """Without what no database takes, and not longer than anybody reads."""
+    """Return a text without characters that no database holds, and not longer than people read."""
     return text.replace("\0", "").encode("utf-8", "replace").decode().strip()[:TEXT_LIMIT]
-
-
-def _properties(sent: Mapping[str, Any]) -> dict[str, str]:
-    properties = sent.get("properties") or {}
-    if not isinstance(properties, dict):
-        raise payload.BadPayload("properties: must be an object of names and values.")
-    return {_clean(name): _text(properties, name) for name in properties}
-
-
-def _time(sent: Mapping[str, Any]) -> datetime:
-    """Its `timestamp`, else now."""
-    if sent.get("timestamp") in (None, ""):
-        return timezone.now()
-    moment = as_moment(sent["timestamp"])
-    if moment is None:
-        raise payload.BadPayload("timestamp: must be a Unix time in seconds.")
-    return moment

@@ -12,37 +12,34 @@ from rest_framework.exceptions import NotFound, PermissionDenied, ValidationErro
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-import bpql
 from alerts.api.limits import BATCH_RESOLVES
 from alerts.models import Alert
 from incidents import actions
-from incidents.api import incident_data as data
-from incidents.api.resource import NOTHING, PersonsResource, done, is_key, moment
+from incidents.api import serializers as shapes
+from incidents.api.resource import NOTHING, PersonsResource, done
+from incidents.api.serializers import LAST_RESULT, SORTS, incidents_as_data, tags_of
 from incidents.feed.folders import Folder
 from incidents.models import Environment, Incident, IncidentTag, Priority
 from incidents.models.incident import IncidentQuerySet
-from incidents.search import conditions
 from incidents.tags import changes as tag_changes
 from incidents.tags.forms import TagDefinitionForm
-from people.api import number
+from people.api.fields import is_key
+from people.api.operation import Operation
 from people.models import Area, User
 from people.permissions import permits
 
 EVERYTHING = "all"  # the environment that holds every incident
-SORTS = {"last_change": "-changed_at", "status": "-status", "start": "-started_at", "alerts": "-alerts_count"}
-LAST_RESULT = 10_000
-LARGEST_PAGE, LARGEST_EXPANDED_PAGE = 100, 10
-BATCH_LIMIT, BATCH_COMMENT_LIMIT = 500, 1000
+ACCEPTED, BAD_REQUEST, CONFLICT, NOT_FOUND = (
+    HTTPStatus.ACCEPTED,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.NOT_FOUND,
+)
 
 
 class _Resource(PersonsResource):
+    tag = "Incidents"
     permission_classes = (permits(Area.INCIDENTS),)
-
-    def keys(self, name: str) -> list[int]:
-        sent = self.sent().get(name)
-        if not isinstance(sent, list) or not sent or not all(is_key(each) for each in sent):
-            raise ValidationError({name: ["must be a list of ids."]})
-        return [int(each) for each in sent]
 
     def within(self, env: str, *, to_act: bool = False) -> IncidentQuerySet:
         incidents: IncidentQuerySet = Incident.objects.all()
@@ -56,186 +53,233 @@ class _Resource(PersonsResource):
         return mine.in_environment(environment)
 
     def find(self, env: str, pk: int, *, to_act: bool = True) -> Incident:
-        incident = self.within(env, to_act=to_act).select_related(*data.RELATED).filter(pk=pk).first()
+        incident = self.within(env, to_act=to_act).select_related(*shapes.RELATED).filter(pk=pk).first()
         if incident is None:
             raise NotFound(f"There is no incident {pk} in this environment.")
         return incident
 
 
 class Incidents(_Resource):
-    """Search: by BPQL, folder, and whether active at any point of a time; nothing past the 10,000th result."""
-
+    @Operation(
+        "listIncidents",
+        f"Search by BPQL, folder and time; nothing past the {LAST_RESULT:,}th result",
+        query=shapes.IncidentsQuerySerializer,
+        reply=shapes.IncidentsSerializer,
+    )
     def get(self, request: Request, env: str) -> Response:
-        found = self._found(env)
-        expands = request.query_params.get("expand") == "alerts"
-        size = number(request, "page_size", 10, LARGEST_EXPANDED_PAGE if expands else LARGEST_PAGE)
-        start = (number(request, "page", 1, LAST_RESULT) - 1) * size
+        incidents, asked = self.within(env), self.asked()
+        found = _found(incidents, asked)
+        start, size = (asked["page"] - 1) * asked["page_size"], asked["page_size"]
         total = found.order_by()[:LAST_RESULT].count()
         page = found[start : min(start + size, LAST_RESULT)] if start < LAST_RESULT else found.none()
-        rows = list(page.select_related(*data.RELATED).prefetch_related("tag_values__tag", "matchers__pattern"))
-        return Response({"total": total, "items": data.incidents_as_data(rows, with_alerts=expands)})
+        rows = list(page.select_related(*shapes.RELATED).prefetch_related("tag_values__tag", "matchers__pattern"))
+        return Response({"total": total, "items": incidents_as_data(rows, with_alerts=asked["expand"])})
 
-    def _found(self, env: str) -> IncidentQuerySet:
-        asked = self.request.query_params
-        found = self.within(env).filter(merged_into=None)
-        query = asked.get("query", "*").strip()
-        if query not in ("", "*"):
-            try:
-                found = found.filter(conditions.for_incidents(bpql.parse(query)))
-            except bpql.BpqlError as error:
-                raise ValidationError({"query": [str(error)]}) from None
-        folder = asked.get("folder", "").lower()
-        if folder in Folder.values:
-            found = Folder(folder).of(found)
-        elif folder == "assigned":
-            found = found.open().exclude(assignee=None)
-        elif folder:
-            raise ValidationError({"folder": [f"must be one of {', '.join(Folder.values)}, assigned."]})
-        if until := moment(asked, "to"):
-            found = found.filter(started_at__lte=until)
-        if since := moment(asked, "from"):
-            found = found.filter(Q(resolved_at=None) | Q(resolved_at__gte=since))
-        sort = asked.get("sort_by", "last_change")
-        if sort not in SORTS:
-            raise ValidationError({"sort_by": [f"must be one of {', '.join(SORTS)}."]})
-        return found.order_by(SORTS[sort], "-pk")
+
+def _found(incidents: IncidentQuerySet, asked: dict[str, Any]) -> IncidentQuerySet:
+    found = incidents.filter(asked["query"] or Q(), merged_into=None)
+    if asked["folder"] == "assigned":
+        found = found.open().exclude(assignee=None)
+    elif asked["folder"]:
+        found = Folder(asked["folder"]).of(found)
+    if asked["to"]:
+        found = found.filter(started_at__lte=asked["to"])
+    if asked["from"]:
+        found = found.filter(Q(resolved_at=None) | Q(resolved_at__gte=asked["from"]))
+    return found.order_by(SORTS[asked["sort_by"]], "-pk")
 
 
 class One(_Resource):
+    @Operation("getIncident", "Read an incident", query=shapes.ExpandQuerySerializer, reply=shapes.IncidentSerializer)
     def get(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk, to_act=False)
-        return Response(
-            data.incidents_as_data([incident], with_alerts=request.query_params.get("expand") == "alerts")[0]
-        )
+        return Response(incidents_as_data([incident], with_alerts=self.asked()["expand"])[0])
 
 
 class Resolve(_Resource):
+    @Operation(
+        "resolveIncident",
+        "Resolve an incident and its active alerts",
+        body=shapes.ResolveSerializer,
+        status=ACCEPTED,
+        refused=(CONFLICT,),
+    )
     def post(self, request: Request, env: str, pk: int) -> Response:
-        incident, comment = self.find(env, pk), self.text("comments")
-        return done(lambda: actions.resolve(incident, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+        incident, comment = self.find(env, pk), self.sent()["comments"]
+        return done(lambda: actions.resolve(incident, by=self.person, comment=comment), ACCEPTED)
 
 
 class Comments(_Resource):
+    @Operation(
+        "commentIncident", "Comment on an incident", body=shapes.CommentSerializer, status=NOTHING, refused=(CONFLICT,)
+    )
     def post(self, request: Request, env: str, pk: int) -> Response:
-        incident, text = self.find(env, pk), self.text("comment", required=True)
+        incident, text = self.find(env, pk), self.sent()["comment"]
         return done(lambda: actions.comment(incident, by=self.person, text=text))
 
 
 class Assignment(_Resource):
+    @Operation(
+        "assignIncident",
+        "Assign an incident to a person",
+        body=shapes.AssignmentSerializer,
+        status=NOTHING,
+        refused=(CONFLICT,),
+    )
     def put(self, request: Request, env: str, pk: int) -> Response:
-        incident, sent = self.find(env, pk), self.sent().get("assignee")
-        person = User.objects.filter(pk=int(str(sent)), is_active=True).first() if is_key(sent) else None
-        if person is None or not person.may_act:
-            raise ValidationError({"assignee": ["must be the id of a person who may act on incidents."]})
+        incident, person = self.find(env, pk), self.sent()["assignee"]
         return done(lambda: actions.assign(incident, to=person, by=self.person))
 
+    @Operation("unassignIncident", "Take an incident from its person", status=NOTHING, refused=(BAD_REQUEST,))
     def delete(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk)
-        return done(lambda: actions.unassign(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
+        return done(lambda: actions.unassign(incident, by=self.person), refused=BAD_REQUEST)
 
 
 class Snooze(_Resource):
+    @Operation(
+        "snoozeIncident",
+        "Snooze an incident, or move the end of its snooze",
+        body=shapes.SnoozeSerializer,
+        status=NOTHING,
+    )
     def put(self, request: Request, env: str, pk: int) -> Response:
-        incident, sent, comment = self.find(env, pk), self.sent(), self.text("comment")
-        until, wakes = moment(sent, "end_time"), sent.get("cancel_on_incident_updates", False)
-        if until is None:
-            raise ValidationError({"end_time": ["is required, in seconds since 1970."]})
-        if not isinstance(wakes, bool):
-            raise ValidationError({"cancel_on_incident_updates": ["must be true or false."]})
-        by = self.person
+        incident, sent, by = self.find(env, pk), self.sent(), self.person
+        until, wakes = sent["end_time"], sent["cancel_on_incident_updates"]
         return done(
-            lambda: actions.snooze(incident, until=until, by=by, wakes_on_update=wakes, comment=comment),
-            refused=HTTPStatus.BAD_REQUEST,
+            lambda: actions.snooze(incident, until=until, by=by, wakes_on_update=wakes, comment=sent["comment"]),
+            refused=BAD_REQUEST,
         )
 
+    @Operation("unsnoozeIncident", "End the snooze of an incident", status=NOTHING, refused=(BAD_REQUEST,))
     def delete(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk)
-        return done(lambda: actions.unsnooze(incident, by=self.person), refused=HTTPStatus.BAD_REQUEST)
+        return done(lambda: actions.unsnooze(incident, by=self.person), refused=BAD_REQUEST)
 
 
 class Merge(_Resource):
+    @Operation(
+        "mergeIncidents",
+        "Merge other incidents into this one",
+        body=shapes.MergeSerializer,
+        status=ACCEPTED,
+        refused=(CONFLICT,),
+    )
     def post(self, request: Request, env: str, pk: int) -> Response:
-        incident, pks, comment = self.find(env, pk), self.keys("source_incidents"), self.text("comment")
+        incident, sent = self.find(env, pk), self.sent()
+        pks, comment = sent["source_incidents"], sent["comment"]
         sources = list(self.within(env, to_act=True).filter(pk__in=pks))
         if missing := set(pks) - {each.pk for each in sources}:
             raise ValidationError({"source_incidents": [f"There is no incident {min(missing)} in this environment."]})
-        return done(lambda: actions.merge(incident, sources, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+        return done(lambda: actions.merge(incident, sources, by=self.person, comment=comment), ACCEPTED)
 
 
 class Split(_Resource):
+    @Operation(
+        "splitIncident",
+        "Split alerts out of an incident, into one of their own",
+        body=shapes.SplitSerializer,
+        status=ACCEPTED,
+        refused=(CONFLICT,),
+    )
     def post(self, request: Request, env: str, pk: int) -> Response:
-        incident, alerts, comment = self.find(env, pk), self.keys("alerts"), self.text("comment")
-        return done(lambda: actions.split(incident, alerts, by=self.person, comment=comment), HTTPStatus.ACCEPTED)
+        incident, sent = self.find(env, pk), self.sent()
+        alerts, comment = sent["alerts"], sent["comment"]
+        return done(lambda: actions.split(incident, alerts, by=self.person, comment=comment), ACCEPTED)
 
 
 class Tags(_Resource):
-    def get(self, request: Request, env: str, pk: int) -> Response:
-        return Response(data.tags_as_data(self.find(env, pk, to_act=False)))
+    tag = "Incident tags"
 
+    @Operation("listIncidentTags", "List the tags of an incident", reply=shapes.TagSerializer(many=True))
+    def get(self, request: Request, env: str, pk: int) -> Response:
+        return Response(tags_of(self.find(env, pk, to_act=False)))
+
+    @Operation(
+        "setIncidentTags",
+        "Set each of these tags, or none of them",
+        body=shapes.TagSerializer(many=True),
+        status=NOTHING,
+        refused=(CONFLICT,),
+    )
     def post(self, request: Request, env: str, pk: int) -> Response:
-        """Sets each of the tags that are sent, or none of them."""
-        incident, sent = self.find(env, pk), request.data
-        if not isinstance(sent, list) or not all(isinstance(each, dict) and "tag_id" in each for each in sent):
+        incident, sent = self.find(env, pk), shapes.TagSerializer(data=request.data, many=True)
+        if not isinstance(request.data, list) or not sent.is_valid():
             raise ValidationError(["The body must be a list of {tag_id, tag_value}."])
-        sets = [_setting(incident, str(each["tag_id"]), each.get("tag_value"), self.person) for each in sent]
+        sets = [_setting(incident, each["tag_id"], each["tag_value"], self.person) for each in sent.validated_data]
         return done(lambda: [each() for each in sets])
 
+    @Operation("removeIncidentTags", "Remove all tags of an incident", status=NOTHING, refused=(CONFLICT,))
     def delete(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk)
-        present = [each["tag_id"] for each in data.tags_as_data(incident)]
-        removals = [_setting(incident, each, None, self.person) for each in present]
+        removals = [_setting(incident, each["tag_id"], None, self.person) for each in tags_of(incident)]
         return done(lambda: [each() for each in removals])
 
 
 class OneTag(_Resource):
+    tag = "Incident tags"
+
+    @Operation("getIncidentTag", "Read a tag of an incident", reply=shapes.TagSerializer)
     def get(self, request: Request, env: str, pk: int, tag: str) -> Response:
-        for each in data.tags_as_data(self.find(env, pk, to_act=False)):
+        for each in tags_of(self.find(env, pk, to_act=False)):
             if each["tag_id"] == tag:
                 return Response(each)
         raise NotFound(f"The incident has no tag {tag}.")
 
+    @Operation(
+        "setIncidentTag",
+        "Set a tag of an incident",
+        body=shapes.TagValueSerializer,
+        status=NOTHING,
+        refused=(CONFLICT,),
+    )
     def post(self, request: Request, env: str, pk: int, tag: str) -> Response:
-        return done(_setting(self.find(env, pk), tag, self.sent().get("tag_value"), self.person))
+        return done(_setting(self.find(env, pk), tag, self.sent()["tag_value"], self.person))
 
+    @Operation("removeIncidentTag", "Remove a tag of an incident", status=NOTHING)
     def delete(self, request: Request, env: str, pk: int, tag: str) -> Response:
-        return done(_setting(self.find(env, pk), tag, None, self.person), refused=HTTPStatus.NOT_FOUND)
+        return done(_setting(self.find(env, pk), tag, None, self.person), refused=NOT_FOUND)
 
 
 class BatchResolve(_Resource):
-    """Ends up to 500 alerts; keys that are none, or none that this person may act on, are ignored."""
-
     request_limit = BATCH_RESOLVES
 
+    @Operation(
+        "resolveAlerts",
+        f"Resolve up to {shapes.BATCH_LIMIT} alerts; ids of alerts that the person may not act on are ignored",
+        body=shapes.BatchResolveSerializer,
+        status=ACCEPTED,
+    )
     def post(self, request: Request, env: str) -> Response:
-        pks, comment = self.keys("ids"), self.text("comments", limit=BATCH_COMMENT_LIMIT)
-        if len(pks) > BATCH_LIMIT:
-            raise ValidationError({"ids": [f"can be {BATCH_LIMIT} at most."]})
-        mine = Alert.objects.filter(pk__in=pks, incident__in=self.within(env, to_act=True))
-        actions.resolve_alerts(mine.values_list("pk", flat=True), by=self.person, comment=comment)
-        return Response(status=HTTPStatus.ACCEPTED)
+        sent = self.sent()
+        mine = Alert.objects.filter(pk__in=sent["ids"], incident__in=self.within(env, to_act=True))
+        actions.resolve_alerts(mine.values_list("pk", flat=True), by=self.person, comment=sent["comments"])
+        return Response(status=ACCEPTED)
 
 
 class Activities(_Resource):
+    @Operation(
+        "listIncidentActivities",
+        "List the activities of an incident, the newest first",
+        query=shapes.ActivitiesQuerySerializer,
+        reply=shapes.ActivitiesSerializer,
+    )
     def get(self, request: Request, pk: int) -> Response:
         found = self.find(EVERYTHING, pk, to_act=False).activities.order_by("-at", "-pk")
-        if types := [each for each in request.query_params.get("types", "").split(",") if each]:
+        asked = self.asked()
+        if types := [each for each in asked["types"].split(",") if each]:
             found = found.filter(kind__in=types)
-        page, size = number(request, "page", 1, 10_000), number(request, "per_page", 20, 100)
-        return Response({"items": [data.activity(each) for each in found[(page - 1) * size : page * size]]})
+        page, size = asked["page"], asked["per_page"]
+        return Response({"items": shapes.ActivitySerializer(found[(page - 1) * size : page * size], many=True).data})
 
 
-class Definitions(_Resource):
-    def get(self, request: Request) -> Response:
-        return Response([data.priority_definition(), *map(data.definition, IncidentTag.objects.all())])
+class _Definitions(_Resource):
+    tag = "Incident tags"
 
-    def post(self, request: Request) -> Response:
-        tag_changes.create(self._form(None).draft, by=self.person)
-        return Response(status=NOTHING)
-
-    def _form(self, tag: IncidentTag | None) -> TagDefinitionForm:
+    def form(self, tag: IncidentTag | None) -> TagDefinitionForm:
         if not self.person.is_administrator:
             raise PermissionDenied("Only an administrator defines incident tags.")
-        form = TagDefinitionForm(data.as_form(self.sent(), tag), instance=tag)
+        form = TagDefinitionForm(shapes.as_form(self.body(), tag), instance=tag)
         if not form.is_valid():
             names = {"kind": "type", "choices": "config"}
             raise ValidationError(
@@ -244,19 +288,41 @@ class Definitions(_Resource):
         return form
 
 
-class OneDefinition(Definitions):
-    def get(self, request: Request, tag: str = "") -> Response:
-        return Response(data.priority_definition() if tag == data.PRIORITY else data.definition(_tag(tag)))
+class Definitions(_Definitions):
+    @Operation(
+        "listTagDefinitions", "List the incident tags that are defined", reply=shapes.TagDefinitionSerializer(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        tags = shapes.TagDefinitionSerializer(IncidentTag.objects.all(), many=True).data
+        return Response([shapes.PRIORITY_DEFINITION, *tags])
 
+    @Operation("createTagDefinition", "Define an incident tag", body=shapes.TagDefinitionSerializer, status=NOTHING)
+    def post(self, request: Request) -> Response:
+        tag_changes.create(self.form(None).draft, by=self.person)
+        return Response(status=NOTHING)
+
+
+class OneDefinition(_Definitions):
+    @Operation("getTagDefinition", "Read the definition of an incident tag", reply=shapes.TagDefinitionSerializer)
+    def get(self, request: Request, tag: str) -> Response:
+        is_priority = tag == shapes.PRIORITY
+        return Response(shapes.PRIORITY_DEFINITION if is_priority else shapes.TagDefinitionSerializer(_tag(tag)).data)
+
+    @Operation(
+        "changeTagDefinition",
+        "Change the definition of an incident tag; what is left out stays as it is",
+        body=shapes.TagDefinitionSerializer,
+        reply=shapes.TagDefinitionSerializer,
+    )
     def put(self, request: Request, tag: str) -> Response:
         definition = _tag(tag)
-        form = self._form(definition)
-        return Response(data.definition(tag_changes.edit(definition, form.draft, by=self.person)))
+        changed = tag_changes.edit(definition, self.form(definition).draft, by=self.person)
+        return Response(shapes.TagDefinitionSerializer(changed).data)
 
 
 def _setting(incident: Incident, tag_id: str, value: Any, by: User) -> Callable[[], object]:
-    """Setting one tag, or removing it where there is no value. Raises ValidationError where the tag does not take it."""
-    if tag_id == data.PRIORITY:
+    """Return a function that sets one tag, or removes it if there is no value. Raises ValidationError if the tag does not take it."""
+    if tag_id == shapes.PRIORITY:
         if value is not None and value not in Priority.labels:
             raise ValidationError({"tag_value": [f"must be one of {', '.join(Priority.labels)}."]})
         priority = Priority[value] if value else None

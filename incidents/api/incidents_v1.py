@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
@@ -15,12 +14,21 @@ from alerts.models import Alert
 from appkeys.authentication import MayUseResources, OrgTokenAuthentication
 from appkeys.models import OrgToken
 from incidents import actions
-from incidents.api import incident_data_v1 as data
-from incidents.api.resource import Resource, done, moment
+from incidents.api.resource import Resource, done
+from incidents.api.serializers import ExpandQuerySerializer
+from incidents.api.serializers_v1 import (
+    AlertV1Serializer,
+    ChangeV1Serializer,
+    IncidentV1Serializer,
+    SnoozeV1Serializer,
+    alerts_of,
+)
 from incidents.models import Incident
+from people.api.operation import Operation, validated
 
 
 class _Resource(Resource):
+    tag = "Incidents v1"
     authentication_classes = (OrgTokenAuthentication,)
     permission_classes = (MayUseResources,)
     request_limit = V1_REQUESTS
@@ -30,7 +38,7 @@ class _Resource(Resource):
         return cast(OrgToken, self.request.auth)
 
     def find(self, pk: int) -> Incident:
-        """The incident, where the token speaks for the integrations of all its alerts."""
+        """Return the incident. Raises NotFound if the token may not speak for the integrations of all its alerts."""
         incident = Incident.objects.filter(pk=pk).first()
         others = Alert.objects.filter(incident=pk).exclude(app_key__in=self.token.app_keys.all())
         if incident is None or (self.token.is_limited and others.exists()):
@@ -39,15 +47,21 @@ class _Resource(Resource):
 
 
 class One(_Resource):
-    """Reads an incident; or resolves it, snoozes or wakes it, or says something about it."""
-
+    @Operation("getIncidentV1", "Read an incident", query=ExpandQuerySerializer, reply=IncidentV1Serializer)
     def get(self, request: Request, pk: int) -> Response:
-        return Response(
-            data.incident(self.find(pk), alerts=_alerts(pk) if request.query_params.get("expand") == "alerts" else None)
-        )
+        return self._shown(pk)
 
+    @Operation(
+        "changeIncidentV1",
+        "Resolve an incident, snooze or wake it, or comment on it",
+        query=ExpandQuerySerializer,
+        body=ChangeV1Serializer,
+        reply=IncidentV1Serializer,
+        refused=(HTTPStatus.CONFLICT,),
+    )
     def post(self, request: Request, pk: int) -> Response:
-        incident, sent, comment = self.find(pk), self.sent(), self.text("comments")
+        incident, sent = self.find(pk), self.sent()
+        comment = sent["comments"]
         if "resolved" in sent:
             if sent["resolved"] is not True:
                 raise ValidationError({"resolved": ["can only be true: an incident reopens with its alerts."]})
@@ -58,19 +72,16 @@ class One(_Resource):
             refusal = done(lambda: actions.comment(incident, by=self.token, text=comment))
         else:
             raise ValidationError(["Send one of resolved, snooze and comments."])
-        return refusal if refusal.status_code >= HTTPStatus.BAD_REQUEST else self.get(request, pk)
+        return refusal if refusal.status_code >= HTTPStatus.BAD_REQUEST else self._shown(pk)
+
+    def _shown(self, pk: int) -> Response:
+        return Response(IncidentV1Serializer(self.find(pk), context=self.asked()).data)
 
     def _snooze(self, incident: Incident, sent: object, comment: str) -> Response:
-        if not isinstance(sent, Mapping) or not isinstance(sent.get("snoozed"), bool):
-            raise ValidationError({"snooze": ["must be an object whose snoozed is true or false."]})
-        if not sent["snoozed"]:
+        values, by = validated(SnoozeV1Serializer(data=sent)), self.token
+        if not values["snoozed"]:
             return done(lambda: self._wake(incident, comment))
-        until, wakes = moment(sent, "wake"), sent.get("autoCancel", False)
-        if until is None:
-            raise ValidationError({"wake": ["is required, in seconds since 1970."]})
-        if not isinstance(wakes, bool):
-            raise ValidationError({"autoCancel": ["must be true or false."]})
-        by = self.token
+        until, wakes = values["wake"], values["autoCancel"]
         return done(
             lambda: actions.snooze(incident, until=until, by=by, wakes_on_update=wakes, comment=comment),
             refused=HTTPStatus.BAD_REQUEST,
@@ -83,11 +94,7 @@ class One(_Resource):
 
 
 class Alerts(_Resource):
+    @Operation("listAlertsV1", "List the alerts of an incident", reply=AlertV1Serializer(many=True))
     def get(self, request: Request, pk: int) -> Response:
         self.find(pk)
-        return Response(_alerts(pk))
-
-
-def _alerts(incident: int) -> list[dict[str, Any]]:
-    rows = Alert.objects.filter(incident=incident).select_related("app_key").order_by("pk")
-    return [data.alert(each) for each in rows]
+        return Response(alerts_of(pk))

@@ -28,6 +28,17 @@ class MaintenancePlanQuerySet(models.QuerySet["MaintenancePlan"]):
         """Return the plans that people see: not deleted, and ended no longer than KEPT_FOR ago."""
         return self.filter(deleted_at=None, ends_at__gt=timezone.now() - KEPT_FOR)
 
+    def in_state(self, state: MaintenancePlan.State) -> Self:
+        """Return the plans that are in this state now, as `MaintenancePlan.state` says it."""
+        now = timezone.now()
+        match state:
+            case MaintenancePlan.State.PLANNED:
+                return self.filter(starts_at__gt=now)
+            case MaintenancePlan.State.RUNNING:
+                return self.filter(starts_at__lte=now, ends_at__gt=now)
+            case MaintenancePlan.State.DONE:
+                return self.filter(starts_at__lte=now, ends_at__lte=now)
+
 
 class MaintenancePlan(models.Model):
     """A time in which alerts that match a condition are expected and need nobody's attention.

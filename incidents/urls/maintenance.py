@@ -22,7 +22,7 @@ urlpatterns = [
 ]
 resources = [
     path("v2.0/maintenance-plans", maintenance_api.Plans.as_view()),
-    path("v2.0/maintenance-plans/<str:key>", maintenance_api.Plan.as_view()),
-    path("v2.0/maintenance-plans/<str:key>/stop", maintenance_api.Stop.as_view()),
+    path("v2.0/maintenance-plans/<str:pk>", maintenance_api.Plan.as_view()),
+    path("v2.0/maintenance-plans/<str:pk>/stop", maintenance_api.Stop.as_view()),
     path("v2.0/ordered-maintenance-plans", maintenance_api.OrderedPlans.as_view()),
 ]

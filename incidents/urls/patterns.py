@@ -41,7 +41,7 @@ resources = [
     path("v2.0/alerts/<int:pk>/why", why.Why.as_view()),
     path("v2.0/why-not", why.WhyNot.as_view()),
     path("v2.0/correlation-patterns", patterns_api.Patterns.as_view()),
-    path("v2.0/correlation-patterns/<uuid:uuid>", patterns_api.Pattern.as_view()),
+    path("v2.0/correlation-patterns/<uuid:pk>", patterns_api.Pattern.as_view()),
     path("v2.1/correlation-patterns-order", patterns_api.Order.as_view()),
     path("v2.1/correlation-patterns-order/reset", patterns_api.ResetOrder.as_view()),
 ]

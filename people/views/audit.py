@@ -16,7 +16,7 @@ from db.keyset import page_after
 from people.access import SignedInRequest, may_see
 from people.filters import AuditFilter
 from people.models import Area, AuditEntry
-from people.serializers import audit_log
+from people.serializers import AuditEntrySerializer
 
 ENTRIES_PER_PAGE = 50
 COLUMNS = (
@@ -74,10 +74,10 @@ class _Line:
 
 def _as_csv(entries: Iterator[AuditEntry]) -> Iterator[str]:
     """Return one line for each property that changed, and one line for a change without properties."""
-    write = csv.writer(_Line()).writerow
+    write, as_data = csv.writer(_Line()).writerow, AuditEntrySerializer().to_representation
     yield write(COLUMNS)
     for entry in entries:
-        told = audit_log(entry)
+        told = as_data(entry)
         about = [told["timestamp"], told["userFullName"], told["actorType"], told["changeType"]]
         about += [told["entityType"], told["entityId"], told["entityName"]]
         for each in entry.changes or [{}]:
@@ -92,8 +92,8 @@ def _cell(value: Any) -> str:
 
 
 def _as_json(entries: Iterator[AuditEntry]) -> Iterator[str]:
-    before = "["
+    before, as_data = "[", AuditEntrySerializer().to_representation
     for entry in entries:
-        yield before + json.dumps(audit_log(entry), ensure_ascii=False)
+        yield before + json.dumps(as_data(entry), ensure_ascii=False)
         before = ",\n"
     yield "[]" if before == "[" else "]\n"

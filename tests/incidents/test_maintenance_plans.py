@@ -10,13 +10,11 @@ from django.test import Client
 from django.utils import timezone
 
 from bigpanda_site.openapi import document
-from incidents.api.openapi.maintenance import EXAMPLES, REFUSED
+from incidents.api.maintenance import EXAMPLES
 from incidents.models import MaintenancePlan
-from incidents.urls.maintenance import resources
 from people.models import AuditEntry, Role, User
 from tests.conftest import PostEvent
 from tests.incidents.test_maintenance import folders, plan, the_incident
-from tests.incidents.test_openapi import is_described
 from tests.incidents.test_patterns_api import Script
 
 PLANS, ORDERED = "/resources/v2.0/maintenance-plans", "/resources/v2.0/ordered-maintenance-plans"
@@ -300,10 +298,8 @@ def test_each_example_is_taken(name: str, script: Script) -> None:
     assert set(reply.json()) == set(document()["components"]["schemas"]["MaintenancePlan"]["properties"])
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_each_example_of_a_refusal_is_refused(name: str, script: Script) -> None:
-    assert script("POST", PLANS, REFUSED[name]["value"]).status_code == 400
-
-
-def test_every_route_is_described() -> None:
-    assert all(map(is_described, resources))
+@pytest.mark.parametrize("wrong", [{"frequency": "Weekly"}, {"end": 1899999999}, {"condition": "assignee = ada"}])
+def test_a_plan_that_repeats_ends_too_soon_or_is_about_incidents_is_refused(
+    wrong: dict[str, Any], script: Script
+) -> None:
+    assert script("POST", PLANS, EXAMPLES["condition-as-text"]["value"] | wrong).status_code == 400
