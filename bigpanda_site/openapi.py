@@ -8,10 +8,11 @@ from typing import Any
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from alerts.api import openapi as alerts_openapi
+from alerts.api.openapi import alerts, webhooks
 from people.access import SignedInRequest
 
 TAGS = {
+    "Webhooks": "What tools send in words of their own.",
     "Deployments": "What was rolled out, shown beside incidents on the same hosts.",
     "Mappings": "How payloads of one App Key become alerts.",
     "Incidents": "Search incidents, and act on them.",
@@ -31,11 +32,11 @@ API_KEY = {
 
 def document(server: str = "/") -> dict[str, Any]:
     """Return the whole document. `server` is the address of this console."""
-    whole, declared = alerts_openapi.document(server), _declared()
+    whole, declared = alerts.document(server), _declared()
     whole["tags"] += [{"name": name, "description": about} for name, about in TAGS.items()]
-    whole["paths"] |= declared["paths"]
-    whole["components"]["schemas"] |= declared["components"]["schemas"]
-    whole["components"]["securitySchemes"]["api_key"] = API_KEY
+    whole["paths"] |= webhooks.paths() | declared["paths"]
+    whole["components"]["schemas"] |= webhooks.SCHEMAS | declared["components"]["schemas"]
+    whole["components"]["securitySchemes"] |= {**webhooks.SECURITY_SCHEMES, "api_key": API_KEY}
     return whole
 
 

@@ -14,8 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from alerts.api import openapi
-from alerts.api.openapi import Example, JSONDict
+from alerts.api.openapi import alerts as openapi
+from alerts.api.openapi.examples import EXAMPLES, PATH, Example, JSONDict
 from people.access import SignedInRequest
 
 WORDS = {"string": "text", "integer": "number", "number": "number", "boolean": "true or false", "array": "list"}
@@ -27,7 +27,7 @@ def page(request: SignedInRequest) -> HttpResponse:
     described = openapi.document(server)
     components = described["components"]
     context = {
-        "url": server + openapi.PATH,
+        "url": server + PATH,
         "alias": openapi.ALIAS,
         "about": _marked(described["info"]["description"]),
         "about_batches": _marked(components["requestBodies"]["Alerts"]["description"]),
@@ -45,7 +45,7 @@ def page(request: SignedInRequest) -> HttpResponse:
             }
             for status, reply in components["responses"].items()
         ],
-        "examples": [Shown(example, server) for example in openapi.EXAMPLES],
+        "examples": [Shown(example, server) for example in EXAMPLES],
     }
     return render(request, "alerts/api.html", context)
 
@@ -56,7 +56,7 @@ def _server(request: SignedInRequest) -> str:
 
 def _first_examples() -> tuple[Example, Example]:
     """The simplest request for each way to send the org token."""
-    named = {example.name: example for example in openapi.EXAMPLES}
+    named = {example.name: example for example in EXAMPLES}
     return named["critical"], named["secrets-in-the-url"]
 
 
@@ -69,7 +69,7 @@ class Shown:
 
     @property
     def after(self) -> str:
-        return next((each.summary for each in openapi.EXAMPLES if each.name == self.example.after), "")
+        return next((each.summary for each in EXAMPLES if each.name == self.example.after), "")
 
     @property
     def command(self) -> str:

@@ -34,7 +34,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from alerts.api.openapi import ALIAS, EXAMPLES, PATH, Example, document
+from alerts.api.openapi.alerts import ALIAS, document
+from alerts.api.openapi.examples import EXAMPLES, PATH, Example
 from alerts.payload import LIMIT
 from alerts.sources import bigpanda
 from bigpanda_site.wsgi import application
