@@ -1,4 +1,7 @@
-"""The wire, its documentation, and one alert's page: no trailing slashes, no redirects."""
+"""The routes for senders, their documentation, and the pages of alerts and integrations.
+
+Routes have no trailing slash, and senders are never redirected (docs/wire-contract.md §2.1).
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,21 @@ from django.urls import path, re_path
 
 from alerts.api import alerts as alerts_api
 from alerts.api import configurations, webhooks
+from alerts.sources import SOURCES
 from alerts.views import alert as alert_views
 from alerts.views import api_docs
 from alerts.views import doctor as doctor_views
 from alerts.views import mapping as mapping_views
 
-wire = [
+opsgenie = webhooks.OwnRoute.as_view(own_source=SOURCES["opsgenie"])
+senders = [
     path("data/v2/alerts", alerts_api.Alerts.as_view(), name="alerts"),
     path("oim/api/alerts", webhooks.MappedAlerts.as_view()),
     path("oim/<slug:tool>/alerts", webhooks.Webhook.as_view(), name="webhook"),
     path("data/integrations/<slug:tool>", webhooks.Webhook.as_view()),
-    path("v2/enqueue", webhooks.PagerDutyEvents.as_view()),
-    path("v2/alerts", webhooks.OpsgenieAlerts.as_view()),
-    re_path(r"^v2/alerts/(?P<alias>.+)/(?P<action>close|acknowledge)$", webhooks.OpsgenieAlerts.as_view()),
+    path("v2/enqueue", webhooks.OwnRoute.as_view(own_source=SOURCES["pagerduty"])),
+    path("v2/alerts", opsgenie, {"action": "create"}),
+    re_path(r"^v2/alerts/(?P<alias>.+)/(?P<action>close|acknowledge)$", opsgenie),
     path("configurations/alerts/oim/<str:app_key>", configurations.Configuration.as_view()),
     path("configurations/alerts/oim/<str:app_key>/versions", configurations.Versions.as_view()),
     path("configurations/alerts/oim/<str:app_key>/versions/<int:number>", configurations.Version.as_view()),
@@ -40,4 +45,4 @@ pages = [
     path("integrations/<int:pk>/doctor/quiet", doctor_views.quiet, name="doctor_quiet"),
     path("api", api_docs.page, name="api"),
 ]
-urlpatterns = [*wire, *pages]
+urlpatterns = [*senders, *pages]

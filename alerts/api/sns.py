@@ -18,7 +18,7 @@ from rest_framework.exceptions import APIException
 
 from alerts.api.rsa import BadCertificate, PublicKey, key_of
 from alerts.events import EventRejected
-from alerts.sources.reading import an_object, required, text
+from alerts.sources.reading import as_object, required, text_at
 
 _ARN = re.compile(r"arn:aws:sns:([a-z]{2}(?:-[a-z]+)+-\d):\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
 _CERTIFICATE = re.compile(r"/SimpleNotificationService-[0-9a-f]{16,64}\.pem")
@@ -64,7 +64,7 @@ def admit(payload: object) -> bool:
 
     Raises EventRejected where it is not SNS who speaks, and SnsAway where that cannot be told now.
     """
-    message = an_object(payload)
+    message = as_object(payload)
     kind, arn = required(message, "Type"), required(message, "TopicArn")
     if kind not in _SIGNED:
         raise EventRejected("Type", f"must be one of {', '.join(_SIGNED)}")
@@ -81,7 +81,7 @@ def admit(payload: object) -> bool:
 
 
 def _verify(message: dict[str, Any], kind: str, host: str) -> None:
-    digest = _DIGESTS.get(text(message, "SignatureVersion"))
+    digest = _DIGESTS.get(text_at(message, "SignatureVersion"))
     if digest is None:
         raise EventRejected("SignatureVersion", "must be 1 or 2")
     signed = "".join(f"{name}\n{message[name]}\n" for name in _SIGNED[kind] if message.get(name) is not None)

@@ -1,20 +1,17 @@
-"""The tools' own webhooks: POST /oim/<tool>/alerts, and /data/integrations/<tool> as of old (docs/wire-contract.md §2.1, §9.1).
-
-Senders for PagerDuty and Opsgenie find those services' own routes and replies.
-"""
+"""The webhooks of tools, by the routes of docs/wire-contract.md §9.1."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-import uuid
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import QueryDict
@@ -31,25 +28,29 @@ from alerts.health import ingest_stats
 from alerts.ingest.ingest import IngestOutcome, ingest
 from alerts.mapping import mapping
 from alerts.payload import ValidatedRequest, active_app_key
-from alerts.sources import Source, bigpanda
-from alerts.sources.reading import AlertObject, an_object, text
+from alerts.sources import Normalize, Source, bigpanda
+from alerts.sources.reading import AlertObject, as_object, text_at
 from appkeys.authentication import OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import AppKey
 
-# Both shapes that BigPanda's newest and oldest texts promise (docs/wire-contract.md §2.5, §9.1).
+# The body has the fields of the newest and of the oldest documentation (docs/wire-contract.md §9.1).
 SUCCESS: dict[str, object] = {"status": 201, "data": {}, "response": {"status": "success"}}
 FORM = "application/x-www-form-urlencoded"
 
 
+# --- credentials
+
+
 class Secrets(NamedTuple):
-    """What stands in one field, where a tool has only one: `<org token>:<App Key>`, or the App Key alone."""
+    """The secrets in one field, for a tool that has one field: `<org token>:<App Key>`, or the App Key alone."""
 
     token: str
     app_key: str
 
 
-def sent_together(request: Request) -> Secrets:
-    """Both secrets from Basic (App Key as the user), from GenieKey, or from a `routing_key`; empty what is not there."""
+def secrets_in_one_field(request: Request) -> Secrets:
+    """Return the secrets from Basic (App Key as user), from GenieKey, or from the field that the source declares."""
+    source = _view(request).own_source
     scheme, _, sent = request.headers.get("Authorization", "").strip().partition(" ")
     match scheme.lower():
         case "basic":
@@ -60,154 +61,159 @@ def sent_together(request: Request) -> Secrets:
             return Secrets(token, app_key)
         case "geniekey":
             joined = sent
-        case _ if request.path == sources.SOURCES["pagerduty"].tool.url:
-            joined = text(read(request), "routing_key") or request.headers.get("X-Routing-Key", "")
+        case _ if source and source.secrets_field:
+            joined = text_at(read(request), source.secrets_field) or request.headers.get(source.secrets_header, "")
         case _:
             return Secrets("", "")
     token, _, app_key = joined.strip().rpartition(":")
     return Secrets(token, app_key)
 
 
-def sent_key(request: Request) -> str:
-    """The App Key: from query or headers, from a field for both secrets, or from the top of the payload."""
-    named = sent_app_key(request) or sent_together(request).app_key
+def _view(request: Request) -> WebhookView:
+    return cast(WebhookView, request.parser_context["view"])
+
+
+def secret_of_app_key(request: Request) -> str:
+    """Return the App Key as sent: in query or headers, in the field for both secrets, or at the top of the payload."""
+    named = sent_app_key(request) or secrets_in_one_field(request).app_key
     if not named:
-        with suppress(APIException):  # what cannot be read is answered where it is read
-            named = text(read(request), "app_key")
+        with suppress(APIException):  # the reply to an unreadable payload comes from the read that follows
+            named = text_at(read(request), "app_key")
     return str(named or "")
 
 
 class TokenInAnyField(OrgTokenAuthentication):
-    """The org token where the Alerts API takes it, or together with the App Key in one field."""
+    """Authentication by the org token where the Alerts API takes it, or together with the App Key in one field."""
 
     @classmethod
     def _sent_token(cls, request: Request) -> str | None:
-        return super()._sent_token(request) or sent_together(request).token or None
+        return super()._sent_token(request) or secrets_in_one_field(request).token or None
 
 
-class Door(AlertsAPI):
-    """What the tools' doors have in common: a reply that says what was expected, and the same ingest as the Alerts API."""
+# --- views
+
+
+class WebhookView(AlertsAPI):
+    """A view for the payload of a tool. Accepted alerts take the same way as those of the Alerts API."""
 
     authentication_classes = (TokenInAnyField,)
+    own_source: Source | None = None  # of a route that belongs to one tool and has its replies
 
-    def take(self, request: Request, tool: str, source: Source | None, **told_by_the_url: str) -> Response:
-        """1. Who speaks. 2. What is said. 3. By its mapping, where the App Key has one; else as the tool says it. 4. Ingest."""
+    def receive(self, request: Request, tool: str, source: Source | None, **fields_of_url: str) -> Response:
+        """Answer a request.
+
+        1. Find the App Key.
+        2. Choose the App Key's mapping, or else the source.
+        3. Read the payload and make alerts from it.
+        4. Ingest the alerts.
+        """
         received_at = timezone.now()
-        secret = sent_key(request)
+        secret = secret_of_app_key(request)
         app_key = app_keys_of(request)(secret)
-        mapped = mapping.current(app_key) if app_key else None
-        normalize = partial(mapping.alerts_of, mapped) if mapped else source.normalize if source else None
+        normalize = _normalize(app_key, source)
         if normalize is None:
-            return self.unknown(tool, app_key)
+            return self._answer_unknown_tool(tool, app_key)
         try:
             app_key = active_app_key(secret, lambda _: app_key)
-            sent = read(request, as_mail=tool == "email")
-            if told_by_the_url:
-                sent = an_object(sent) | told_by_the_url
-            if tool.startswith("cloudwatch") and not sns.admit(sent):
+            sent = read(request, as_mail=source is not None and source.reads_mail)
+            if fields_of_url:
+                sent = as_object(sent) | fields_of_url
+            if source and source.is_signed_by_sns and not sns.admit(sent):
                 return Response(SUCCESS, HTTPStatus.CREATED)
             alerts = normalize(sent)
         except EventRejected as error:
-            if app_key and error.field != "app_key":
-                self.refuse(app_key)
-            messages = [str(error)] if source is None or error.field == "app_key" else [str(error), expected(source)]
-            return error_response(HTTPStatus.BAD_REQUEST, messages)
-        validated, outcomes = store(alerts, app_key, received_at)
-        validated.secrets = {secret, sent_together(request).token} - {""}
-        return self.answer(source, alerts, (validated, outcomes))
+            return self._answer_unreadable(error, app_key, source)
+        self.validated, outcomes = store(alerts, app_key, received_at)
+        self.validated.secrets = {secret, secrets_in_one_field(request).token} - {""}
+        return self._answer(self.validated, outcomes, alerts, source)
 
-    def unknown(self, tool: str, app_key: AppKey | None) -> Response:
-        """No source, and no mapping: what was sent is kept as the sample to make one from."""
+    def _answer_unknown_tool(self, tool: str, app_key: AppKey | None) -> Response:
+        """Answer a tool without source and mapping. The payload is kept as a sample for a mapping."""
         if app_key and app_key.is_active:
-            self.refuse(app_key)
+            self._keep_as_rejected(app_key)
         if app_key and tool == "custom":
-            return error_response(
-                HTTPStatus.BAD_REQUEST,
-                [
-                    "This App Key has no mapping yet. What was sent is kept as a sample: map it on its integration's page."
-                ],
+            message = (
+                "This App Key has no mapping yet. What was sent is kept as a sample: map it on its integration's page."
             )
+            return error_response(HTTPStatus.BAD_REQUEST, [message])
         known = ", ".join(sources.SOURCES)
         message = (
             f"No integration speaks {tool!r}. Known are {known}; anything else can be mapped on the integration's page."
         )
         return error_response(HTTPStatus.NOT_FOUND, [message])
 
-    def refuse(self, app_key: AppKey) -> None:
+    def _answer_unreadable(self, error: EventRejected, app_key: AppKey | None, source: Source | None) -> Response:
+        if error.field == "app_key":
+            return error_response(HTTPStatus.BAD_REQUEST, [str(error)])
+        if app_key:
+            self._keep_as_rejected(app_key)
+        return error_response(HTTPStatus.BAD_REQUEST, [str(error), *_expected(source)])
+
+    def _keep_as_rejected(self, app_key: AppKey) -> None:
         self.validated = ValidatedRequest(app_keys_of_rejects=[app_key])
         ingest_stats.count((), (), [app_key])
 
-    def answer(
-        self, source: Source | None, alerts: list[AlertObject], taken: tuple[ValidatedRequest, list[IngestOutcome]]
+    def _answer(
+        self,
+        validated: ValidatedRequest,
+        outcomes: list[IngestOutcome],
+        alerts: list[AlertObject],
+        source: Source | None,
     ) -> Response:
-        self.validated, outcomes = taken
-        if self.validated.rejected and not outcomes:
-            messages = [f"{each['field']}: {each['rule']}" for each in self.validated.rejected]
-            messages += [expected(source)] if source else []
-            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=self.validated.rejected)
-        return self.success(alerts, self.validated, outcomes)
-
-    def success(
-        self, alerts: list[AlertObject], validated: ValidatedRequest, outcomes: list[IngestOutcome]
-    ) -> Response:
+        if validated.rejected and not outcomes:
+            messages = [f"{each['field']}: {each['rule']}" for each in validated.rejected]
+            return error_response(HTTPStatus.BAD_REQUEST, [*messages, *_expected(source)], rejected=validated.rejected)
+        if self.own_source and self.own_source.own_reply:
+            status, body = self.own_source.own_reply(alerts)
+            return Response(body, status)
         if outcomes and IngestOutcome.ACCEPTED not in outcomes:
             return Response(status=HTTPStatus.NO_CONTENT)
         details = {"rejected": validated.rejected, "notes": validated.notes}
         return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
 
 
-class Webhook(Door):
-    """Takes what one tool sends. 201 when at least one alert was accepted, 204 when all were duplicates, 400 with what was expected otherwise."""
+class Webhook(WebhookView):
+    """Receive the payload of one tool.
+
+    201 if at least one alert was accepted, 204 if all were duplicates, 400 with a description of the right payload
+    otherwise.
+    """
 
     def post(self, request: Request, tool: str) -> Response:
-        return self.take(request, tool, sources.find(tool))
+        return self.receive(request, tool, sources.find(tool))
 
 
-class MappedAlerts(Door, Alerts):
-    """/oim/api/alerts: the Alerts API, unless the App Key has a mapping (docs/wire-contract.md §2.1)."""
+class OwnRoute(WebhookView):
+    """Receive payloads of senders for another product, by the route and with the replies of that product."""
+
+    def post(self, request: Request, **fields_of_url: str) -> Response:
+        source = cast(Source, self.own_source)
+        return self.receive(request, source.tool.slug, source, **fields_of_url)
+
+
+class MappedAlerts(WebhookView, Alerts):
+    """Receive alerts of the Alerts API, or any payload if the App Key has a mapping (docs/wire-contract.md §2.1)."""
 
     def post(self, request: Request) -> Response:
-        app_key = app_keys_of(request)(sent_key(request))
+        app_key = app_keys_of(request)(secret_of_app_key(request))
         if app_key and mapping.current(app_key):
-            return self.take(request, "api", None)
+            return self.receive(request, "api", None)
         return super().post(request)
 
 
-class PagerDutyEvents(Door):
-    """POST /v2/enqueue, answered 202 with the key, for duplicates too."""
-
-    def post(self, request: Request) -> Response:
-        return self.take(request, "pagerduty", sources.SOURCES["pagerduty"])
-
-    def success(
-        self, alerts: list[AlertObject], validated: ValidatedRequest, outcomes: list[IngestOutcome]
-    ) -> Response:
-        body = {"status": "success", "message": "Event processed", "dedup_key": alerts[0]["incident_identifier"]}
-        return Response(body, HTTPStatus.ACCEPTED)
+def _normalize(app_key: AppKey | None, source: Source | None) -> Normalize | None:
+    mapped = mapping.current(app_key) if app_key else None
+    return partial(mapping.alerts_of, mapped) if mapped else source.normalize if source else None
 
 
-class OpsgenieAlerts(Door):
-    """POST /v2/alerts and /v2/alerts/<alias>/close|acknowledge, answered 202 with a request id."""
-
-    def post(self, request: Request, alias: str = "", action: str = "create") -> Response:
-        told = {"action": action, **({"alias": alias} if alias else {})}
-        return self.take(request, "opsgenie", sources.SOURCES["opsgenie"], **told)
-
-    def success(
-        self, alerts: list[AlertObject], validated: ValidatedRequest, outcomes: list[IngestOutcome]
-    ) -> Response:
-        body = {"result": "Request will be processed", "took": 0.0, "requestId": str(uuid.uuid4())}
-        return Response(body, HTTPStatus.ACCEPTED)
-
-
-def expected(source: Source) -> str:
-    return f"Expected from {source.tool.title} is {source.expects}."
+def _expected(source: Source | None) -> list[str]:
+    return [f"Expected from {source.tool.title} is {source.expects}."] if source else []
 
 
 def store(
     alerts: list[AlertObject], app_key: AppKey, received_at: datetime
 ) -> tuple[ValidatedRequest, list[IngestOutcome]]:
-    """Judge alerts one by one, as the Alerts API does, and store those that can be taken."""
+    """Validate alerts one by one, as the Alerts API does, and ingest the accepted ones."""
     validated = ValidatedRequest()
     for index, alert in enumerate(alerts):
         try:
@@ -221,20 +227,21 @@ def store(
 
 
 def read(request: Request, *, as_mail: bool = False) -> object:
-    """The payload: a form's fields, or JSON under any other content type (SNS says text/plain). JSON in a form's only field is that JSON.
+    """Return the payload: the fields of a form, or JSON under any other content type (SNS sends JSON as text/plain).
 
-    With `as_mail`, what is neither a form nor said to be JSON is a message as it stands.
+    If the only field of a form holds JSON, return that JSON. With `as_mail`, a body that is neither a form nor JSON by
+    its content type is returned as bytes.
     """
     try:
         body: bytes = request.body
     except RequestDataTooBig as error:
         raise payload.PayloadTooLarge from error
-    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind == FORM and not body.lstrip().startswith((b"{", b"[")):  # what curl says of all that it is told to send
-        fields = QueryDict(body).dict()
-    elif kind == "multipart/form-data":
+    content_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if content_type == FORM and not body.lstrip().startswith((b"{", b"[")):  # curl sends any body under this type
+        fields: Mapping[str, object] = QueryDict(body).dict()
+    elif content_type == "multipart/form-data":
         fields = request._request.POST.dict()
-    elif as_mail and "json" not in kind:
+    elif as_mail and "json" not in content_type:
         return body
     else:
         return payload.parse(body, request.headers.get("Content-Encoding", ""))

@@ -1,4 +1,4 @@
-"""The Alerts API's own payload, single and batch (docs/wire-contract.md §2.3)."""
+"""The fields of one alert in the payload of the Alerts API (docs/wire-contract.md §2.3)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ STATUSES = {
     "critical": Status.CRITICAL,
     "acknowledged": Status.ACKNOWLEDGED,
     "unknown": Status.UNKNOWN,
-    # The wrappers' short forms: they translate before sending, scripts written after them do not.
+    # Short forms of the wrappers. The wrappers translate them; scripts modeled on the wrappers send them as they are.
     "warn": Status.WARNING,
     "crit": Status.CRITICAL,
     "ack": Status.ACKNOWLEDGED,
 }
 PRIMARY = ("host", "service", "application", "device")
 SECONDARY = ("check", "sensor")
-# Fields that steer the alert and are not tags of it. `seconday_property` stands in one of BigPanda's own old examples.
+# Fields of an alert that are no tags. `seconday_property` is the spelling of an old example of BigPanda.
 STRUCTURE = frozenset(
     {
         "app_key",
@@ -40,15 +40,15 @@ STRUCTURE = frozenset(
     }
 )
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(days=1)  # a clock can be skewed by hours; a time further ahead than this cannot be true
+AHEAD = timedelta(days=1)  # a clock can be wrong by hours; a time further ahead is refused
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 def normalize(item: dict[str, Any], *, received_at: datetime, may_follow: bool = False) -> IncomingEvent:
-    """One alert object as an event. Repairs what can be repaired and notes it.
+    """Return an alert object as an event, repaired where possible. Each repair is a note of the event.
 
-    With `may_follow`, one that names its alert by identifier needs no primary property: it keeps the alert's own.
-    Raises EventRejected for what cannot be taken: no or an unknown status, no primary property.
+    With `may_follow`, an event that names its alert by identifier needs no primary property and keeps that of the
+    alert. Raise EventRejected for a missing or unknown status and for a missing primary property.
     """
     notes: list[Note] = []
     status = _status(item.get("status"))
@@ -82,7 +82,7 @@ def _status(value: object) -> Status:
 
 
 def _primary(item: dict[str, Any], tags: Tags, notes: list[Note]) -> str:
-    """The tag that names the object: the one `primary_property` points at, else host, service, application or device (docs/wire-contract.md §3.1)."""
+    """Return the name of the primary property, sent or by default (docs/wire-contract.md §3.1)."""
     named = _property_name(item, "primary_property", tags, notes)
     for name in (named, *PRIMARY):
         if tags.get(name):
@@ -112,7 +112,7 @@ def _property_name(item: dict[str, Any], field: str, tags: Tags, notes: list[Not
 
 
 def _text(item: dict[str, Any], field: str, notes: list[Note]) -> str:
-    """A structural field as text, trimmed; empty when absent."""
+    """Return a field that is no tag as trimmed text; empty if absent."""
     if field not in item:
         return ""
     value = _value(item.get(field), field, VALUE_LIMIT, notes)
@@ -142,12 +142,12 @@ def _tags(item: dict[str, Any], notes: list[Note]) -> Tags:
 
 
 def _is_plain(sent: object, limit: int) -> TypeGuard[str]:
-    """Whether it is text that can be kept as it is. Most is, and a storm brings much of it: so this comes before all that is finer."""
+    """Return whether a value is text that needs no repair. Most values are, so this check comes first."""
     return type(sent) is str and len(sent) <= limit and sent.isascii() and sent.isprintable() and sent.strip() == sent
 
 
 def _tag_name(sent: str, notes: list[Note]) -> str:
-    """Empty for a tag that has none, which is dropped."""
+    """Return the name of a tag, or empty text for a name of nothing but spaces: such a tag is dropped."""
     name = _clean(sent, "a tag's name", notes).strip()
     if not name:
         notes.append(Note("tags", "a tag without a name was dropped"))
@@ -157,7 +157,7 @@ def _tag_name(sent: str, notes: list[Note]) -> str:
 
 
 def _value(sent: object, name: str, limit: int, notes: list[Note]) -> str | list[str] | None:
-    """A tag's value as text or a list of texts; None when there is none to keep."""
+    """Return the value of a tag as text or a list of texts, or None for a tag that is dropped."""
     match sent:
         case None:
             return None
@@ -199,7 +199,7 @@ def _scalar(sent: object, name: str, limit: int, notes: list[Note]) -> str | Non
 
 
 def _clean(text: str, name: str, notes: list[Note]) -> str:
-    """Text a database can hold: NUL and lone surrogates are replaced by U+FFFD."""
+    """Replace NUL and lone surrogates, which databases do not store, by U+FFFD."""
     if not NOT_TEXT.search(text):
         return text
     notes.append(Note(name, "characters that are not text (NUL, lone surrogates) were replaced"))
@@ -207,7 +207,7 @@ def _clean(text: str, name: str, notes: list[Note]) -> str:
 
 
 def _timestamp(value: object, received_at: datetime, notes: list[Note]) -> datetime | None:
-    """Unix seconds, milliseconds (above 1e11), a float, digits in a string, or RFC 3339; None when there is none that can be true."""
+    """Return the timestamp of an event, or None for a missing, unreadable or impossible one."""
     if value is None or value == "":
         return None
     moment = as_moment(value)
@@ -229,7 +229,7 @@ def _timestamp(value: object, received_at: datetime, notes: list[Note]) -> datet
 
 
 def as_moment(value: object) -> datetime | None:
-    """What senders take for a time: Unix seconds, milliseconds, digits in a string, RFC 3339. None for anything else."""
+    """Return a time from Unix seconds or milliseconds (above 1e11), as number or text, or from RFC 3339. Else None."""
     if isinstance(value, str):
         try:
             value = float(value)
@@ -244,7 +244,7 @@ def as_moment(value: object) -> datetime | None:
 
 
 def _rfc3339(text: str) -> datetime | None:
-    """With nanoseconds (cut to microseconds), an offset or none (then UTC)."""
+    """Return a time from RFC 3339 text. Nanoseconds are cut to microseconds; without an offset the zone is UTC."""
     try:
         moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

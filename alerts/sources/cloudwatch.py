@@ -1,4 +1,4 @@
-"""Amazon CloudWatch alarms, in the envelope of an SNS notification. Whether it was SNS who sent it is asked before (alerts.api.sns)."""
+"""Amazon CloudWatch: alarms in the envelope of an SNS notification, whose signature `alerts.api.sns` checks first."""
 
 from __future__ import annotations
 
@@ -7,40 +7,48 @@ from typing import Any
 from urllib.parse import quote
 
 from alerts.events import EventRejected
-from alerts.sources.reading import AlertObject, an_object, objects, required, said, text
+from alerts.sources.reading import AlertObject, alert_object, as_object, objects_at, required, text_at
 
 STATES = {"ALARM": "critical", "OK": "ok", "INSUFFICIENT_DATA": "unknown"}
 
 
 def normalize(payload: object) -> list[AlertObject]:
-    alarm = _alarm(an_object(payload))
+    alarm = _alarm(as_object(payload))
     name = required(alarm, "AlarmName")
     state = required(alarm, "NewStateValue").upper()
     if state not in STATES:
         raise EventRejected("NewStateValue", "must be ALARM, OK or INSUFFICIENT_DATA")
-    arn = text(alarm, "AlarmArn")
+    arn = text_at(alarm, "AlarmArn")
     region = arn.split(":")[3] if arn.count(":") > 3 else ""
     dimensions = {
-        text(each, "name"): text(each, "value") for each in objects(alarm, "Trigger.Dimensions") if text(each, "name")
+        text_at(each, "name"): text_at(each, "value")
+        for each in objects_at(alarm, "Trigger.Dimensions")
+        if text_at(each, "name")
     }
-    service = text(alarm, "Trigger.Namespace")
+    service = text_at(alarm, "Trigger.Namespace")
     tags = {
         **dimensions,
         "host": dimensions.get("InstanceId") or next(iter(dimensions.values()), ""),
         "service": service or name,
         "check": name,
-        "description": text(alarm, "NewStateReason"),
-        "details": text(alarm, "AlarmDescription"),
-        "metric": text(alarm, "Trigger.MetricName"),
-        "region": region or text(alarm, "Region"),
-        "account": text(alarm, "AWSAccountId"),
+        "description": text_at(alarm, "NewStateReason"),
+        "details": text_at(alarm, "AlarmDescription"),
+        "metric": text_at(alarm, "Trigger.MetricName"),
+        "region": region or text_at(alarm, "Region"),
+        "account": text_at(alarm, "AWSAccountId"),
         "source_url": f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#alarmsV2:alarm/{quote(name, safe='')}"
         if region
         else "",
     }
     primary = "host" if tags["host"] else "service"
     return [
-        said(STATES[state], tags, primary=primary, identifier=arn or f"alarm {name}", at=text(alarm, "StateChangeTime"))
+        alert_object(
+            STATES[state],
+            tags,
+            primary=primary,
+            identifier=arn or f"alarm {name}",
+            at=text_at(alarm, "StateChangeTime"),
+        )
     ]
 
 

@@ -1,29 +1,32 @@
-"""Grafana's webhook contact point: unified alerting (since 8, Alertmanager's shape with links of its own), and legacy alerting (until 10)."""
+"""Grafana: the webhook contact point of unified alerting (since 8), and of legacy alerting (until 10).
+
+Unified alerting sends the payload of Alertmanager with further links.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from alerts.sources import prometheus
-from alerts.sources.reading import AlertObject, an_object, mapping, objects, said, text
+from alerts.sources.reading import AlertObject, alert_object, as_object, object_at, objects_at, text_at
 
 LEGACY = {"alerting": "critical", "ok": "ok", "no_data": "unknown", "pending": "warning", "paused": "unknown"}
 
 
 def normalize(payload: object) -> list[AlertObject]:
-    if "ruleName" in an_object(payload) or "ruleId" in payload:  # type: ignore[operator]
+    if "ruleName" in as_object(payload) or "ruleId" in payload:  # type: ignore[operator]
         return [_legacy(payload)]
     alerts = prometheus.normalize(payload)
-    for alert, sent in zip(alerts, objects(payload, "alerts"), strict=True):
+    for alert, sent in zip(alerts, objects_at(payload, "alerts"), strict=True):
         alert.pop("alertmanager", None)
         links = {
-            "panel": text(sent, "panelURL"),
-            "dashboard": text(sent, "dashboardURL") or alert.get("dashboard"),
-            "silence": text(sent, "silenceURL"),
-            "image": text(sent, "imageURL"),
+            "panel": text_at(sent, "panelURL"),
+            "dashboard": text_at(sent, "dashboardURL") or alert.get("dashboard"),
+            "silence": text_at(sent, "silenceURL"),
+            "image": text_at(sent, "imageURL"),
         }
         values = [
-            f"{name} = {value:g}" for name, value in mapping(sent, "values").items() if isinstance(value, float | int)
+            f"{name} = {value:g}" for name, value in object_at(sent, "values").items() if isinstance(value, float | int)
         ]
         alert |= {
             name: value
@@ -36,17 +39,19 @@ def normalize(payload: object) -> list[AlertObject]:
 
 
 def _legacy(payload: Any) -> AlertObject:
-    """One rule is one alert, by its number; what it measured becomes tags."""
-    matches = objects(payload, "evalMatches")
-    rule = text(payload, "ruleId") or text(payload, "ruleName")
+    """Return one alert for a rule, by its number, with the measured values as tags."""
+    matches = objects_at(payload, "evalMatches")
+    rule = text_at(payload, "ruleId") or text_at(payload, "ruleName")
     tags = {
-        **mapping(payload, "tags"),
-        "host": [host for match in matches if (host := text(match, "tags.host", "tags.instance"))],
-        "service": text(payload, "ruleName", "ruleId"),
-        "description": text(payload, "message", "title"),
-        "rule": text(payload, "ruleUrl"),
-        "image": text(payload, "imageUrl"),
-        "values": [f"{text(match, 'metric')} = {text(match, 'value')}" for match in matches if text(match, "value")],
+        **object_at(payload, "tags"),
+        "host": [host for match in matches if (host := text_at(match, "tags.host", "tags.instance"))],
+        "service": text_at(payload, "ruleName", "ruleId"),
+        "description": text_at(payload, "message", "title"),
+        "rule": text_at(payload, "ruleUrl"),
+        "image": text_at(payload, "imageUrl"),
+        "values": [
+            f"{text_at(match, 'metric')} = {text_at(match, 'value')}" for match in matches if text_at(match, "value")
+        ],
     }
-    status = LEGACY.get(text(payload, "state").lower(), "critical")
-    return said(status, tags, primary="service", identifier=f"rule {rule}")
+    status = LEGACY.get(text_at(payload, "state").lower(), "critical")
+    return alert_object(status, tags, primary="service", identifier=f"rule {rule}")

@@ -1,4 +1,4 @@
-"""E-mail: a MIME message, as a mail server pipes it. The subject tells the status; what is left of it tells what it is about."""
+"""E-mail: a MIME message, as a mail server pipes it. The subject has the status and names the object of the alert."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 
 from alerts.events import EventRejected
-from alerts.sources.reading import AlertObject, mapping, said, text
+from alerts.sources.reading import AlertObject, alert_object, object_at, text_at
 
-# The first rule that a subject meets decides; words of an end come first, since they often stand beside those of the trouble ("CRITICAL resolved").
+# The first rule that matches a subject decides. Words of an end come first, because an end often names the status that
+# it ends ("CRITICAL resolved").
 RULES = (
     (
         "ok",
@@ -31,7 +32,7 @@ HOST = ("host", "hostname", "device", "server")
 
 
 def normalize(payload: object) -> list[AlertObject]:
-    """One message is one event. `Name: value` lines of its text become tags; `Host:` names the object."""
+    """Return one alert for a message. Lines `Name: value` of its text become tags, and `Host:` names the object."""
     message = _message(payload)
     subject = _NOISE.sub("", _header(message, "Subject")).strip()
     if not subject:
@@ -52,7 +53,7 @@ def normalize(payload: object) -> list[AlertObject]:
     }
     status = _status(subject) or _status(fields.get("status", "")) or "critical"
     return [
-        said(
+        alert_object(
             status,
             tags,
             primary="host" if host else "service",
@@ -64,13 +65,13 @@ def normalize(payload: object) -> list[AlertObject]:
 
 def _message(payload: object) -> Message:
     if isinstance(payload, dict):  # a mail gateway that posts JSON or a form
-        raw = text(payload, "raw", "email", "mime", "body-mime")
+        raw = text_at(payload, "raw", "email", "mime", "body-mime")
         if raw:
             return message_from_bytes(raw.encode("utf-8", "replace"))
         message = Message()
         for name, path in (("Subject", "subject"), ("From", "from"), ("Date", "date")):
-            message[name] = " ".join((text(payload, path) or text(mapping(payload, "headers"), path)).split())
-        message.set_payload(text(payload, "body-plain", "plain", "text", "body").encode("utf-8", "replace"))
+            message[name] = " ".join((text_at(payload, path) or text_at(object_at(payload, "headers"), path)).split())
+        message.set_payload(text_at(payload, "body-plain", "plain", "text", "body").encode("utf-8", "replace"))
         return message
     if isinstance(payload, str):
         payload = payload.encode("utf-8", "replace")
@@ -84,7 +85,7 @@ def _header(message: Message, name: str) -> str:
     try:
         parts = decode_header(sent)
         decoded = "".join(part if isinstance(part, str) else _decoded(part, charset) for part, charset in parts)
-    except Exception:  # noqa: BLE001 - the library has an error of its own for each way a header can be broken
+    except Exception:  # noqa: BLE001 - the library raises many kinds of errors for broken headers
         decoded = sent
     return " ".join(decoded.split())
 
@@ -92,22 +93,22 @@ def _header(message: Message, name: str) -> str:
 def _decoded(part: bytes, charset: str | None) -> str:
     try:
         return part.decode(charset or "utf-8", "replace")
-    except (LookupError, ValueError):  # a name that no charset has, or can have
+    except (LookupError, ValueError):  # a name that is no charset
         return part.decode("utf-8", "replace")
 
 
 def _body(message: Message) -> str:
-    """The plain text, or what is to be read of the HTML."""
+    """Return the plain text, or the text of the HTML."""
     found = {part.get_content_type(): part for part in reversed(list(message.walk())) if not part.is_multipart()}
     part = found.get("text/plain") or found.get("text/html")
     if part is None:
         return ""
     content = part.get_payload(decode=True)
-    told = _decoded(content, _charset(part)) if isinstance(content, bytes) else ""
+    text = _decoded(content, _charset(part)) if isinstance(content, bytes) else ""
     if part.get_content_type() == "text/html":
-        told = html.unescape(re.sub(r"<(?:br|/p|/div|/tr)[^>]*>", "\n", told, flags=re.IGNORECASE))
-        told = re.sub(r"<[^>]{0,1000}>", " ", told)
-    return "\n".join(line.strip() for line in told.splitlines()).strip()
+        text = html.unescape(re.sub(r"<(?:br|/p|/div|/tr)[^>]*>", "\n", text, flags=re.IGNORECASE))
+        text = re.sub(r"<[^>]{0,1000}>", " ", text)
+    return "\n".join(line.strip() for line in text.splitlines()).strip()
 
 
 def _charset(part: Message) -> str | None:
@@ -129,7 +130,7 @@ def _status(words: str) -> str:
 
 
 def _about(subject: str) -> str:
-    """The subject without the words that tell its status, so that a problem and its recovery speak of the same."""
+    """Return the subject without its words of status, so that a problem and its recovery have the same identifier."""
     bare = re.sub(rf"\[[^\[\]]*(?<!\w)(?:{_WORDS.pattern})(?!\w)[^\[\]]*\]", " ", subject, flags=re.IGNORECASE)
     bare = re.sub(rf"(?<!\w)(?:{_WORDS.pattern})(?!\w)", " ", bare, flags=re.IGNORECASE)
     bare = re.sub(r"\(\s*\)|\[\s*\]|\*+|\bis\b\s*$", " ", re.sub(r"\s+", " ", bare).strip(" *-:!.[]()"))
@@ -139,5 +140,5 @@ def _about(subject: str) -> str:
 def _date(message: Message) -> object:
     try:
         return parsedate_to_datetime(_header(message, "Date")).timestamp()
-    except Exception:  # noqa: BLE001 - as above; the time of receipt stands in
+    except Exception:  # noqa: BLE001 - as above; the time of receipt replaces the date
         return None

@@ -1,11 +1,14 @@
-"""Nagios, Naemon and Icinga: what our notification command posts (a form or JSON of Nagios's own macros), and BigPanda's {"events": […]}."""
+"""Nagios, Naemon and Icinga: Nagios macros as a form or JSON, as our notification command posts them.
+
+The payload of BigPanda's own integration, `{"events": […]}`, is read as well.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from alerts.events import EventRejected
-from alerts.sources.reading import AlertObject, an_object, objects, required, said, text
+from alerts.sources.reading import AlertObject, alert_object, as_object, objects_at, required, text_at
 
 STATES = {
     "ok": "ok",
@@ -45,36 +48,36 @@ KNOWN = frozenset(
 
 
 def normalize(payload: object) -> list[AlertObject]:
-    """One alert for each host or service that is spoken of: identity is host and service (docs/wire-contract.md §9.3)."""
-    body = an_object(payload)
+    """Return one alert per event. Host and service are the identity (docs/wire-contract.md §9.3)."""
+    body = as_object(payload)
     if "events" not in body:
         return [_alert(body)]
-    events = objects(body, "events")
+    events = objects_at(body, "events")
     if not events:
         raise EventRejected("events", "must be an array with at least one event object")
     return [_alert(event) for event in events]
 
 
 def _alert(event: dict[str, Any]) -> AlertObject:
-    # Macros come in Nagios's spelling too: HOSTNAME for host_name, SERVICEDESC for service_description.
+    # Some senders keep the spelling of Nagios: HOSTNAME for host_name, SERVICEDESC for service_description.
     event = {_name(name): value for name, value in event.items()}
-    service = text(event, "service_description")
+    service = text_at(event, "service_description")
     tags = {
         **{name: value for name, value in event.items() if name not in KNOWN},
         "host": required(event, "host_name"),
         "check": service or "Host state",
-        "description": text(event, "output"),
-        "details": text(event, "long_output"),
-        "address": text(event, "address"),
-        "groups": [group.strip() for group in text(event, "groups", "host_groups").split(",") if group.strip()],
-        "runbook": text(event, "notes_url"),
-        "action": text(event, "action_url"),
-        "source_url": text(event, "url"),
-        "acknowledged_by": text(event, "author"),
-        "comment": text(event, "comment"),
-        "attempt": text(event, "attempt"),
+        "description": text_at(event, "output"),
+        "details": text_at(event, "long_output"),
+        "address": text_at(event, "address"),
+        "groups": [group.strip() for group in text_at(event, "groups", "host_groups").split(",") if group.strip()],
+        "runbook": text_at(event, "notes_url"),
+        "action": text_at(event, "action_url"),
+        "source_url": text_at(event, "url"),
+        "acknowledged_by": text_at(event, "author"),
+        "comment": text_at(event, "comment"),
+        "attempt": text_at(event, "attempt"),
     }
-    return said(_status(event), tags, at=text(event, "timestamp"))
+    return alert_object(_status(event), tags, at=text_at(event, "timestamp"))
 
 
 SPELLINGS = {
@@ -99,7 +102,7 @@ def _name(sent: str) -> str:
 
 
 def _status(event: dict[str, Any]) -> str:
-    kind = text(event, "notification_type").upper()
+    kind = text_at(event, "notification_type").upper()
     if kind == "RECOVERY":
         return "ok"
     if kind == "ACKNOWLEDGEMENT":

@@ -1,4 +1,4 @@
-"""The generic mapper: any payload, by a configuration object of BigPanda's Open Integration Manager (docs/wire-contract.md §9.2). Pure."""
+"""The generic mapper: any payload becomes alerts by a configuration object (docs/wire-contract.md §9.2). Pure."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from alerts.events import EventRejected, Status
-from alerts.sources.reading import AlertObject, dig, said
+from alerts.sources.reading import AlertObject, alert_object, value_at
 
 Config = Mapping[str, Any]
-ITEM = "@alert."  # a path that begins so is looked up in the item of an array; any other one in the whole payload
+ITEM = "@alert."  # a path with this prefix is looked up in an item of the array, any other path in the whole payload
 FLAGS = ("is_array", "map_remaining", "map_remaining_flatten_arrays", "force_lowercase")
 STATUSES = tuple(label for label in reversed(Status.labels))
-DEPTH, NAMES = 8, 500  # of what remains: how deep it is read, and how many tags it may make
+DEPTH, NAMES = 8, 500  # limits of the remaining fields: levels of nesting, and tags
 
 
 class BadConfig(EventRejected):
-    """A configuration that cannot be used: the field, and the rule."""
+    """A configuration that cannot be used, with field and rule."""
 
 
 def normalize(config: Config, payload: object) -> list[AlertObject]:
-    """One alert for each item of the array, or one for the payload; in the order they stand in."""
+    """Return one alert per item of the array in its order, or one for the payload."""
     return [_alert(config, item, payload) for item in items(config, payload)]
 
 
 def items(config: Config, payload: object) -> list[object]:
-    """What becomes an alert each."""
+    """Return the parts of a payload that become one alert each."""
     if not config.get("is_array"):
         return [payload]
     path = config.get("array_source") or ""
-    found = dig(payload, path) if path else payload
+    found = value_at(payload, path) if path else payload
     if not isinstance(found, list) or not found:
         where = f"under {path!r}" if path else "as the payload"
         raise EventRejected(path or "payload", f"must be an array with at least one item {where}, as the mapping says")
@@ -38,7 +38,12 @@ def items(config: Config, payload: object) -> list[object]:
 
 
 def _alert(config: Config, item: object, payload: object) -> AlertObject:
-    """1. Named attributes. 2. What remains. 3. The properties that name the object. 4. Status, time, identifier."""
+    """Return the alert of one item.
+
+    1. Map the named attributes, the properties, the status and the time.
+    2. Add the remaining fields as tags.
+    3. Build the identifier from tags and paths.
+    """
     tags: dict[str, Any] = {}
     used: set[str] = set()
     for attribute in config.get("additional_attributes") or ():
@@ -52,8 +57,8 @@ def _alert(config: Config, item: object, payload: object) -> AlertObject:
     status = _status(config, item, payload, used)
     at = (
         None
-        if dig(config, "bp_timestamp.is_selected")
-        else _first(dig(config, "timestamp.source") or (), item, payload, used)
+        if value_at(config, "bp_timestamp.is_selected")
+        else _first(value_at(config, "timestamp.source") or (), item, payload, used)
     )
     if config.get("map_remaining"):
         flatten = bool(config.get("map_remaining_flatten_arrays"))
@@ -68,11 +73,14 @@ def _alert(config: Config, item: object, payload: object) -> AlertObject:
     names = config.get("incident_identifier") or ()
     parts = [_text(_value(tags, name, item, payload)) for name in names]
     identifier = " ".join(part for part in parts if part)
-    return said(status, tags, primary=primary, secondary=secondary, identifier=identifier, at=at)
+    return alert_object(status, tags, primary=primary, secondary=secondary, identifier=identifier, at=at)
 
 
 def _property(named: object, tags: dict[str, Any], item: object, payload: object, used: set[str]) -> str:
-    """The first of these names that is a tag, or a path whose value then becomes a tag of its last step; empty where there is none."""
+    """Return the first name that is a tag or a path to a value, else empty text.
+
+    The value at a path becomes a tag, named by the last step of the path.
+    """
     for each in named if isinstance(named, list) else ():
         name = str(each.get("name") or "")
         if tags.get(name):
@@ -86,7 +94,7 @@ def _property(named: object, tags: dict[str, Any], item: object, payload: object
 
 
 def _status(config: Config, item: object, payload: object, used: set[str]) -> str:
-    """The sources are tried in order; the first value that the map knows decides (docs/wire-contract.md §9.2)."""
+    """Return the status of the first source whose value is in the map, else the default."""
     statuses = config.get("status") or {}
     known = {
         str(value).strip().lower(): status
@@ -105,10 +113,10 @@ def _value(tags: dict[str, Any], name: str, item: object, payload: object) -> ob
 
 
 def _first(paths: Iterable[str], item: object, payload: object, used: set[str]) -> object:
-    """The first value that exists under these paths. What is looked up in the item counts as used."""
+    """Return the first value at these paths. Add the paths in the item to `used`."""
     for path in paths:
         in_item = path.removeprefix(ITEM)
-        value = dig(item if path.startswith(ITEM) else payload, in_item)
+        value = value_at(item if path.startswith(ITEM) else payload, in_item)
         if path.startswith(ITEM) or item is payload:
             used.add(in_item.replace(".", "_"))
         if value is not None:
@@ -117,7 +125,10 @@ def _first(paths: Iterable[str], item: object, payload: object, used: set[str]) 
 
 
 def _flat(value: object, *, with_arrays: bool, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Nested objects as names joined by `_`; arrays as tags of several values, or flattened like objects, by their numbers."""
+    """Yield the fields of nested objects with names joined by `_`.
+
+    An array is one tag with several values. `with_arrays`, it is flattened like an object, with its indexes as names.
+    """
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for number, (name, each) in enumerate(inside):
         if number >= NAMES or depth >= DEPTH:
@@ -131,7 +142,7 @@ def _flat(value: object, *, with_arrays: bool, depth: int = 0) -> Iterator[tuple
 
 
 def _plain(value: object) -> object:
-    """A value that can stand in a tag: an object, or an array with objects in it, as JSON."""
+    """Return a value for a tag: an object, or an array that holds objects, becomes JSON."""
     if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict | list) for each in value)):
         return json.dumps(value, ensure_ascii=False)
     return value
@@ -147,7 +158,7 @@ def _text(value: object) -> str:
 
 
 def check(config: object, sample: object) -> dict[str, Any]:
-    """The configuration as it will be kept. Raises BadConfig; every field that it names must be in the sample (docs/wire-contract.md §9.2)."""
+    """Return a checked configuration. Raise BadConfig, also for a path that is not in the sample."""
     if not isinstance(config, dict):
         raise BadConfig("config", "must be an object")
     for name in FLAGS:
@@ -203,7 +214,7 @@ def _check_sample(config: Config, sample: object, names: set[str]) -> None:
     except EventRejected as error:
         raise BadConfig("config.array_source", error.rule) from error
     paths = [path for attribute in config.get("additional_attributes") or () for path in attribute["source"]]
-    paths += dig(config, "status.source") + (dig(config, "timestamp.source") or [])
+    paths += value_at(config, "status.source") + (value_at(config, "timestamp.source") or [])
     properties = (*(config.get("primary_property") or ()), *(config.get("secondary_property") or ()))
     paths += [each["name"] for each in properties if each["name"] not in names]
     for path in paths:
@@ -228,10 +239,10 @@ def _paths(owner: Mapping[str, Any], field: str) -> None:
 
 
 def paths_of(config_is_array: bool, payload: object, array_source: str = "") -> list[str]:
-    """Every path of a sample that holds a value, as a mapping writes it; for help while typing."""
+    """Return the paths of a sample that hold a value, in the form of a mapping, for suggestions in the form."""
     if not config_is_array:
         return [path for path, _ in _dotted(payload)][:NAMES]
-    found = dig(payload, array_source) if array_source else payload
+    found = value_at(payload, array_source) if array_source else payload
     first = found[0] if isinstance(found, list) and found else {}
     inside = [f"{ITEM}{path}" for path, _ in _dotted(first)]
     outside = [path for path, _ in _dotted(payload) if not path.startswith(f"{array_source}.") and path != array_source]

@@ -1,17 +1,19 @@
-"""What senders post to PagerDuty's Events API v2: trigger, acknowledge, resolve."""
+"""PagerDuty senders: the events of PagerDuty's Events API v2 that trigger, acknowledge or resolve an alert."""
 
 from __future__ import annotations
+
+from http import HTTPStatus
 
 from alerts.events import EventRejected, fingerprint
 from alerts.sources.reading import (
     AlertObject,
-    an_object,
-    mapping,
-    objects,
+    alert_object,
+    as_object,
+    object_at,
+    objects_at,
     required,
-    said,
     severity,
-    text,
+    text_at,
     without_state,
 )
 
@@ -19,34 +21,51 @@ ACTIONS = {"acknowledge": "acknowledged", "resolve": "ok"}
 
 
 def normalize(payload: object) -> list[AlertObject]:
-    """`dedup_key` is the identity. One that is not sent is made of what is said, so that a retry is no new alert."""
-    body = an_object(payload)
+    """Return one alert by `dedup_key`. A missing key is computed from the content, so that a retry is no new alert."""
+    body = as_object(payload)
     action = required(body, "event_action")
     if action not in ("trigger", *ACTIONS):
         raise EventRejected("event_action", "must be trigger, acknowledge or resolve")
-    if action != "trigger":  # it follows the alert that the key names, and leaves its name alone
-        tags = {"description": text(body, "payload.summary")}
-        return [said(ACTIONS[action], tags, identifier=required(body, "dedup_key"), at=text(body, "payload.timestamp"))]
-    told = mapping(body, "payload")
-    summary, source = required(told, "summary"), required(told, "source")
-    parts = (source, text(told, "component"), text(told, "class"), summary)
-    links = {text(link, "text") or f"link {n}": text(link, "href") for n, link in enumerate(objects(body, "links"), 1)}
-    images = {
-        text(image, "alt") or f"image {n}": text(image, "src") for n, image in enumerate(objects(body, "images"), 1)
+    if action != "trigger":  # the event has no primary property: it keeps that of the alert that the key names
+        tags = {"description": text_at(body, "payload.summary")}
+        return [
+            alert_object(
+                ACTIONS[action], tags, identifier=required(body, "dedup_key"), at=text_at(body, "payload.timestamp")
+            )
+        ]
+    event = object_at(body, "payload")
+    summary, source = required(event, "summary"), required(event, "source")
+    parts = (source, text_at(event, "component"), text_at(event, "class"), summary)
+    links = {
+        text_at(link, "text") or f"link {n}": text_at(link, "href")
+        for n, link in enumerate(objects_at(body, "links"), 1)
     }
-    details = {name: value for name, value in mapping(told, "custom_details").items() if not isinstance(value, dict)}
+    images = {
+        text_at(image, "alt") or f"image {n}": text_at(image, "src")
+        for n, image in enumerate(objects_at(body, "images"), 1)
+    }
+    details = {name: value for name, value in object_at(event, "custom_details").items() if not isinstance(value, dict)}
     tags = {
         **details,
         **images,
         **links,
         "host": source,
-        "check": text(told, "class", "component") or without_state(summary),
+        "check": text_at(event, "class", "component") or without_state(summary),
         "description": summary,
-        "component": text(told, "component"),
-        "group": text(told, "group"),
-        "severity": text(told, "severity"),
-        "client": text(body, "client"),
-        "source_url": text(body, "client_url"),
+        "component": text_at(event, "component"),
+        "group": text_at(event, "group"),
+        "severity": text_at(event, "severity"),
+        "client": text_at(body, "client"),
+        "source_url": text_at(body, "client_url"),
     }
-    key = text(body, "dedup_key") or fingerprint("\0".join(parts).encode("utf-8", "replace").decode())
-    return [said(severity(told.get("severity")), tags, identifier=key, at=text(told, "timestamp"))]
+    key = text_at(body, "dedup_key") or fingerprint("\0".join(parts).encode("utf-8", "replace").decode())
+    return [alert_object(severity(event.get("severity")), tags, identifier=key, at=text_at(event, "timestamp"))]
+
+
+def reply(alerts: list[AlertObject]) -> tuple[HTTPStatus, dict[str, object]]:
+    """Return the reply of PagerDuty's Events API, which names the key of the alert."""
+    return HTTPStatus.ACCEPTED, {
+        "status": "success",
+        "message": "Event processed",
+        "dedup_key": alerts[0]["incident_identifier"],
+    }

@@ -1,50 +1,61 @@
-"""Prometheus Alertmanager's webhook, version 4 of its payload, which Grafana's unified alerting sends too."""
+"""Prometheus Alertmanager: the webhook, version 4 of the payload. Unified alerting of Grafana sends it as well."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from alerts.events import EventRejected
-from alerts.sources.reading import AlertObject, an_object, host_of, mapping, objects, said, severity, text
+from alerts.sources.reading import (
+    AlertObject,
+    alert_object,
+    as_object,
+    host_of,
+    object_at,
+    objects_at,
+    severity,
+    text_at,
+)
 
 PRIMARY = ("instance", "host", "node", "pod", "service", "job")
 
 
 def normalize(payload: object) -> list[AlertObject]:
-    """One alert for each of its alerts; their labels become tags, and their fingerprint tells them apart."""
-    alerts = objects(an_object(payload), "alerts")
+    """Return one alert per alert of the payload. Labels become tags, and the fingerprint is the identity."""
+    alerts = objects_at(as_object(payload), "alerts")
     if not alerts:
         raise EventRejected("alerts", "must be an array with at least one alert")
-    return [_alert(alert, mapping(payload, "commonLabels"), text(payload, "externalURL")) for alert in alerts]
+    return [_alert(alert, object_at(payload, "commonLabels"), text_at(payload, "externalURL")) for alert in alerts]
 
 
 def _alert(alert: dict[str, Any], common: dict[str, Any], alertmanager: str) -> AlertObject:
-    labels = common | mapping(alert, "labels")
-    annotations = mapping(alert, "annotations")
+    labels = common | object_at(alert, "labels")
+    annotations = object_at(alert, "annotations")
     if not labels:
         raise EventRejected("alerts.labels", "must be an object with at least one label")
-    is_over = text(alert, "status").lower() == "resolved"
+    is_over = text_at(alert, "status").lower() == "resolved"
     tags = {
-        "host": host_of(text(labels, "instance", "node")),
-        "check": text(labels, "alertname"),
+        "host": host_of(text_at(labels, "instance", "node")),
+        "check": text_at(labels, "alertname"),
         **annotations,
         **labels,
-        "description": text(annotations, "description", "message", "summary"),
-        "runbook": text(annotations, "runbook_url", "runbook"),
-        "dashboard": text(annotations, "dashboard_url", "dashboard"),
-        "source_url": text(alert, "generatorURL"),
+        "description": text_at(annotations, "description", "message", "summary"),
+        "runbook": text_at(annotations, "runbook_url", "runbook"),
+        "dashboard": text_at(annotations, "dashboard_url", "dashboard"),
+        "source_url": text_at(alert, "generatorURL"),
         "alertmanager": alertmanager,
     }
     for duplicate in ("runbook_url", "dashboard_url"):
         tags.pop(duplicate, None)
-    primary = text(annotations, "bp_primary_property") or next(
-        (name for name in PRIMARY if text(labels, name)), "check"
+    primary = text_at(annotations, "bp_primary_property") or next(
+        (name for name in PRIMARY if text_at(labels, name)), "check"
     )
-    return said(
+    return alert_object(
         "ok" if is_over else severity(labels.get("severity") or labels.get("priority")),
         tags,
         primary=primary,
-        secondary=text(annotations, "bp_secondary_property") or ("check" if primary != "check" else "severity"),
-        identifier=f"{text(labels, 'alertname')} {fingerprint}" if (fingerprint := text(alert, "fingerprint")) else "",
-        at=text(alert, "endsAt" if is_over else "startsAt"),
+        secondary=text_at(annotations, "bp_secondary_property") or ("check" if primary != "check" else "severity"),
+        identifier=f"{text_at(labels, 'alertname')} {fingerprint}"
+        if (fingerprint := text_at(alert, "fingerprint"))
+        else "",
+        at=text_at(alert, "endsAt" if is_over else "startsAt"),
     )

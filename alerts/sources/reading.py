@@ -1,4 +1,4 @@
-"""Reading what strangers send: whatever the shape, nothing here raises but EventRejected."""
+"""Functions that read payloads of any shape. The functions raise nothing but EventRejected."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from alerts.events import EventRejected
 from alerts.sources.bigpanda import STRUCTURE
 
-# An alert as the Alerts API takes it (docs/wire-contract.md §2.3), which is what every source makes of its tool's payload.
+# An alert as the Alerts API takes it (docs/wire-contract.md §2.3). Every source returns such alerts.
 AlertObject = dict[str, Any]
 
-# What tools call their severities. Active and not known means critical (docs/wire-contract.md §9.3, `default_to`).
+# Words for severities in the payloads of tools, each with its status. An unknown word means critical
+# (docs/wire-contract.md §9.3).
 SEVERITIES = {
     **dict.fromkeys(("critical", "crit", "page", "fatal", "emergency", "disaster", "high", "error", "down", "p1", "p2", "sev1"), "critical"),
     **dict.fromkeys(("warning", "warn", "average", "medium", "moderate", "minor", "low", "info", "information", "informational"), "warning"),
@@ -24,12 +25,12 @@ SEVERITIES = {
 
 
 def severity(word: object, default: str = "critical") -> str:
-    """The status that a tool's word for a severity means."""
+    """Return the status for a word that a tool uses for a severity."""
     return SEVERITIES.get(word.strip().lower(), default) if isinstance(word, str) else default
 
 
-def dig(payload: object, path: str) -> Any:
-    """What stands under a dotted path; None where nothing does. Numbers address items of arrays."""
+def value_at(payload: object, path: str) -> Any:
+    """Return the value at a dotted path, or None. A number in the path is an index into an array."""
     for step in path.split("."):
         if isinstance(payload, Mapping):
             payload = payload.get(step)
@@ -40,10 +41,10 @@ def dig(payload: object, path: str) -> Any:
     return payload
 
 
-def text(payload: object, *paths: str) -> str:
-    """The first value under these paths that is text or a number and not empty."""
+def text_at(payload: object, *paths: str) -> str:
+    """Return the first value at these paths that is text or a number and not empty, as text."""
     for path in paths:
-        value = dig(payload, path)
+        value = value_at(payload, path)
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, str | int | float) and (found := str(value).strip()):
@@ -51,40 +52,40 @@ def text(payload: object, *paths: str) -> str:
     return ""
 
 
-def mapping(payload: object, path: str) -> dict[str, Any]:
-    value = dig(payload, path)
+def object_at(payload: object, path: str) -> dict[str, Any]:
+    value = value_at(payload, path)
     return value if isinstance(value, dict) else {}
 
 
-def objects(payload: object, path: str) -> list[dict[str, Any]]:
-    """The objects of an array, whatever else stands in it."""
-    value = dig(payload, path)
+def objects_at(payload: object, path: str) -> list[dict[str, Any]]:
+    """Return the objects of an array, without its other items."""
+    value = value_at(payload, path)
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def an_object(payload: object) -> dict[str, Any]:
+def as_object(payload: object) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise EventRejected("payload", "must be a JSON object")
     return payload
 
 
 def required(payload: object, *paths: str) -> str:
-    """As `text`. Raises EventRejected where there is none."""
-    found = text(payload, *paths)
+    """Return the same as `text_at`. Raise EventRejected for an empty result."""
+    found = text_at(payload, *paths)
     if not found:
         raise EventRejected(paths[0], "is required" if len(paths) == 1 else f"or {' or '.join(paths[1:])} is required")
     return found
 
 
 def pairs(items: Iterable[object], separator: str = ":") -> Iterator[tuple[str, str]]:
-    """Tags written as `name:value`; a word alone is a tag that says `true`."""
+    """Yield tags from texts `name:value`. A text without a value is a tag with the value `true`."""
     for item in items:
         if isinstance(item, str) and item.strip():
             name, _, value = item.strip().partition(separator)
             yield name.strip(), value.strip() or "true"
 
 
-def said(
+def alert_object(
     status: str,
     tags: Mapping[str, Any],
     *,
@@ -93,24 +94,27 @@ def said(
     identifier: str = "",
     at: object = None,
 ) -> AlertObject:
-    """An alert object. Empty tags are left out; one with a name that steers alerts ("status") is kept as `sent_status`, and an App Key never."""
+    """Return an alert object without empty tags and without an App Key.
+
+    A tag whose name is a field of the Alerts API, such as `status`, is kept as `sent_status`.
+    """
     kept = {
         f"sent_{name}" if name in STRUCTURE else name: value
         for name, value in tags.items()
         if value not in (None, "", [], {}) and name != "app_key"
     }
-    steering = {
+    fields = {
         "status": status,
         "primary_property": primary if primary in kept else "",
         "secondary_property": secondary if secondary in kept else "",
         "incident_identifier": identifier,
         "timestamp": at,
     }
-    return {name: value for name, value in steering.items() if value not in (None, "")} | kept
+    return {name: value for name, value in fields.items() if value not in (None, "")} | kept
 
 
 def host_of(address: str) -> str:
-    """The host of `host:port`, of a URL, or of what is a host already."""
+    """Return the host of `host:port`, of a URL, or of a host alone."""
     address = address.partition("://")[2] or address
     address = address.partition("/")[0].rpartition("@")[2]
     if address.startswith("["):
@@ -122,5 +126,5 @@ _STATE = re.compile(r"^\[(?:firing|resolved|alerting|ok|triggered|recovered)[^\]
 
 
 def without_state(title: str) -> str:
-    """A title without the `[FIRING:1]` before it, so that it is the same when it is over."""
+    """Return a title without a leading `[FIRING:1]`, so that a problem and its end have the same title."""
     return _STATE.sub("", title).strip() or title

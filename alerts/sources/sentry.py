@@ -1,24 +1,33 @@
-"""Sentry's internal integration: issue alerts, issues that are resolved, and metric alerts; also the legacy webhook plug-in."""
+"""Sentry: issue alerts, resolved issues and metric alerts of an internal integration, and the old webhook plug-in."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from alerts.events import EventRejected
-from alerts.sources.reading import AlertObject, an_object, dig, mapping, required, said, severity, text
+from alerts.sources.reading import (
+    AlertObject,
+    alert_object,
+    as_object,
+    object_at,
+    required,
+    severity,
+    text_at,
+    value_at,
+)
 
 
 def normalize(payload: object) -> list[AlertObject]:
-    body = an_object(payload)
-    if alert := mapping(body, "data.metric_alert"):
+    body = as_object(payload)
+    if alert := object_at(body, "data.metric_alert"):
         return [_metric(body, alert)]
-    if event := mapping(body, "data.event"):
-        return [_event(event, text(body, "data.triggered_rule"))]
-    if issue := mapping(body, "data.issue"):
-        return [_issue(issue, text(body, "action"))]
-    if mapping(body, "event") and "project" in body:
+    if event := object_at(body, "data.event"):
+        return [_event(event, text_at(body, "data.triggered_rule"))]
+    if issue := object_at(body, "data.issue"):
+        return [_issue(issue, text_at(body, "action"))]
+    if object_at(body, "event") and "project" in body:
         legacy = {
-            **mapping(body, "event"),
+            **object_at(body, "event"),
             "issue_id": body.get("id"),
             "project": body.get("project_slug") or body.get("project"),
             "web_url": body.get("url"),
@@ -30,7 +39,7 @@ def normalize(payload: object) -> list[AlertObject]:
 
 
 def _event(event: dict[str, Any], rule: str) -> AlertObject:
-    pairs = dig(event, "tags")
+    pairs = value_at(event, "tags")
     named = {
         pair[0]: pair[1]
         for pair in (pairs if isinstance(pairs, list) else [])
@@ -38,47 +47,49 @@ def _event(event: dict[str, Any], rule: str) -> AlertObject:
     }
     tags = {
         **named,
-        **_names(text(event, "project_slug", "project_name", "project") or "Sentry", event),
-        "description": text(event, "message", "metadata.value", "title"),
-        "environment": text(event, "environment"),
+        **_names(text_at(event, "project_slug", "project_name", "project") or "Sentry", event),
+        "description": text_at(event, "message", "metadata.value", "title"),
+        "environment": text_at(event, "environment"),
         "rule": rule,
-        "source_url": text(event, "web_url", "issue_url", "url"),
+        "source_url": text_at(event, "web_url", "issue_url", "url"),
     }
     identifier = f"issue {required(event, 'issue_id', 'groupID', 'event_id')}"
-    at = text(event, "datetime", "timestamp")
-    return said(severity(event.get("level")), tags, primary="service", identifier=identifier, at=at)
+    at = text_at(event, "datetime", "timestamp")
+    return alert_object(severity(event.get("level")), tags, primary="service", identifier=identifier, at=at)
 
 
 def _issue(issue: dict[str, Any], action: str) -> AlertObject:
-    is_over = action in ("resolved", "archived", "ignored") or text(issue, "status") in ("resolved", "ignored")
+    is_over = action in ("resolved", "archived", "ignored") or text_at(issue, "status") in ("resolved", "ignored")
     tags = {
-        **_names(text(issue, "project.slug", "project.name") or "Sentry", issue),
-        "description": text(issue, "metadata.value", "title"),
-        "issue": text(issue, "shortId"),
-        "source_url": text(issue, "web_url", "permalink"),
+        **_names(text_at(issue, "project.slug", "project.name") or "Sentry", issue),
+        "description": text_at(issue, "metadata.value", "title"),
+        "issue": text_at(issue, "shortId"),
+        "source_url": text_at(issue, "web_url", "permalink"),
     }
     status = "ok" if is_over else severity(issue.get("level"))
-    return said(status, tags, primary="service", identifier=f"issue {required(issue, 'id')}")
+    return alert_object(status, tags, primary="service", identifier=f"issue {required(issue, 'id')}")
 
 
 def _metric(body: dict[str, Any], alert: dict[str, Any]) -> AlertObject:
-    project = text(alert, "projects.0", "alert_rule.projects.0") or "Sentry"
+    project = text_at(alert, "projects.0", "alert_rule.projects.0") or "Sentry"
     tags = {
         "service": project,
-        "check": text(alert, "alert_rule.name", "title") or required(body, "data.description_title"),
-        "description": text(body, "data.description_text", "data.description_title"),
-        "environment": text(alert, "alert_rule.environment"),
-        "source_url": text(body, "data.web_url"),
+        "check": text_at(alert, "alert_rule.name", "title") or required(body, "data.description_title"),
+        "description": text_at(body, "data.description_text", "data.description_title"),
+        "environment": text_at(alert, "alert_rule.environment"),
+        "source_url": text_at(body, "data.web_url"),
     }
     status = severity(required(body, "action"))
-    at = text(alert, "date_closed") if status == "ok" else text(alert, "date_started", "date_detected")
-    return said(status, tags, primary="service", identifier=f"metric {required(alert, 'identifier', 'id')}", at=at)
+    at = text_at(alert, "date_closed") if status == "ok" else text_at(alert, "date_started", "date_detected")
+    return alert_object(
+        status, tags, primary="service", identifier=f"metric {required(alert, 'identifier', 'id')}", at=at
+    )
 
 
-def _names(project: str, spoken_of: dict[str, Any]) -> dict[str, str]:
+def _names(project: str, subject: dict[str, Any]) -> dict[str, str]:
     return {
         "service": project,
-        "check": required(spoken_of, "title", "culprit", "message"),
-        "culprit": text(spoken_of, "culprit"),
-        "level": text(spoken_of, "level"),
+        "check": required(subject, "title", "culprit", "message"),
+        "culprit": text_at(subject, "culprit"),
+        "level": text_at(subject, "level"),
     }

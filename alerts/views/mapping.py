@@ -18,7 +18,7 @@ from alerts.mapping import mapping
 from alerts.mapping.forms import MappingForm, first, initial
 from alerts.models import Mapping, Refusal, TailLine
 from alerts.sources import bigpanda, oim
-from alerts.sources.reading import AlertObject, dig
+from alerts.sources.reading import AlertObject, value_at
 from appkeys.models import AppKey
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
@@ -155,11 +155,11 @@ def _event(alert: AlertObject, now: datetime) -> IncomingEvent | EventRejected:
 
 
 def _paths(is_array: bool, sample: object, source: str) -> tuple[tuple[str, str], ...]:
-    rows = dig(sample, source) if source else sample
+    rows = value_at(sample, source) if source else sample
     item = rows[0] if is_array and isinstance(rows, list) and rows else sample
     found = []
     for path in oim.paths_of(is_array, sample, source)[:200]:
-        value = dig(item if path.startswith(oim.ITEM) else sample, path.removeprefix(oim.ITEM))
+        value = value_at(item if path.startswith(oim.ITEM) else sample, path.removeprefix(oim.ITEM))
         found.append((path, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
     return tuple(found)
 
