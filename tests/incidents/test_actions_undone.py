@@ -21,7 +21,10 @@ pytestmark = pytest.mark.django_db
 
 
 def everything() -> dict[str, Any]:
-    """Return what people see of incidents, and what decides where further alerts go. Incidents that were merged away are left out."""
+    """Return what people see of incidents, and what decides where further alerts go.
+
+    Incidents that were merged away are left out.
+    """
     shown = Incident.objects.filter(merged_into=None).order_by("pk")
     matchers = Matcher.objects.order_by("pk").values_list("pk", "incident", "valid", "open", "brought_from")
     return {

@@ -1,4 +1,4 @@
-"""The demo: a recorded day that is well formed, tells its story, and plays through the real endpoint."""
+"""Tests of the demo: the recorded day is well formed, tells its story, and plays through the real endpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from incidents.models import Incident
 
 SOURCES = {"Prometheus – Frankfurt", "Nagios on-prem", "Synthetic checks"}
 REQUESTS, DUPLICATE_REQUESTS, EVENTS = len(DAY := list(read())), 23, 443
-NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens
+NOWHERE = "http://127.0.0.1:9"  # the discard port, where no program listens
 
 
 def sent_alerts() -> Iterator[tuple[Sending, dict[str, Any]]]:
@@ -40,7 +40,7 @@ def values(alert: dict[str, Any]) -> Iterator[str]:
 
 
 def stories() -> list[list[dict[str, Any]]]:
-    """Of each identity, what was sent, in the order of sending."""
+    """Return the alert objects of each identity, in the order of sending."""
     found: dict[tuple[str, object], list[dict[str, Any]]] = defaultdict(list)
     now = datetime.now(UTC)
     for sending, alert in sent_alerts():
@@ -53,7 +53,7 @@ def any_story(holds: Callable[[list[dict[str, Any]]], bool]) -> bool:
     return any(map(holds, stories()))
 
 
-# --- the record
+# --- the recorded day
 
 
 def test_the_record_is_small_enough_to_be_read() -> None:
@@ -140,7 +140,7 @@ def test_alerts_are_identified_in_every_way(field: str) -> None:
     assert any(field in alert for _, alert in sent_alerts())
 
 
-# --- the play
+# --- playing the day
 
 
 def the_demo(url: str) -> tuple[str, str]:
@@ -150,7 +150,7 @@ def the_demo(url: str) -> tuple[str, str]:
 
 
 def play_morning(url: str, *, ends_at: int) -> Credentials:
-    """The first requests of the day alone: a whole one costs seconds."""
+    """Shorten the day to its first requests, because a whole day costs seconds."""
     credentials = obtain(sorted(SOURCES))
     with closing(Sender(url)) as sender:
         play(DAY[:30], sender, org_token=credentials.org_token, app_keys=credentials.app_keys, ends_at=ends_at)
@@ -172,7 +172,7 @@ def test_a_day_played_over_http_leaves_the_feed_that_the_story_ends_with(live_se
     installed = {key.name for key in AppKey.objects.all() if key.status == AppKey.Status.INSTALLED}
     assert installed == {f"Demo: {source}" for source in SOURCES}
 
-    # Every alert that ever was active is in an incident; the others are in none.
+    # Every alert that ever was active is in an incident. The other alerts are in no incident.
     assert not Alert.objects.filter(incident=None).exclude(severity=Status.OK).exists()
     assert not Alert.objects.filter(severity=Status.OK).exclude(incident=None).exists()
 
@@ -209,7 +209,7 @@ def test_a_second_day_goes_on_with_the_same_integrations_and_alerts(live_server:
     assert Event.objects.count() == 2 * events
 
 
-# --- when it cannot be played
+# --- a day that cannot be played
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""Deployments: told by BigPanda's clients, in progress until they end, beside the incidents they may have caused."""
+"""Tests of deployments: reported by BigPanda's clients, and shown beside the incidents that they may have caused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environments: what is in them, who may see it, and their pages."""
+"""Tests of environments: their incidents, the roles that see them, and their pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.incidents import streams
 
 @pytest.fixture
 def ada(client: Client, admin: User) -> Client:
-    """An administrator's browser."""
+    """Return the browser of an administrator."""
     client.force_login(admin)
     return client
 
@@ -52,7 +52,7 @@ def browser_of(user: User) -> Client:
 
 
 def holds(environment: Environment) -> set[str]:
-    """What is kept as its incidents, which is what its query finds."""
+    """Return the titles of the incidents that an environment holds, which must be those that its query finds."""
     kept = set(Incident.objects.in_environment(environment))
     assert kept == set(Incident.objects.filter(found_by(environment.query)))
     return {incident.title for incident in kept}
@@ -127,7 +127,7 @@ def test_an_alert_that_joins_costs_the_same_queries_in_one_environment_and_in_te
 def test_environments_hold_what_their_queries_find_whatever_comes(
     responder: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Alerts that come late, twice, end, return and storm, while people resolve, merge, split and take back."""
+    """Play a stream with late, repeated, ended and reopened alerts, while people resolve, merge, split and undo."""
     queries = (
         "host = host-3",
         "check != check-1",

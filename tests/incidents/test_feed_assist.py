@@ -1,4 +1,4 @@
-"""What the feed tells of itself: suggestions for a query, a storm, and filters that can be taken off."""
+"""Tests of help in the feed: suggestions for a query, the note about a storm, and filters to remove."""
 
 from __future__ import annotations
 

@@ -66,7 +66,10 @@ def test_alerts_chosen_in_the_table_are_those_that_the_question_is_about(
 
 @pytest.fixture
 def storm(send: Any) -> Incident:
-    """Return an incident of 1,200 alerts with 120 values of the tag shelf and six of the tag room. Some alerts have no room."""
+    """Return an incident of 1,200 alerts with 120 values of the tag shelf and six of the tag room.
+
+    Some alerts have no room.
+    """
     _, app_key = AppKey.issue(name="SAN")
     alerts = [
         {"status": "critical", "host": "san-1", "check": f"Volume {number}", "shelf": f"s{number % 120}"}

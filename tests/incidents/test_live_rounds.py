@@ -1,4 +1,4 @@
-"""How often the views that somebody watches are made, and what a page that has just come is told."""
+"""Tests of the rounds of live views, and of what a page is told that has just been opened."""
 
 from __future__ import annotations
 

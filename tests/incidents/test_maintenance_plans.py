@@ -1,4 +1,4 @@
-"""Maintenance plans are made, changed, stopped and deleted by people and scripts; each change is audited and can be taken back."""
+"""Tests of changes of maintenance plans by people and scripts, with the audit log and undo."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLANS, ORDERED = "/resources/v2.0/maintenance-plans", "/resources/v2.0/ordered-m
 
 @pytest.fixture
 def rosa(client: Client, responder: User) -> Client:
-    """A responder's browser."""
+    """Return the browser of a responder."""
     client.force_login(responder)
     return client
 
@@ -33,7 +33,7 @@ def script(responder: User) -> Script:
 
 
 def asked(minutes: int, length: int = 60, **fields: Any) -> dict[str, Any]:
-    """The form, of a plan from so many minutes on."""
+    """Return the form of a plan that starts in so many minutes."""
     start = timezone.now() + timedelta(minutes=minutes)
     times = {"starts_at": start, "ends_at": start + timedelta(minutes=length)}
     return {
@@ -45,7 +45,7 @@ def asked(minutes: int, length: int = 60, **fields: Any) -> dict[str, Any]:
 
 
 def sent(minutes: int, length: int = 60, **fields: Any) -> dict[str, Any]:
-    """The same, as a script sends it."""
+    """Return the JSON of a plan that starts in so many minutes."""
     start = int(timezone.now().timestamp()) + 60 * minutes
     times = {"start": start, "end": start + 60 * length}
     return {"name": "Upgrade", "condition": {"=": ["host", "web-1"]}, **times, **fields}
@@ -288,7 +288,7 @@ def test_a_key_of_who_may_not_is_told_so(viewer: User, script: Script) -> None:
         assert script("GET", path).status_code == 404
 
 
-# --- its description
+# --- the API document
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -1,4 +1,4 @@
-"""A search among what is open finds what the same query finds of incidents one by one, however many those are."""
+"""Tests that a search among open incidents finds what the same query finds among all incidents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feed, an incident's page, and what people of each role can do there."""
+"""Tests of the feed and of the page of an incident, for people of each role."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def signed_in(client: Client) -> Callable[[User], Client]:
 
 @pytest.fixture
 def acting(client: Client, responder: User) -> Client:
-    """A responder's browser."""
+    """Return the browser of a responder."""
     client.force_login(responder)
     return client
 
@@ -86,7 +86,7 @@ def test_a_page_that_asks_is_told_why_rows_left_that_it_shows(
     reply = acting.get(f"/live/state?q=host%3Ddb-3&shown={resolved.pk},{followed.pk},{kept.pk},x,{'9' * 20}")
     told = reply.json()
     assert told["order"] == [str(kept.pk)]
-    assert list(told["gone"]) == [str(resolved.pk)]  # the other is as open as it was
+    assert list(told["gone"]) == [str(resolved.pk)]  # the other incident is still open
     assert "resolved by" in told["gone"][str(resolved.pk)]
 
 

@@ -1,4 +1,4 @@
-"""What an open incident shows of its alerts: at a glance, as a table, and over time."""
+"""Tests of the pane of an incident: its overview, its table of alerts, and its timeline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def acting(client: Client, responder: User) -> Client:
 
 @pytest.fixture
 def shown(acting: Client) -> Callable[[str], str]:
-    """A part of an incident, or of the only one, as text of the page."""
+    """Return a part of an incident, or of the only incident, as the text of the page."""
 
     def fetch(part: str, incident: Incident | None = None, **query: Any) -> str:
         headers = {"HX-Request": "true", "HX-Target": "pane"}
@@ -40,7 +40,7 @@ def shown(acting: Client) -> Callable[[str], str]:
 
 
 def named(page: str) -> list[str]:
-    """The alerts that a page shows, by their secondary values."""
+    """Return the alerts on a page, by their secondary values."""
     return re.findall(r'"alert-secondary">([^<]+)', page)
 
 
@@ -130,7 +130,9 @@ def test_pages_of_alerts_show_each_once(post_batch: PostBatch, shown: Callable[.
     assert sorted(seen) == [f"c{n:03}" for n in range(230)]
 
 
-def test_a_lane_changes_colour_where_the_alert_changed_status(post_event: PostEvent, shown: Callable[..., str]) -> None:
+def test_a_row_of_the_timeline_changes_colour_where_the_alert_changed_status(
+    post_event: PostEvent, shown: Callable[..., str]
+) -> None:
     for after, status in ((0, "critical"), (60, "critical"), (120, "warning"), (180, "ok")):
         post_event(host="db-1", check="Disk", status=status, timestamp=NOON + after, value=str(after))
     drawn = re.findall(
@@ -150,7 +152,7 @@ def test_a_resolve_taken_back_leaves_no_trace_in_the_lane(
     acting.post(f"/incidents/{incident.pk}/undo", {"activity": resolved.pk})
     page = shown("/timeline")
     assert "span-ok" not in page
-    assert 'class="marker"' in page  # but what people did is marked
+    assert 'class="marker"' in page  # actions of people are marked
 
 
 def test_the_timeline_says_how_many_of_the_alerts_it_draws(post_batch: PostBatch, shown: Callable[..., str]) -> None:

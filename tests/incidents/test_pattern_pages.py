@@ -1,4 +1,4 @@
-"""Correlation patterns in the browser: who sees what, and what each button does."""
+"""Tests of the pages of correlation patterns: who sees what, and what each button does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shown(reply: Any) -> str:
 
 
 def said(reply: Any) -> str:
-    """The words of a page alone."""
+    """Return the words of a page without its frame."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", reply.content.decode())).split())
 
 
@@ -98,9 +98,8 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(
 
 def test_the_place_where_a_filter_breaks_is_marked(page: Client) -> None:
     reply = page.get("/patterns/preview", {**FORM, "filter": "host = [a"}, headers={"HX-Request": "true"})
-    assert (
-        'id="filter-error"' in reply.content.decode().partition("hx-swap-oob")[0]
-    )  # it goes under its field by itself
+    before_the_first_swap = reply.content.decode().partition("hx-swap-oob")[0]
+    assert 'id="filter-error"' in before_the_first_swap
     text = shown(reply)
     assert "<span>host = </span><mark>[</mark><span>a</span>" in text
 

@@ -1,4 +1,4 @@
-"""Trying a pattern over the past before it is switched on."""
+"""Tests of trials of a pattern over the past, before people put the pattern in force."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def page(client: Client, admin: User) -> Client:
 
 @pytest.fixture
 def press(page: Client, django_capture_on_commit_callbacks: Any) -> Any:
-    """Send a form, and let the worker do what it asks for."""
+    """Send a form, and run what the form leaves to a worker."""
 
     def post(path: str, data: dict[str, Any]) -> Any:
         with django_capture_on_commit_callbacks(execute=True):
@@ -39,7 +39,7 @@ def press(page: Client, django_capture_on_commit_callbacks: Any) -> Any:
 
 @pytest.fixture
 def day(page: Client, post_batch: Any) -> None:
-    """Four alerts of two clusters, each an incident of its own."""
+    """Send four alerts of two clusters, each of which opens an incident of its own."""
     post_batch(*({"status": "critical", "host": f"h{n}", "cluster": f"c{n % 2}"} for n in range(4)))
 
 
@@ -94,7 +94,7 @@ def test_another_order_is_tried_and_enabled(page: Client, press: Any, day: None,
     assert [each.pk for each in CorrelationPattern.objects.present()] == [cluster.pk, host.pk]
 
 
-def test_a_try_shows_its_progress_and_can_be_left_and_cancelled(page: Client, admin: User) -> None:
+def test_a_trial_shows_its_progress_and_can_be_left_and_cancelled(page: Client, admin: User) -> None:
     now = timezone.now()
     run = ReplayRun.objects.create(
         rules=[], since=now - timedelta(days=1), until=now, by=admin, state="running", done=1, total=4
@@ -163,7 +163,7 @@ def test_a_new_draft_stands_where_its_window_puts_it_unless_the_order_is_set(adm
     assert [rule["tags"] for rule in trials.with_draft(draft)] == [["b"], ["a"], ["c"]]
 
 
-# --- in the shadow, and what the past suggests
+# --- shadows and suggestions
 
 
 def test_a_shadow_shows_the_difference_as_it_grows_and_is_enabled(

@@ -1,4 +1,4 @@
-"""Wallboards: a screen with the link reads one environment, without a session, until the link is revoked."""
+"""Tests of wallboards: with the link a screen reads one environment, without a session, until the link is revoked."""
 
 from __future__ import annotations
 
@@ -83,5 +83,5 @@ def test_nasty_values_are_text_on_the_wall(ada: Client, post_event: PostEvent) -
     assert " style=" not in shown
 
 
-def test_a_board_without_a_name_is_refused_at_its_field(ada: Client) -> None:
+def test_a_wallboard_without_a_name_is_refused_at_its_field(ada: Client) -> None:
     assert "Give the wallboard a name" in ada.post("/wallboards", {}).content.decode()

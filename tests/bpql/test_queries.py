@@ -1,4 +1,4 @@
-"""BPQL as people write it: what a query finds, and what they read when it cannot be read (docs/wire-contract.md §5.4)."""
+"""Tests of queries: what a query finds, and the error of a query that cannot be read (docs/wire-contract.md §5.4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOP: list[dict[str, Any]] = [
 
 @pytest.fixture
 def shop(post_batch: Any) -> None:
-    """Three alerts, each an incident of its own."""
+    """Send three alerts, each of which opens an incident of its own."""
     CorrelationPattern.objects.all().delete()
     post_batch(*({"status": "critical", **item} for item in SHOP))
 

@@ -1,4 +1,4 @@
-"""A query means the same to the predicate and to the database, and its regular expressions mean what Python's do.
+"""Tests of random queries: the predicate and the database agree, and regular expressions match as in Python.
 
 `HYPOTHESIS_PROFILE=long` asks thousands of queries instead of a slice.
 """
@@ -28,7 +28,7 @@ few_or_many = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-# Few letters, so that what is asked and what is there meet often; with those that fold oddly, and those that mean something somewhere.
+# Few letters, so that queries often find something. Some characters fold oddly, and some have a meaning in a query.
 TEXTS = st.text("abAB1-ßÄ.%_\\ *|\"'/:=\n", max_size=5)
 NAMES = st.sampled_from(["host", "check", "Team", "status", "source", "none"])
 PLAIN = st.text("ab1-.ä%", min_size=1, max_size=3)
