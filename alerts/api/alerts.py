@@ -1,9 +1,11 @@
-"""The Alerts API: POST /data/v2/alerts, as BigPanda's senders know it (docs/wire-contract.md §2)."""
+"""The Alerts API: POST /data/v2/alerts, by the standard path (docs/wire-contract.md §2)."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
@@ -27,16 +29,16 @@ from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, app_keys
 from appkeys.models import OrgToken
 
 logger = logging.getLogger(__name__)
-TAKEN = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
+SUCCESSES = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 SUCCESS = {"response": {"status": "success"}}
 
 
-class VerbNotSupported(APIException):
-    status_code = HTTPStatus.NOT_IMPLEMENTED  # as BigPanda answers a wrong verb, docs/wire-contract.md §2.5
+class MethodNotSupported(APIException):
+    status_code = HTTPStatus.NOT_IMPLEMENTED  # not 405, as BigPanda answers (docs/wire-contract.md §2.5)
 
 
 class DatabaseAway(APIException):
-    """Nothing was stored, and the sender is told so: it may send the same again."""
+    """A reply that tells the sender that nothing was stored, and to send the request again."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     default_detail = "The alerts could not be stored just now. Nothing was taken; send them again."
@@ -44,7 +46,7 @@ class DatabaseAway(APIException):
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """Senders ask for text/html, XML or nonsense; they all get JSON."""
+    """Content negotiation that ignores the Accept header: every reply is JSON."""
 
     def select_parser(self, request: Request, parsers: Any) -> None:
         return None
@@ -54,28 +56,31 @@ class AlwaysJSON(BaseContentNegotiation):
 
 
 class AlertsAPI(APIView):
-    """What every door for senders has in common: an org token, JSON in the answer, 501 for a wrong verb."""
+    """A view for senders: authentication by org token, replies in JSON, 501 for a wrong method."""
 
     authentication_classes = (OrgTokenAuthentication,)
     permission_classes = (HasOrgToken,)
     content_negotiation_class = AlwaysJSON
 
-    validated: ValidatedRequest | None = None  # what the request came to, once that is known
+    validated: ValidatedRequest | None = None  # None until the request is validated
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
-        raise VerbNotSupported(f"{request.method} is not supported here. Send alerts with POST.")
+        raise MethodNotSupported(f"{request.method} is not supported here. Send alerts with POST.")
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         if self.validated:
-            told = {"path": request.path, "body": request.body, "status": response.status_code, "reply": response.data}
-            inbox.record(self.validated, **told)
-            if response.status_code in TAKEN:
-                request_log.record(self.validated, path=request.path, body=request.body)
+            sent = {"path": request.path, "body": request.body}
+            inbox.record(self.validated, **sent, status=response.status_code, reply=response.data)
+            if response.status_code in SUCCESSES:
+                request_log.record(self.validated, **sent)
         return super().finalize_response(request, response, *args, **kwargs)
 
 
 class Alerts(AlertsAPI):
-    """Takes one alert, or a batch under `alerts`. 201 when at least one was accepted, 204 when all were duplicates, 400 when none was usable."""
+    """Receive one alert, or a batch under `alerts`.
+
+    201 if at least one alert was accepted, 204 if all were duplicates, 400 if none was usable.
+    """
 
     def post(self, request: Request) -> Response:
         try:
@@ -83,34 +88,47 @@ class Alerts(AlertsAPI):
         except RequestDataTooBig as error:
             raise payload.PayloadTooLarge from error
         if key := request.headers.get("Idempotency-Key"):
-            return idempotency.once(
-                key, token=cast(OrgToken, request.auth), request=body, answer=lambda: self._take(request, body)
+            return idempotency.reply_once(
+                key, token=cast(OrgToken, request.auth), request=body, answer=lambda: self._ingest(request, body)
             )
-        return self._take(request, body)
+        return self._ingest(request, body)
 
-    def _take(self, request: Request, body: bytes) -> Response:
+    def _ingest(self, request: Request, body: bytes) -> Response:
         received_at = timezone.now()
         parsed = payload.parse(body, request.headers.get("Content-Encoding", ""))
-        self.validated = validated = validate(
-            parsed, sent_app_key(request), app_keys_of(request), received_at=received_at
-        )
-        limits.check(Counter(app_key for app_key, _ in validated.events))
-        outcomes = ingest(validated.events, received_at=received_at) if validated.events else []
-        ingest_stats.count(validated.events, outcomes, validated.app_keys_of_rejects)
-        if not outcomes:
-            messages = [f"{each['field']}: {each['rule']}" for each in validated.rejected]
-            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=validated.rejected)
-        if IngestOutcome.ACCEPTED not in outcomes:
-            return Response(status=HTTPStatus.NO_CONTENT)
-        details = {"rejected": validated.rejected, "notes": validated.notes}
-        return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
+        self.validated = validate(parsed, sent_app_key(request), app_keys_of(request), received_at=received_at)
+        outcomes = store(self.validated, received_at)
+        return success_response(SUCCESS, self.validated, outcomes) if outcomes else rejected_response(self.validated)
 
 
-# --- errors on the wire
+def store(validated: ValidatedRequest, received_at: datetime) -> list[IngestOutcome]:
+    """Ingest the events of a request and count them. Return one outcome per event. Raise TooManyRequests."""
+    limits.check(Counter(app_key for app_key, _ in validated.events))
+    outcomes = ingest(validated.events, received_at=received_at) if validated.events else []
+    ingest_stats.count(validated.events, outcomes, validated.app_keys_of_rejects)
+    return outcomes
+
+
+def success_response(
+    body: Mapping[str, object], validated: ValidatedRequest, outcomes: Collection[IngestOutcome]
+) -> Response:
+    """Return 204 if all events were duplicates, else 201 with the rejects and repairs."""
+    if outcomes and IngestOutcome.ACCEPTED not in outcomes:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    details = {"rejected": validated.rejected, "notes": validated.notes}
+    return Response({**body, **{name: rows for name, rows in details.items() if rows}}, HTTPStatus.CREATED)
+
+
+def rejected_response(validated: ValidatedRequest, *more: str) -> Response:
+    messages = [f"{each['field']}: {each['rule']}" for each in validated.rejected]
+    return error_response(HTTPStatus.BAD_REQUEST, [*messages, *more], rejected=validated.rejected)
+
+
+# --- error replies
 
 
 def error_body(status: int, messages: list[str]) -> dict[str, object]:
-    """The superset of BigPanda's error envelopes, old and new, so that every known client finds its message (docs/wire-contract.md §2.5)."""
+    """Return a body with all of BigPanda's error envelopes, old and new (docs/wire-contract.md §2.5)."""
     first = messages[0]
     return {
         "status": int(status),
@@ -125,7 +143,7 @@ def error_response(status: int, messages: list[str], **details: object) -> Respo
 
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler for the API: every refusal in the wire's error shape."""
+    """Return the reply to an exception in a view. REST framework calls this function."""
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("the database is away: %s", error)
         error = DatabaseAway()
@@ -153,12 +171,12 @@ def _messages(detail: object) -> list[str]:
 
 
 def is_for_senders(path: str) -> bool:
-    """Whether a path is one of the API's, where every answer is in the wire's shape."""
+    """Return whether a path belongs to the API, where every reply is JSON."""
     return path.strip("/").split("/")[0] in ("data", "oim", "resources", "v2", "configurations")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Django's handler of what it refuses before any view: in the wire's shape for senders."""
+    """Answer a request that Django refuses before any view. This function is Django's `handler400`."""
     if not is_for_senders(request.path):
         return defaults.bad_request(request, exception)
     body = error_body(HTTPStatus.BAD_REQUEST, [str(exception) or "The request cannot be read."])
@@ -166,10 +184,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 class NoSuchRoute(APIView):
-    """Whatever else senders try under the API's prefixes."""
+    """Answer 404 to every other route under the prefixes of the API."""
 
     content_negotiation_class = AlwaysJSON
-    http_method_names = ()  # none is allowed, so each is answered below
+    http_method_names = ()  # no method is allowed, so the next function answers every method
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         return error_response(HTTPStatus.NOT_FOUND, [f"Route {request.path} is not found"])

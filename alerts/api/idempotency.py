@@ -1,4 +1,4 @@
-"""A request that is sent again under the same Idempotency-Key is answered as the first time, and does nothing more."""
+"""Idempotency keys: a request repeated with the same Idempotency-Key gets the first reply again and has no effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alerts.events import fingerprint
 from alerts.models import IdempotentReply
 from appkeys.models import OrgToken
 
-KEPT = timedelta(hours=24)
+KEPT_FOR = timedelta(hours=24)
 KEY_LIMIT = 255
 
 
@@ -30,10 +30,11 @@ class KeyTooLong(APIException):
     default_detail = f"Idempotency-Key: must have at most {KEY_LIMIT} characters."
 
 
-def once(key: str, *, token: OrgToken, request: bytes, answer: Callable[[], Response]) -> Response:
-    """The reply to the first request under this key; made by `answer` when this is the first. Only successes are remembered.
+def reply_once(key: str, *, token: OrgToken, request: bytes, answer: Callable[[], Response]) -> Response:
+    """Return the reply to the first request with this key, or the reply of `answer` if this request is the first.
 
-    Two that come at once: the second waits for the first at the key's row, and then finds its reply.
+    Only successful replies are stored. Of two simultaneous requests, the second waits for the row of the first, and
+    then finds its reply. Raise KeyReused if the first request had another payload.
     """
     if len(key) > KEY_LIMIT:
         raise KeyTooLong
@@ -57,5 +58,5 @@ def once(key: str, *, token: OrgToken, request: bytes, answer: Callable[[], Resp
 
 
 def forget_old() -> int:
-    """Forget the replies that are kept no longer."""
-    return IdempotentReply.objects.filter(created_at__lt=timezone.now() - KEPT).delete()[0]
+    """Delete replies older than KEPT_FOR. Return how many."""
+    return IdempotentReply.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()[0]

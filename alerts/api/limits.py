@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 WINDOW_SECONDS = 60  # of events
 
 
-class TooMany(APIException):
-    """429, with what a sender needs to know to try again."""
+class TooManyRequests(APIException):
+    """A 429 reply with the headers that tell a sender when to try again."""
 
     status_code = HTTPStatus.TOO_MANY_REQUESTS
 
-    def __init__(self, said: str, *, limit: int, reset: int) -> None:
-        super().__init__(f"{said} Try again in {reset} s.")
+    def __init__(self, message: str, *, limit: int, reset: int) -> None:
+        super().__init__(f"{message} Try again in {reset} s.")
         self.headers = {
             "Retry-After": reset,
             "RateLimit-Limit": limit,
@@ -34,27 +34,27 @@ class TooMany(APIException):
 
 
 def check(events: Mapping[AppKey, int]) -> None:
-    """Count events against their App Keys' limits. Raises TooMany where one is over."""
+    """Count events against the limits of their App Keys. Raise TooManyRequests where a limit is exceeded."""
     limit = settings.EVENTS_PER_MINUTE
     for app_key, count in events.items():
-        said = f"The integration {app_key.name!r} sent more than {limit} events in this minute."
-        _count(f"events:{app_key.pk}", count, limit=limit, seconds=WINDOW_SECONDS, said=said)
+        message = f"The integration {app_key.name!r} sent more than {limit} events in this minute."
+        _count(f"events:{app_key.pk}", count, limit=limit, seconds=WINDOW_SECONDS, message=message)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLimit:
-    """How many requests for a resource one person or org token may send in a second or a minute."""
+    """Limit of the requests for a resource by one person or org token in a second or a minute."""
 
     resource: str
     setting: str
     seconds: int = 1
 
-    def check(self, who: int) -> None:
-        """Count a request. Raises TooMany where it is one too many."""
+    def check(self, sender: int) -> None:
+        """Count a request. Raise TooManyRequests where the limit is exceeded."""
         limit: int = getattr(settings, self.setting)
         requests, window = "request" if limit == 1 else "requests", "second" if self.seconds == 1 else "minute"
-        said = f"You sent more than {limit} {requests} for {self.resource} in this {window}."
-        _count(f"requests:{self.resource}:{who}", 1, limit=limit, seconds=self.seconds, said=said)
+        message = f"You sent more than {limit} {requests} for {self.resource} in this {window}."
+        _count(f"requests:{self.resource}:{sender}", 1, limit=limit, seconds=self.seconds, message=message)
 
 
 PATTERN_REQUESTS = RequestLimit("correlation-patterns", "PATTERN_REQUESTS_PER_SECOND")
@@ -62,19 +62,19 @@ BATCH_RESOLVES = RequestLimit("batch-resolve", "BATCH_RESOLVES_PER_SECOND")
 V1_REQUESTS = RequestLimit("v1.0/incidents", "V1_REQUESTS_PER_MINUTE", seconds=60)
 
 
-def _count(name: str, count: int, *, limit: int, seconds: int, said: str) -> None:
-    """No limit is 0; with the cache away, everything is let through."""
+def _count(name: str, count: int, *, limit: int, seconds: int, message: str) -> None:
+    """Count against a limit, where 0 means no limit. With the cache away, nothing is limited."""
     if not limit:
         return
     window, passed = divmod(int(time.time()), seconds)
     if _counted(f"{name}:{window}", count, 2 * seconds) > limit:
-        raise TooMany(said, limit=limit, reset=seconds - passed)
+        raise TooManyRequests(message, limit=limit, reset=seconds - passed)
 
 
 def _counted(name: str, count: int, kept_seconds: int) -> int:
     try:
         cache.add(name, 0, timeout=kept_seconds)
         return int(cache.incr(name, count))
-    except Exception as error:  # noqa: BLE001 - each cache has errors of its own, and none of them may cost an event
+    except Exception as error:  # noqa: BLE001 - each cache has errors of its own, and no error may cost an event
         logger.warning("limits: not counted, the cache is away: %s", error)
         return 0

@@ -1,6 +1,6 @@
-"""RSA signatures (PKCS #1 v1.5) under the key of an X.509 certificate: as much of DER as that needs, and Python's own numbers.
+"""RSA signatures (PKCS #1 v1.5) with the key of an X.509 certificate, as SNS signs its messages.
 
-SNS signs its messages so. A library for it would bring a compiler to machines without a wheel.
+The module reads only the DER that such certificates need, and computes with Python's integers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BITS = range(2048, 8193)
 
 
 class BadCertificate(Exception):
-    """What was said to be a certificate is none with an RSA key of a decent length."""
+    """A text that is no certificate with an RSA key of an accepted length."""
 
 
 class PublicKey(NamedTuple):
@@ -32,7 +32,7 @@ class PublicKey(NamedTuple):
     exponent: int
 
     def verifies(self, signature: str, message: bytes, digest: str) -> bool:
-        """Whether this base64 signature over the message was made with the private key. `digest` is sha1 or sha256."""
+        """Return whether a base64 signature of a message was made with the private key. `digest` is sha1 or sha256."""
         size = (self.modulus.bit_length() + 7) // 8
         try:
             signed = base64.b64decode(signature, validate=True)
@@ -47,12 +47,12 @@ class PublicKey(NamedTuple):
 
 
 def key_of(pem: str) -> PublicKey:
-    """The RSA key of a certificate in PEM. Raises BadCertificate."""
+    """Return the RSA key of a certificate in PEM. Raise BadCertificate."""
     try:
         [encoded] = _PEM.findall(pem)
         certificate, *_ = _sequence(_one(base64.b64decode(encoded)))
         fields = _sequence(certificate)
-        if fields[0].tag == _VERSION:  # which the oldest leave out
+        if fields[0].tag == _VERSION:  # absent in certificates of version 1
             fields = fields[1:]
         _serial, _algorithm, _issuer, _validity, _subject, key_info = fields[:6]
         algorithm, bits = _sequence(key_info)
@@ -68,7 +68,7 @@ def key_of(pem: str) -> PublicKey:
 
 
 class Item(NamedTuple):
-    """One value of DER."""
+    """A value of DER."""
 
     tag: int
     content: bytes

@@ -1,6 +1,7 @@
-"""Amazon SNS at the door: is it SNS who speaks, and does it ask whether we subscribed?
+"""Messages of Amazon SNS: the check of their signatures, and the confirmation of subscriptions.
 
-Only https://sns.<region>.amazonaws.com is ever asked, in the region of the topic; nothing in a message can make us ask another host.
+Requests go only to https://sns.<region>.amazonaws.com in the region of the topic. No field of a message can cause a
+request to another host.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ _SIGNED = {
     "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
     "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
-SECONDS, LIMIT = 5, 64 * 1024  # of an answer
-KEYS_PER_HOST = 2  # SNS changes its certificate now and then; the one before may still sign what is on its way
+TIMEOUT_SECONDS, BYTES_LIMIT = 5, 64 * 1024  # of a request to SNS
+KEYS_PER_HOST = 2  # after SNS changed its certificate, messages signed with the former one may still arrive
 
-_keys: dict[str, dict[str, PublicKey]] = {}  # pinned: host -> address of a certificate -> its key
+_keys: dict[str, dict[str, PublicKey]] = {}  # by host and by the URL of the certificate
 _lock = threading.Lock()
 
 
 class SnsAway(APIException):
-    """SNS sends again by itself what was not taken."""
+    """A reply after which SNS sends the message again."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     default_detail = (
@@ -50,19 +51,20 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def fetch(url: str) -> str:
-    """What SNS answers at one of its own addresses. The one place where a source asks anything of the network. Raises OSError."""
+    """Return the reply of SNS at one of its own addresses. Raise OSError."""
     opener = urllib.request.build_opener(
         _NoRedirects, urllib.request.HTTPSHandler(context=ssl.create_default_context())
     )
-    with opener.open(url, timeout=SECONDS) as answer:
-        content: bytes = answer.read(LIMIT)
+    with opener.open(url, timeout=TIMEOUT_SECONDS) as answer:
+        content: bytes = answer.read(BYTES_LIMIT)
     return content.decode("utf-8", "replace")
 
 
 def admit(payload: object) -> bool:
-    """Whether the message is a notification to be read; a subscription is confirmed, and the end of one is only noted.
+    """Check a message. Return whether the message is a notification, which has an alarm to read.
 
-    Raises EventRejected where it is not SNS who speaks, and SnsAway where that cannot be told now.
+    Confirm a subscription. Raise EventRejected for a message that SNS did not sign, and SnsAway where SNS does not
+    answer.
     """
     message = as_object(payload)
     kind, arn = required(message, "Type"), required(message, "TopicArn")
@@ -74,9 +76,9 @@ def admit(payload: object) -> bool:
     host = f"sns.{found[1]}.amazonaws.com"
     _verify(message, kind, host)
     if kind == "SubscriptionConfirmation":
-        # The address is made here: what stands in SubscribeURL is never asked.
+        # The URL is built here. The SubscribeURL of the message is never requested.
         query = {"Action": "ConfirmSubscription", "TopicArn": arn, "Token": required(message, "Token")}
-        _ask(f"https://{host}/?{urlencode(query)}")
+        _request(f"https://{host}/?{urlencode(query)}")
     return kind == "Notification"
 
 
@@ -91,7 +93,7 @@ def _verify(message: dict[str, Any], kind: str, host: str) -> None:
 
 
 def _key(url: str, host: str) -> PublicKey:
-    """The key of the host's certificate, asked for once."""
+    """Return the key of a certificate, which is requested once."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -102,7 +104,7 @@ def _key(url: str, host: str) -> PublicKey:
         pinned = _keys.setdefault(host, {})
         if url not in pinned:
             try:
-                key = key_of(_ask(url))
+                key = key_of(_request(url))
             except BadCertificate as error:
                 raise EventRejected("SigningCertURL", f"cannot be used: {error}") from error
             while len(pinned) >= KEYS_PER_HOST:
@@ -111,7 +113,7 @@ def _key(url: str, host: str) -> PublicKey:
         return pinned[url]
 
 
-def _ask(url: str) -> str:
+def _request(url: str) -> str:
     try:
         return fetch(url)
     except (URLError, OSError, ValueError) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -21,11 +20,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alerts import payload, sources
-from alerts.api import limits, sns
-from alerts.api.alerts import Alerts, AlertsAPI, error_response
+from alerts.api import sns
+from alerts.api.alerts import (
+    Alerts,
+    AlertsAPI,
+    error_response,
+    rejected_response,
+    store,
+    success_response,
+)
 from alerts.events import EventRejected
 from alerts.health import ingest_stats
-from alerts.ingest.ingest import IngestOutcome, ingest
 from alerts.mapping import mapping
 from alerts.payload import ValidatedRequest, active_app_key
 from alerts.sources import Normalize, Source, bigpanda
@@ -123,9 +128,15 @@ class WebhookView(AlertsAPI):
             alerts = normalize(sent)
         except EventRejected as error:
             return self._answer_unreadable(error, app_key, source)
-        self.validated, outcomes = store(alerts, app_key, received_at)
+        self.validated = _validate(alerts, app_key, received_at)
+        outcomes = store(self.validated, received_at)
         self.validated.secrets = {secret, secrets_in_one_field(request).token} - {""}
-        return self._answer(self.validated, outcomes, alerts, source)
+        if self.validated.rejected and not outcomes:
+            return rejected_response(self.validated, *_expected(source))
+        if self.own_source and self.own_source.own_reply:
+            status, body = self.own_source.own_reply(alerts)
+            return Response(body, status)
+        return success_response(SUCCESS, self.validated, outcomes)
 
     def _answer_unknown_tool(self, tool: str, app_key: AppKey | None) -> Response:
         """Answer a tool without source and mapping. The payload is kept as a sample for a mapping."""
@@ -152,24 +163,6 @@ class WebhookView(AlertsAPI):
     def _keep_as_rejected(self, app_key: AppKey) -> None:
         self.validated = ValidatedRequest(app_keys_of_rejects=[app_key])
         ingest_stats.count((), (), [app_key])
-
-    def _answer(
-        self,
-        validated: ValidatedRequest,
-        outcomes: list[IngestOutcome],
-        alerts: list[AlertObject],
-        source: Source | None,
-    ) -> Response:
-        if validated.rejected and not outcomes:
-            messages = [f"{each['field']}: {each['rule']}" for each in validated.rejected]
-            return error_response(HTTPStatus.BAD_REQUEST, [*messages, *_expected(source)], rejected=validated.rejected)
-        if self.own_source and self.own_source.own_reply:
-            status, body = self.own_source.own_reply(alerts)
-            return Response(body, status)
-        if outcomes and IngestOutcome.ACCEPTED not in outcomes:
-            return Response(status=HTTPStatus.NO_CONTENT)
-        details = {"rejected": validated.rejected, "notes": validated.notes}
-        return Response(SUCCESS | {name: rows for name, rows in details.items() if rows}, HTTPStatus.CREATED)
 
 
 class Webhook(WebhookView):
@@ -210,20 +203,15 @@ def _expected(source: Source | None) -> list[str]:
     return [f"Expected from {source.tool.title} is {source.expects}."] if source else []
 
 
-def store(
-    alerts: list[AlertObject], app_key: AppKey, received_at: datetime
-) -> tuple[ValidatedRequest, list[IngestOutcome]]:
-    """Validate alerts one by one, as the Alerts API does, and ingest the accepted ones."""
+def _validate(alerts: list[AlertObject], app_key: AppKey, received_at: datetime) -> ValidatedRequest:
+    """Validate alerts one by one, as the Alerts API does."""
     validated = ValidatedRequest()
     for index, alert in enumerate(alerts):
         try:
             validated.accept(index, app_key, bigpanda.normalize(alert, received_at=received_at, may_follow=True))
         except EventRejected as error:
             validated.reject(index, app_key, error)
-    limits.check(Counter(app_key for app_key, _ in validated.events))
-    outcomes = ingest(validated.events, received_at=received_at) if validated.events else []
-    ingest_stats.count(validated.events, outcomes, validated.app_keys_of_rejects)
-    return validated, outcomes
+    return validated
 
 
 def read(request: Request, *, as_mail: bool = False) -> object:

@@ -268,7 +268,7 @@ def _parameters() -> JSONDict:
         "Idempotency-Key": {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": f"A request that is sent again under the same key within {idempotency.KEPT.days * 24} hours is answered "
+            "description": f"A request that is sent again under the same key within {idempotency.KEPT_FOR.days * 24} hours is answered "
             f"as the first time, and does nothing more. At most {idempotency.KEY_LIMIT} characters. "
             "Only 201 and 204 are remembered: what was refused may be sent again.",
             "schema": {"type": "string", "maxLength": idempotency.KEY_LIMIT},
