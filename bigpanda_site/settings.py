@@ -73,7 +73,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "bigpanda_site.static_files.StaticFiles",
     "axes",
-    "django_filters",
     "django_htmx",
     "lucide",
     "rest_framework",

@@ -50,8 +50,9 @@ class AuditFilter(forms.Form):
         self.fields["from"] = WhenField()
         self.fields["to"] = WhenField(is_end=True)
 
-    def entries(self) -> QuerySet[AuditEntry]:
-        """Return the entries that match, newest first. Return none if a value of the filter is invalid."""
+    @property
+    def qs(self) -> QuerySet[AuditEntry]:
+        """The entries that match, newest first, or no entry if a value of the filter is invalid."""
         if not self.is_valid():
             return AuditEntry.objects.none()
         asked = self.cleaned_data

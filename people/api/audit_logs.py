@@ -60,7 +60,7 @@ class AuditLogs(OperationView):
     @Operation("listAuditLogs", "List changes, the newest first", query=AuditQuerySerializer, reply=AuditLogsSerializer)
     def get(self, request: Request) -> Response:
         asked = AuditFilter(request.query_params)
-        entries = asked.entries()
+        entries = asked.qs
         if asked.errors:
             raise ValidationError({name: [str(each) for each in problems] for name, problems in asked.errors.items()})
         values = self.asked()

@@ -37,7 +37,7 @@ COLUMNS = (
 @require_safe
 def log(request: SignedInRequest) -> HttpResponse:
     asked = AuditFilter(request.GET)
-    page = page_after(asked.entries().select_related("actor"), request.GET.get("after", ""), size=ENTRIES_PER_PAGE)
+    page = page_after(asked.qs.select_related("actor"), request.GET.get("after", ""), size=ENTRIES_PER_PAGE)
     context = {
         "filter": asked,
         "page": page,
@@ -55,7 +55,7 @@ def export(request: SignedInRequest, form: str) -> HttpResponseBase:
     asked = AuditFilter(request.GET)
     if not asked.is_valid():
         return log(request)
-    entries = asked.entries().iterator(chunk_size=500)
+    entries = asked.qs.iterator(chunk_size=500)
     lines, kind = (
         (_as_csv(entries), "text/csv; charset=utf-8") if form == "csv" else (_as_json(entries), "application/json")
     )
