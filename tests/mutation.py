@@ -46,7 +46,7 @@ from _pytest.runner import runtestprotocol
 
 CODE = Path(__file__).resolve().parent.parent
 PACKAGES = ("alerts", "appkeys", "bigpanda_site", "bpql", "db", "incidents", "people")
-TESTS = ("tests/alerts", "tests/incidents", "tests/appkeys", "tests/people")
+TESTS = ("tests/alerts", "tests/bpql", "tests/incidents", "tests/appkeys", "tests/people")
 MARKERS = "not browser and not broker and not any_database"
 SECONDS = 60.0  # of tests for one mutant
 MEMORY = 4 * 2**30  # bytes of one child
