@@ -257,7 +257,7 @@ class Runner:
     seconds: float
     records: dict[str, Record] = field(default_factory=dict)
     items: dict[str, pytest.Item] = field(default_factory=dict)
-    kills: Counter[tuple[str, str]] = field(default_factory=Counter)  # by file and test, and by file and file of tests
+    kills: Counter[tuple[str, str]] = field(default_factory=Counter)  # by file and test
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         from django.db import connections
@@ -286,16 +286,19 @@ class Runner:
         return True
 
     def _tests_of(self, mutant: Mutant, names: defaultdict[str, list[str]]) -> list[str]:
-        """Return the tests that enter the function: those of the same file that noticed most mutants first, quick tests before slow ones."""
+        """Return the tests that enter the function, as many as there is time for.
+
+        Tests that noticed most mutants of the file come first, then tests named after the module or package, then quick tests.
+        """
         file, function = str(mutant.path.relative_to(CODE)), mutant.function[0]
         if function == MODULE:
             found = {test for name, tests in names.items() if name.startswith(f"{file}:") for test in tests}
         else:
             found = set(names[f"{file}:{function}"])
 
-        def order(test: str) -> tuple[bool, int, int, float, str]:
-            kills = self.kills[file, test], self.kills[file, test.partition("::")[0]]
-            return self._is_transactional(test), -kills[0], -kills[1], self.records[test].seconds, test
+        def order(test: str) -> tuple[bool, int, bool, float, str]:
+            is_about = any(name in test.partition("::")[0] for name in (mutant.path.stem, mutant.path.parent.name))
+            return self._is_transactional(test), -self.kills[file, test], not is_about, self.records[test].seconds, test
 
         chosen, left = [], self.seconds
         for test in sorted(found & self.items.keys(), key=order):
@@ -318,7 +321,6 @@ class Runner:
             mutant.killer = end[1]
             file = str(mutant.path.relative_to(CODE))
             self.kills[file, mutant.killer] += 1
-            self.kills[file, mutant.killer.partition("::")[0]] += 1
         elif end[0] != "survived":
             mutant.killer = f"{end[0]} {tests[mutant.tests_run] if mutant.tests_run < len(tests) else ''}".strip()
 
