@@ -1,4 +1,4 @@
-"""Many rows in one statement, on both databases. The ORM's own way of doing that costs more than all our rules together (bench/)."""
+"""Many rows in one statement, on both databases, at a fraction of the cost of the ORM (bench/)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Row = tuple[Any, ...]
 
 
 def save(objects: Sequence[Any], names: Iterable[str], *, model: type[models.Model] | None = None) -> None:
-    """Write these fields of rows that are there already: `bulk_update`, at a tenth of its cost.
+    """Write fields of rows that exist, like `bulk_update` at a tenth of its cost.
 
-    The objects are of a model, or whatever has the attributes of the model that is named.
+    The objects are instances of a model, or have the attributes of the given `model`.
     """
     if not objects:
         return
@@ -37,7 +37,7 @@ def save(objects: Sequence[Any], names: Iterable[str], *, model: type[models.Mod
 
 
 def create(objects: Sequence[Any], *, model: type[models.Model] | None = None) -> None:
-    """Write new objects, and give each its key: `bulk_create`, at a fraction of its cost. They are what `save` takes."""
+    """Write new rows and set the key of each object, like `bulk_create`. Take the same objects as `save`."""
     if not objects:
         return
     meta = (model or type(objects[0]))._meta
@@ -57,11 +57,11 @@ def create(objects: Sequence[Any], *, model: type[models.Model] | None = None) -
 
 def _new_keys(table: str, count: int) -> list[int]:
     if connection.vendor == "postgresql":
-        # Which sequence that is costs more to find out than a key to draw; once is enough.
+        # Finding the sequence costs more than drawing a key, so one statement finds it once for all keys.
         sequence = "WITH found AS MATERIALIZED (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS sequence)"
         drawn = f"{sequence} SELECT nextval(sequence) FROM found, generate_series(1, %s)"
         return [key for (key,) in run(drawn, [table, count]).fetchall()]
-    # Whoever writes holds the one lock: nobody else takes these meanwhile.
+    # A writer holds the only lock of the database, so no other writer takes these keys.
     (last,) = run("SELECT max(seq) FROM sqlite_sequence WHERE name = %s", [table]).fetchone()
     return list(range((last or 0) + 1, (last or 0) + 1 + count))
 
@@ -101,7 +101,7 @@ def _type(field: Any) -> str:
 
 
 def rows_of(queryset: models.QuerySet[Any, Any]) -> list[Any]:
-    """The rows of a queryset of values, at less than half the cost where PostgreSQL sends them in its binary form."""
+    """Return the rows of a queryset of values. PostgreSQL sends them in binary format, at less than half the cost."""
     if connection.vendor != "postgresql":
         return list(queryset)
     sql, parameters = queryset.query.sql_with_params()
@@ -110,9 +110,9 @@ def rows_of(queryset: models.QuerySet[Any, Any]) -> list[Any]:
 
 
 def driver() -> Any:
-    """A cursor of the database's driver itself, in Django's connection and transaction.
+    """Return a cursor of the database's driver, in Django's connection and transaction.
 
-    Django's own cursor translates each statement anew, and keeps PostgreSQL from preparing it.
+    Django's own cursor translates every statement again, and prevents PostgreSQL from preparing it.
     """
     connection.ensure_connection()
     raw: Any = connection.connection
@@ -120,16 +120,16 @@ def driver() -> Any:
 
 
 def run(sql: str, parameters: list[Any]) -> Any:
-    """Execute a statement whose parameters are marked by %s."""
+    """Execute a statement with `%s` for each parameter. Return the cursor."""
     with connection.wrap_database_errors:
         return driver().execute(sql if connection.vendor == "postgresql" else sql.replace("%s", "?"), parameters)
 
 
-# --- PostgreSQL: one JSON parameter for each set, which costs less to make and to read than arrays
+# --- PostgreSQL: one JSON parameter per set, which costs less to make and to read than arrays in text format
 
 
 def recordset(columns: Sequence[str], types: Mapping[str, str], parameter: str = "%s") -> str:
-    """The JSON parameter as rows `r`."""
+    """Return a source of rows `r` from a JSON parameter."""
     return f"jsonb_to_recordset({parameter}::jsonb) AS r({', '.join(f'{name} {types[name]}' for name in columns)})"
 
 

@@ -1,4 +1,4 @@
-"""Pages by key: a page begins after a row, not after a number of rows, so that it costs the same however far down it is and nothing is skipped."""
+"""Paging by key: a page begins after a row, so that each page costs the same and no row is skipped."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ SEPARATOR = "~"
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
     rows: list[Row]
-    next_key: str  # what the next page begins after; empty at the end
+    next_key: str  # the key after which the next page begins; empty on the last page
     is_first: bool
 
 
 def page_after(queryset: QuerySet[Row], key: str, *, size: int) -> Page[Row]:
-    """The rows after a key, in the queryset's own order, which descends or ascends as a whole. A key that makes no sense begins at the top."""
+    """Return the rows after a key, in the order of the queryset. All its fields descend, or all ascend.
+
+    An unreadable key returns the first page.
+    """
     order = queryset.query.order_by
     fields = [_field(queryset, name) for name in order]
     values = _read(key, fields)
@@ -62,7 +65,7 @@ def _read(key: str, fields: list[Field[Any, Any]]) -> list[Any]:
 
 
 def _after(fields: list[Field[Any, Any]], values: list[Any], beyond: str) -> Q:
-    """`(a, b, c) < (x, y, z)`, or `>`, written out; the leading term lets the database walk its index."""
+    """Return the condition `(a, b, c) < (x, y, z)`, or `>`. The leading term lets the database use an index."""
     names = [field.name for field in fields]
     later = Q(pk__in=[])
     for place, name in enumerate(names):

@@ -1,6 +1,6 @@
-"""PostgreSQL's binary forms: values as it sends them, and sets of rows as it takes them, an array for each column.
+"""PostgreSQL's binary formats: of values that it sends, and of sets of rows, sent as one array per column.
 
-Reading these arrays costs the server a fifth less of a whole write than reading the rows from JSON (bench/ingest.py).
+A write with these arrays costs the server a fifth less than a write with rows in JSON (bench/ingest.py).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Packed(bytes):
-    """A parameter in its binary form."""
+    """A parameter in binary format."""
 
 
 class PackedDumper(Dumper):
-    """Lets psycopg send it as it is, and the statement say its type."""
+    """A dumper that sends the parameter unchanged. The statement states its type."""
 
     format = Format.BINARY
 
@@ -43,7 +43,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "boolean": lambda value: value == b"\1",
     "uuid": bytes.hex,
     "text": bytes.decode,
-    "jsonb": lambda value: value[1:].decode(),  # after the version of its format
+    "jsonb": lambda value: value[1:].decode(),  # after the version of the format
     "timestamptz": lambda value: _EPOCH + timedelta(microseconds=_integer(value)),
 }
 
@@ -74,7 +74,8 @@ def _moment(value: datetime) -> bytes:
     return _size(8) + moment(value)
 
 
-_ITEMS: dict[str, tuple[int, Callable[[Any], bytes]]] = {  # the type's number, and a value as an item of an array
+# By type: its object identifier, and the function that packs a value as an item of an array.
+_ITEMS: dict[str, tuple[int, Callable[[Any], bytes]]] = {
     "boolean": (16, {True: b"\0\0\0\1\1", False: b"\0\0\0\1\0"}.__getitem__),
     "bigint": (20, partial(Struct("!iq").pack, 8)),
     "smallint": (21, partial(Struct("!ih").pack, 2)),
@@ -87,7 +88,10 @@ _ITEMS: dict[str, tuple[int, Callable[[Any], bytes]]] = {  # the type's number, 
 
 
 def arrays(types: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Packed]:
-    """Columns of rows, of which there is at least one, each as an array. Values of type jsonb are JSON already, those of type uuid hexadecimal."""
+    """Return one array per column. There is at least one row.
+
+    Values of type jsonb are JSON texts, values of type uuid are hexadecimal texts.
+    """
     return [_array(*_ITEMS[kind], column) for kind, column in zip(types, columns, strict=True)]
 
 

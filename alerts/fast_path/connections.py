@@ -1,6 +1,7 @@
-"""The lane's own connections: a write is one coroutine on the loop that reads the requests, with no thread to hand it over to (bench/ingest.py).
+"""The fast path's own database connections, which work on the event loop without a thread (bench/ingest.py).
 
-A connection carries out steps (db.transactions) for one caller at a time, and comes back by itself after it was lost.
+A connection carries out transactions (`db.transactions`) for one caller at a time. After a loss, the next use
+reconnects.
 """
 
 from __future__ import annotations
@@ -20,51 +21,60 @@ from psycopg import pq
 from db.transactions import CONFLICTS, Row, Statement, Transactions, WriteConflict, rows_of
 
 T = TypeVar("T")
-NAME = "express lane"  # as the server lists it
-LOCK_SECONDS = 20.0  # how long a write waits for SQLite's one lock
-LOOK_SECONDS = 0.002  # how often it asks for it
-CHECKPOINT_PAGES = 10_000  # those who have threads of their own come to it long before
+NAME = "fast path"  # in PostgreSQL's list of connections
+LOCK_SECONDS = 20.0  # the longest wait for the write lock of SQLite
+RETRY_SECONDS = 0.002  # between two attempts to get the lock
+CHECKPOINT_PAGES = 10_000  # so many that connections in threads make the checkpoints
 
 
-class Lost(Exception):
-    """The connection went; nothing of what was under way is known to be stored."""
+class ConnectionLost(Exception):
+    """The connection ended. Whether a write that was under way is stored is unknown."""
 
 
 class Connection(Protocol):
     async def execute(self, statements: Sequence[Statement]) -> list[Row]:
-        """Carry statements out, together or not at all; the rows of the last. Raises Contested where writers met."""
+        """Carry out statements together or not at all. Return the rows of the last one. Raise WriteConflict."""
 
     def close(self) -> None: ...
 
 
-async def carry_out(steps: Transactions[T], connection: Connection) -> T:
+async def carry_out(transactions: Transactions[T], connection: Connection) -> T:
+    """Carry out transactions on the event loop. Return their result."""
     try:
-        statements = next(steps)
+        statements = next(transactions)
         while True:
             try:
                 rows = await connection.execute(statements)
             except WriteConflict as error:
-                statements = steps.throw(error)
+                statements = transactions.throw(error)
             else:
-                statements = steps.send(rows)
+                statements = transactions.send(rows)
     except StopIteration as done:
         result: T = done.value
         return result
 
 
-def own() -> list[Connection]:
-    """As many as are of use at once: SQLite has one writer at a time, PostgreSQL works on one group while we are at another."""
+def create() -> list[Connection]:
+    """Return the connections: one for SQLite, which has one writer at a time, and two for PostgreSQL.
+
+    PostgreSQL works on one group while this process prepares another.
+    """
     return [PostgreSQL(), PostgreSQL()] if djangos.vendor == "postgresql" else [SQLite()]
 
 
 class PostgreSQL:
-    """libpq itself, prepared statements and binary results: psycopg's coroutines cost more than the statement they wait for."""
+    """A connection that calls libpq itself, with prepared statements and binary results.
+
+    The coroutines of psycopg would cost more than the statements that they wait for.
+    """
 
     def __init__(self) -> None:
-        self._link: psycopg.Connection[Any] | None = None  # kept, since it closes what it opened
+        self._link: psycopg.Connection[Any] | None = (
+            None  # kept alive, because its garbage collection would close the connection
+        )
         self._libpq: Any = None
         self._socket = -1
-        self._ends = select.poll()  # tells of the socket only that it has ended
+        self._ends = select.poll()  # reports only that the socket has ended
         self._prepared: dict[str, bytes] = {}
         self._answer: asyncio.Future[Any] | None = None
         self._results: list[Any] = []
@@ -97,7 +107,7 @@ class PostgreSQL:
         self._link = await asyncio.to_thread(_connect)
         self._libpq, self._prepared = self._link.pgconn, {}
         self._libpq.nonblocking = 1
-        self._socket = self._libpq.socket  # kept, since a connection that is lost does not say any more
+        self._socket = self._libpq.socket  # kept, because a lost connection no longer has it
         self._ends.register(self._socket, 0)
         asyncio.get_running_loop().add_reader(self._socket, self._read)
 
@@ -113,12 +123,12 @@ class PostgreSQL:
         return rows_of(await self._ask("send_query_prepared", name, parameters, formats, pq.Format.BINARY))
 
     async def _ask(self, kind: str, *arguments: Any) -> Any:
-        """Send, and wait for the result."""
+        """Send a request of libpq and return its result."""
         self._results = []
         self._answer = asyncio.get_running_loop().create_future()
         try:
             getattr(self._libpq, kind)(*arguments)
-            while self._libpq.flush():  # more than the socket takes at once
+            while self._libpq.flush():  # while the socket does not accept everything
                 await _writable(self._socket)
         except psycopg.OperationalError as error:
             self._lose(error)
@@ -128,23 +138,23 @@ class PostgreSQL:
             if code in CONFLICTS:
                 raise WriteConflict
             message = result.error_message.decode(errors="replace")
-            if code.startswith("57P"):  # it is shutting down
+            if code.startswith("57P"):  # the server is shutting down
                 self._lose(message)
-                raise Lost(message)
+                raise ConnectionLost(message)
             raise psycopg.DatabaseError(message)
         return result
 
     def _read(self) -> None:
-        """The socket has something for us."""
+        """Read the input of the socket."""
         try:
             self._libpq.consume_input()
-            self._take_results()
-            while self._ends.poll(0):  # uvloop tells of that but once: read on, until libpq says it too
+            self._collect_results()
+            while self._ends.poll(0):  # uvloop reports the end only once: read until libpq reports it, too
                 self._libpq.consume_input()
         except psycopg.OperationalError as error:
             self._lose(error)
 
-    def _take_results(self) -> None:
+    def _collect_results(self) -> None:
         while not self._libpq.is_busy():
             result = self._libpq.get_result()
             if result is not None:
@@ -157,7 +167,7 @@ class PostgreSQL:
     def _lose(self, reason: object) -> None:
         self.close()
         if self._answer and not self._answer.done():
-            self._answer.set_exception(Lost(str(reason)))
+            self._answer.set_exception(ConnectionLost(str(reason)))
 
 
 async def _writable(socket: int) -> None:
@@ -170,13 +180,13 @@ async def _writable(socket: int) -> None:
         loop.remove_writer(socket)
 
 
-# Made anew for each group, a plan costs as much as writing ten alerts. All that is asked for here are keys, so a plan
-# by index is right for good, also where it was made while the table was empty.
+# Planning a statement per group would cost as much as writing ten alerts. Statements look up keys only, so a plan by
+# index stays right, even one that was made while the table was empty.
 _PLAN_ONCE = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 
 
 def _connect() -> psycopg.Connection[Any]:
-    """As Django connects, but for what it adds to each connection."""
+    """Connect as Django does, without Django's own additions to a connection."""
     parameters = djangos.get_connection_params()
     for name in ("context", "cursor_factory", "prepare_threshold"):
         parameters.pop(name, None)
@@ -186,7 +196,10 @@ def _connect() -> psycopg.Connection[Any]:
 
 
 class SQLite:
-    """In the loop itself: a set is one call of a fraction of a millisecond. What may take longer, the lock, is asked for and not waited for."""
+    """A connection that works on the event loop itself: a set of rows takes a fraction of a millisecond.
+
+    Only the lock can take longer. The connection asks for the lock again and again, and does not block.
+    """
 
     def __init__(self) -> None:
         self._link: sqlite3.Connection | None = None
@@ -219,7 +232,7 @@ class SQLite:
             except sqlite3.OperationalError:
                 if time.monotonic() > deadline:
                     raise
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
 

@@ -17,7 +17,7 @@ import uvloop
 from django.db import connection, transaction
 from django.test import Client
 
-from alerts.fast_path.connections import NAME, Lost, PostgreSQL
+from alerts.fast_path.connections import NAME, ConnectionLost, PostgreSQL
 from alerts.fast_path.fast_path import FRESH_SECONDS
 from alerts.models import Alert, Event
 from appkeys.models import AppKey
@@ -186,7 +186,7 @@ def test_a_connection_that_was_cut_unseen_is_lost_and_not_waited_for() -> None:
         thread = threading.Thread(target=in_thread, args=(cut_it,))
         thread.start()
         thread.join()  # and not awaited: the loop has not seen it when it writes
-        with pytest.raises(Lost):
+        with pytest.raises(ConnectionLost):
             async with asyncio.timeout(10):
                 await link.execute([Statement("SELECT 1", ())])
         assert await link.execute([Statement("SELECT 1", ())]), "it is back"
