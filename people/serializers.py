@@ -12,8 +12,8 @@ from people.models import AuditEntry
 class ChangedPropertySerializer(serializers.Serializer[Any]):
     propertyPath = serializers.CharField()  # noqa: N815 - its name on the wire, as all below
     changeType = serializers.ChoiceField(["added", "modified", "removed"])  # noqa: N815
-    oldValue = serializers.JSONField(allow_null=True)  # noqa: N815
-    newValue = serializers.JSONField(allow_null=True)  # noqa: N815
+    oldValue = serializers.JSONField()  # noqa: N815
+    newValue = serializers.JSONField()  # noqa: N815
 
 
 class AuditEntrySerializer(serializers.Serializer[Any]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from rest_framework.views import APIView
 
 from alerts.api.alerts import is_for_senders
 from people.models import User
+from tests.described import described_path
 
 VERBS = {"get", "post", "put", "patch", "delete"}  # DRF itself answers OPTIONS and HEAD
 
@@ -24,13 +24,12 @@ def served(client: Client, viewer: User) -> Any:
     return client.get("/api/openapi.json").json()
 
 
-def urls(patterns: Any = None, before: str = "/") -> Iterator[tuple[str, Any]]:
+def urls(patterns: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
     """Return each path of the URL map, with parameters as in the document, and its view."""
     for each in get_resolver().url_patterns if patterns is None else patterns:
-        path = before + str(each.pattern).removeprefix("^").removesuffix("$")
+        path = before + str(each.pattern).removeprefix("^")
         if isinstance(each, URLPattern):
-            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", re.sub(r"\(\?P(<\w+>)[^)]*\)", r"\1", path))
-            yield path.replace("{pk}", "{id}"), getattr(each.callback, "cls", each.callback)
+            yield described_path(path), getattr(each.callback, "cls", each.callback)
         else:
             yield from urls(each.url_patterns, path)
 

@@ -10,6 +10,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +21,7 @@ from alerts.sources.bigpanda import as_moment
 from incidents import announce
 from incidents.models import Deployment
 from incidents.models.deployment import key_of
-from people.api.fields import refuse
+from people.api.fields import Described, refuse
 from people.api.operation import JSONDict, Operation, OperationView
 
 CREATED = {"response": {"status": "created"}}  # 200 with it: Ansible wants the one, Ruby reads the other
@@ -28,13 +29,12 @@ TEXT_LIMIT = 2048  # characters of a field
 HOSTS_LIMIT = 1000
 
 
-class _Text(serializers.CharField):
+class _Text(Described):
     """A text, or a number as text. What no database holds is left out, and what is too long is cut."""
 
-    def __init__(self, *, required: bool = False, **options: Any) -> None:
-        super().__init__(
-            required=required, allow_blank=not required, allow_null=not required, max_length=TEXT_LIMIT, **options
-        )
+    def __init__(self, about: str = "", *, required: bool = False) -> None:
+        schema: JSONDict = {"type": ["string", "number"], "maxLength": TEXT_LIMIT, "description": about}
+        super().__init__(schema, schema, required=required, allow_null=not required)
 
     def run_validation(self, data: Any = empty) -> str:
         if isinstance(data, dict | list | bool):
@@ -43,14 +43,15 @@ class _Text(serializers.CharField):
         return refuse("is required.") if self.required and not text else text
 
 
-class _Hosts(serializers.ListField):
+class _Hosts(Described):
     """The names of hosts; one may stand without a list."""
 
     RULE = "must be an array with the name of at least one host."
 
-    def __init__(self, **options: Any) -> None:
-        child = serializers.CharField(max_length=TEXT_LIMIT)
-        super().__init__(child=child, min_length=1, max_length=HOSTS_LIMIT, **options)
+    def __init__(self, about: str) -> None:
+        name = {"type": "string", "minLength": 1, "maxLength": TEXT_LIMIT}
+        names = {"type": "array", "items": name, "minItems": 1, "maxItems": HOSTS_LIMIT}
+        super().__init__({"anyOf": [names, name], "description": about}, names)
 
     def run_validation(self, data: Any = empty) -> list[str]:
         hosts = [data] if isinstance(data, str) else data
@@ -77,14 +78,17 @@ class _Time(serializers.IntegerField):
         return as_moment(data) or refuse("must be a Unix time in seconds.")
 
 
-class _Properties(serializers.DictField):
-    """Names and texts."""
+class _Properties(Described):
+    """Names and values."""
 
-    def run_validation(self, data: Any = empty) -> dict[str, str]:
+    def __init__(self, about: str) -> None:
+        value = {"type": ["string", "number", "null"], "maxLength": TEXT_LIMIT}
+        schema: JSONDict = {"type": "object", "additionalProperties": value, "description": about}
+        super().__init__(schema, schema, required=False, allow_null=True)
+
+    def run_validation(self, data: Any = empty) -> JSONDict:
         properties = {} if data is empty else data or {}
-        if not isinstance(properties, dict):
-            refuse("must be an object of names and values.")
-        return {_clean(name): _Text().run_validation(value) for name, value in properties.items()}
+        return properties if isinstance(properties, dict) else refuse("must be an object of names and values.")
 
 
 class _Status(serializers.ChoiceField):
@@ -98,21 +102,31 @@ class _Status(serializers.ChoiceField):
 class _DeploymentSerializer(serializers.Serializer[Any]):
     """The properties by which an end is matched to its start."""
 
-    component = _Text(required=True, help_text="What is rolled out.")
-    version = _Text(required=True, help_text="Which version of it.")
-    hosts = _Hosts(help_text="Where. With `component` and `version` it is what an end is matched to its start by.")
+    component = _Text("What is rolled out.", required=True)
+    version = _Text("Which version of it.", required=True)
+    hosts = _Hosts("Where. With `component` and `version` it is what an end is matched to its start by.")
     timestamp = _Time(help_text="When, in Unix seconds; the time of receipt by default.")
 
 
 class DeploymentStartSerializer(_DeploymentSerializer):
-    owner = _Text(help_text="Who is responsible.")
+    owner = _Text("Who is responsible.")
     description = _Text()
-    source = _Text(help_text="What told of it; `source_system` is taken too.")  # type: ignore[assignment]
+    source = _Text("What told of it; `source_system` is taken too.")  # type: ignore[assignment]
     source_system = _Text()
-    env = _Text(help_text="Which environment it goes to, as `stage`.")
-    properties = _Properties(
-        child=serializers.CharField(max_length=TEXT_LIMIT), required=False, help_text="Names and values of your own."
-    )
+    env = _Text("Which environment it goes to, as `stage`.")
+    properties = _Properties("Names and values of your own.")
+
+    def validate(self, attrs: JSONDict) -> JSONDict:
+        """Read the properties as texts. One that is wrong is refused by its own name."""
+        properties, errors = {}, {}
+        for name, value in attrs["properties"].items():
+            try:
+                properties[_clean(name)] = _Text().run_validation(value)
+            except ValidationError as refusal:
+                errors[name] = refusal.detail
+        if errors:
+            raise ValidationError(errors)
+        return attrs | {"properties": properties}
 
 
 class DeploymentEndSerializer(_DeploymentSerializer):
@@ -121,7 +135,7 @@ class DeploymentEndSerializer(_DeploymentSerializer):
         required=False,
         help_text="How it went; `success` by default.",
     )
-    errorMessage = _Text(help_text="What went wrong.")  # noqa: N815 - its name on the wire
+    errorMessage = _Text("What went wrong.")  # noqa: N815 - its name on the wire
 
 
 class _StatusSerializer(serializers.Serializer[Any]):

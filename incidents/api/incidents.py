@@ -311,7 +311,7 @@ class OneDefinition(_Definitions):
     @Operation(
         "changeTagDefinition",
         "Change the definition of an incident tag; what is left out stays as it is",
-        body=shapes.TagDefinitionSerializer,
+        body=shapes.TagDefinitionSerializer(partial=True),
         reply=shapes.TagDefinitionSerializer,
     )
     def put(self, request: Request, tag: str) -> Response:

@@ -63,8 +63,6 @@ class One(_Resource):
         incident, sent = self.find(pk), self.sent()
         comment = sent["comments"]
         if "resolved" in sent:
-            if sent["resolved"] is not True:
-                raise ValidationError({"resolved": ["can only be true: an incident reopens with its alerts."]})
             refusal = done(lambda: actions.end_alerts(incident, by=self.token, comment=comment))
         elif "snooze" in sent:
             refusal = self._snooze(incident, sent["snooze"], comment)
@@ -78,7 +76,7 @@ class One(_Resource):
         return Response(IncidentV1Serializer(self.find(pk), context=self.asked()).data)
 
     def _snooze(self, incident: Incident, sent: object, comment: str) -> Response:
-        values, by = validated(SnoozeV1Serializer(data=sent)), self.token
+        values, by = validated(SnoozeV1Serializer(data=sent if isinstance(sent, dict) else {})), self.token
         if not values["snoozed"]:
             return done(lambda: self._wake(incident, comment))
         until, wakes = values["wake"], values["autoCancel"]

@@ -18,7 +18,7 @@ from alerts.models import Alert
 from incidents.feed.folders import Folder
 from incidents.models import Activity, Incident, IncidentTag, Maintenance, Priority
 from incidents.search import conditions
-from people.api.fields import Choice, Key, Keys, Number, Seconds, Text, YesNo, refuse
+from people.api.fields import Choice, Described, Key, Keys, Number, Seconds, Text, YesNo, refuse
 from people.api.operation import JSONDict
 from people.models import User
 
@@ -136,12 +136,20 @@ class BatchResolveSerializer(serializers.Serializer[Any]):
         return keys if len(keys) <= BATCH_LIMIT else refuse(f"can be {BATCH_LIMIT} at most.")
 
 
+class _TagValue(Described):
+    """Any value; the tag says whether it takes it."""
+
+    def __init__(self) -> None:
+        about = "A text, or a list of texts for a tag that takes several."
+        shown = {"type": ["string", "array"], "items": {"type": "string"}, "description": about}
+        super().__init__({**shown, "description": f"{about} null removes the tag."}, shown, default=None)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return None if data is empty else data
+
+
 class TagValueSerializer(serializers.Serializer[Any]):
-    tag_value = serializers.JSONField(
-        default=None,
-        allow_null=True,
-        help_text="A text, or a list of texts for a tag that takes several. null removes it.",
-    )
+    tag_value = _TagValue()
 
 
 class _AnyId(serializers.CharField):

@@ -11,7 +11,7 @@ from alerts.events import Status
 from alerts.models import Alert
 from incidents.api.serializers import AlertTagSerializer, seconds
 from incidents.models import Incident
-from people.api.fields import Part, Seconds, Text, YesNo
+from people.api.fields import Part, Seconds, Text, YesNo, refuse
 from people.api.operation import JSONDict
 
 DESCRIPTION = "description"
@@ -28,8 +28,8 @@ class SnoozeV1Serializer(serializers.Serializer[Any]):
     wake = Seconds(required=False, allow_null=True)
     autoCancel = YesNo("must be true or false.", default=False)  # noqa: N815 - its name on the wire
 
-    def to_internal_value(self, data: Any) -> JSONDict:
-        if not isinstance(data, dict) or not isinstance(data.get("snoozed"), bool):
+    def to_internal_value(self, data: JSONDict) -> JSONDict:
+        if not isinstance(data.get("snoozed"), bool):
             raise ValidationError({"snooze": [self.RULE]})
         values: JSONDict = super().to_internal_value(data if data["snoozed"] else {"snoozed": False})
         if values["snoozed"] and not values.get("wake"):
@@ -37,11 +37,21 @@ class SnoozeV1Serializer(serializers.Serializer[Any]):
         return values
 
 
+class _True(YesNo):
+    """True and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__("can only be true: an incident reopens with its alerts.", required=False)
+
+    def to_internal_value(self, data: Any) -> bool:
+        return super().to_internal_value(data) or refuse(self.rule)
+
+
 class ChangeV1Serializer(serializers.Serializer[Any]):
     """One change: `resolved` counts first, then `snooze`, then the comment alone."""
 
     comments = Text()
-    resolved = serializers.JSONField(required=False, help_text="true resolves the incident; no other value is taken.")
+    resolved = _True()
     snooze = Part(SnoozeV1Serializer)
 
 

@@ -47,7 +47,9 @@ class Choice(serializers.ChoiceField):
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is not empty and self.any_case:
-            data = str(data).lower() or empty
+            data = str(data).lower()
+        if data == "" and (self.any_case or self.allow_blank):
+            data = empty
         return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> str:

@@ -21,6 +21,7 @@ from people.models import User
 from tests.alerts.test_api import assert_error
 from tests.alerts.test_sources import EXAMPLES, values
 from tests.conftest import Send
+from tests.described import DescribedClient
 
 SAMPLE: dict[str, Any] = {
     "site": "frankfurt",
@@ -151,7 +152,7 @@ GOOD = changed(
 
 @pytest.fixture
 def api(org_token: Any, app_key: Any) -> Any:
-    client = Client(headers={"Authorization": f"Bearer {org_token.secret}"})
+    client = DescribedClient(headers={"Authorization": f"Bearer {org_token.secret}"})
 
     def ask(method: str, path: str = "", body: Any = None) -> Any:
         url = f"/configurations/alerts/oim/{app_key.secret}{path}"

@@ -12,13 +12,14 @@ from django.utils import timezone
 from incidents.models import Deployment, Incident
 from people.models import User
 from tests.conftest import PostEvent
+from tests.described import DescribedClient
 
 SHOP = {"component": "shop", "version": "1.2", "hosts": ["web-1", "web-2"]}
 
 
 @pytest.fixture
 def tell(org_token: Any) -> Any:
-    client = Client(headers={"Authorization": f"Bearer {org_token.secret}"})
+    client = DescribedClient(headers={"Authorization": f"Bearer {org_token.secret}"})
 
     def post(moment: str, **fields: Any) -> Any:
         return client.post(f"/data/events/deployments/{moment}", {**SHOP, **fields}, content_type="application/json")
@@ -90,7 +91,7 @@ def test_what_is_wrong_is_named_where_each_client_looks(tell: Any, fields: dict[
 
 @pytest.mark.parametrize("body", ["[]", '"x"', "{", "null"])
 def test_what_is_no_object_is_refused(org_token: Any, body: str) -> None:
-    sender = Client(headers={"Authorization": f"Bearer {org_token.secret}"})
+    sender = DescribedClient(headers={"Authorization": f"Bearer {org_token.secret}"})
     assert sender.post("/data/events/deployments/start", body, content_type="application/json").status_code == 400
 
 

@@ -15,6 +15,7 @@ from incidents import actions
 from incidents.models import Environment, Incident, IncidentTag
 from people.models import ApiKey, User
 from tests.conftest import PostEvent
+from tests.described import DescribedClient
 
 pytestmark = pytest.mark.django_db
 ALL = "/resources/v2.0/environments/all/incidents"
@@ -23,7 +24,7 @@ Script = Callable[..., Any]
 
 def script_of(user: User) -> Script:
     _, secret = ApiKey.issue(user, name="Script", expires_at=None)
-    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    client = DescribedClient(headers={"Authorization": f"Bearer {secret}"})
 
     def send(method: str, path: str, body: Any = None) -> Any:
         return client.generic(method, path, json.dumps(body) if body is not None else "", "application/json")

@@ -15,6 +15,7 @@ from appkeys.models import AppKey, OrgToken
 from incidents.models import Incident
 from people.models import User
 from tests.conftest import PostEvent
+from tests.described import DescribedClient
 
 pytestmark = pytest.mark.django_db
 Ask = Callable[..., Any]
@@ -22,7 +23,7 @@ V1 = "/resources/v1.0/incidents"
 
 
 def script_of(secret: str) -> Ask:
-    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    client = DescribedClient(headers={"Authorization": f"Bearer {secret}"})
 
     def ask(path: object, body: Any = None) -> Any:
         url = f"{V1}/{path}"

@@ -12,6 +12,7 @@ from django.test import Client
 
 from incidents.models import CorrelationPattern, Incident
 from people.models import ApiKey, AuditEntry, User
+from tests.described import DescribedClient
 
 PATTERNS, ORDER = "/resources/v2.0/correlation-patterns", "/resources/v2.1/correlation-patterns-order"
 
@@ -21,7 +22,7 @@ class Script:
 
     def __init__(self, user: User) -> None:
         _, secret = ApiKey.issue(user, name="Script", expires_at=None)
-        self.client = Client(headers={"Authorization": f"Bearer {secret}"})
+        self.client = DescribedClient(headers={"Authorization": f"Bearer {secret}"})
 
     def __call__(self, method: str, path: str, body: Any = None) -> Any:
         return self.client.generic(method, path, json.dumps(body) if body is not None else "", "application/json")
@@ -197,7 +198,7 @@ def test_who_may_not_is_told_so(script: Script, viewer: User, org_token: Any) ->
     assert refused.status_code == 403
     assert "Correlation patterns" in refused.json()["error"]
     assert Client().get(PATTERNS).status_code == 401
-    by_org_token = Client(headers={"Authorization": f"Bearer {org_token.secret}"}).get(PATTERNS)
+    by_org_token = DescribedClient(headers={"Authorization": f"Bearer {org_token.secret}"}).get(PATTERNS)
     assert by_org_token.status_code == 401
     assert "personal API key" in by_org_token.json()["error"]
     assert by_org_token.headers["WWW-Authenticate"].startswith("Bearer")

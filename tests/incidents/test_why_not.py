@@ -16,6 +16,7 @@ from incidents import actions
 from incidents.models import CorrelationPattern, Incident
 from incidents.patterns import changes
 from people.models import ApiKey, User
+from tests.described import DescribedClient
 
 NOW = int(time.time()) - 3600
 
@@ -331,7 +332,7 @@ def test_the_api_gives_the_same_answers_as_json(
     post_event(host="b", cluster="fra", timestamp=NOW + 11 * 60)
     asked = {"alert": str(alert("b").pk), "other": str(home("a").pk)}
     _, secret = ApiKey.issue(viewer, name="Script", expires_at=None)
-    script = Client(headers={"Authorization": f"Bearer {secret}"})
+    script = DescribedClient(headers={"Authorization": f"Bearer {secret}"})
     body = script.get("/resources/v2.0/why-not", asked).json()
     assert body == page.get("/why-not.json", asked).json()
     assert (body["together"], body["turned"]) == (False, False)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from people.lifetimes import months_after
 from people.models import ApiKey, AuditEntry, User
+from tests.described import DescribedClient
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def made(client: Client, name: str = "Nightly report", months: str = "12") -> An
 
 
 def with_key(secret: str) -> Client:
-    return Client(headers={"Authorization": f"Bearer {secret}"})
+    return DescribedClient(headers={"Authorization": f"Bearer {secret}"})
 
 
 def test_a_key_is_shown_once_and_begins_as_bigpandas_do(own_page: Client) -> None:
