@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from django.test import Client
 
 from alerts.api import sns
 from alerts.events import Status, shown
@@ -19,6 +18,7 @@ from appkeys import gallery
 from tests.alerts.signing import CERTIFICATE, CERTIFICATE_URL, signed
 from tests.alerts.test_api import assert_error
 from tests.conftest import Reply, Send
+from tests.described import DescribedClient as Client
 
 pytestmark = pytest.mark.django_db
 PAYLOADS = Path(__file__).parent / "payloads"

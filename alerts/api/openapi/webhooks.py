@@ -126,7 +126,19 @@ def paths() -> JSONDict:
         "security": ("genie_key", "bearer", "access_token", "basic"),
         "accepted": (HTTPStatus.ACCEPTED, "OpsgenieAccepted"),
     }
-    alias = {"name": "alias", "in": "path", "required": True, "schema": {"type": "string"}}
+    alias = {
+        "name": "alias",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "Of the alert, as it was created; it may have slashes.",
+    }
+    identifier = {
+        "name": "identifierType",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "Not read: the alert is named by its alias.",
+    }
     action = {"name": "action", "in": "path", "required": True, "schema": {"enum": list(ACTIONS)}}
     return {
         "/oim/{tool}/alerts": {"post": _operation("sendWebhook", about, sent, **webhook)},
@@ -155,7 +167,7 @@ def paths() -> JSONDict:
                 "changeOpsgenieAlert",
                 "Close or acknowledge an alert in the words of Opsgenie's Alert API",
                 {JSON: _ref("OpsgenieNote")},
-                parameters=[alias, action],
+                parameters=[alias, action, identifier],
                 **opsgenie,
             )
         },
