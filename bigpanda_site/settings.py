@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "bigpanda_site.static_files.StaticFiles",
     "axes",
+    "django_filters",
     "django_htmx",
     "lucide",
     "rest_framework",

@@ -5,19 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+import django_filters
 from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.dateparse import parse_date, parse_datetime
 
 from people.models import AuditEntry
+from people.models.audit_entry import AuditEntryQuerySet
 
 
 class WhenField(forms.CharField):
     """A day or a moment in ISO 8601, in UTC if it names no zone. A day stands for its beginning, or for its end if the field says so."""
 
     def __init__(self, *, is_end: bool = False, **options: Any) -> None:
-        super().__init__(required=False, max_length=40, **options)
+        super().__init__(max_length=40, **options)
         self.is_end = is_end
 
     def clean(self, value: Any) -> datetime | None:
@@ -33,54 +35,60 @@ class WhenField(forms.CharField):
         return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
 
 
-class AuditFilter(forms.Form):
-    """Filter by `q`, `who`, `what`, `changeType`, `from` and `to`."""
+class WhenFilter(django_filters.Filter):
+    field_class = WhenField
 
-    q = forms.CharField(required=False, max_length=200)
-    who = forms.CharField(required=False, max_length=300)
-    what = forms.CharField(required=False, max_length=60)
-    changeType = forms.ChoiceField(  # noqa: N815 - its name on the wire, docs/wire-contract.md §7.5
-        required=False,
+
+class AuditFilter(django_filters.FilterSet):
+    """Filter by `q`, `who`, `what`, `changeType`, `from` and `to`. A value that is not valid lets no entry through."""
+
+    q = django_filters.CharFilter(method="mentioning", max_length=200)
+    who = django_filters.CharFilter("actor_name", max_length=300)
+    what = django_filters.CharFilter("entity_kind", max_length=60)
+    changeType = django_filters.ChoiceFilter(  # noqa: N815 - its name on the wire, docs/wire-contract.md §7.5
+        field_name="change",
         choices=AuditEntry.Change.choices,
+        empty_label=None,
         error_messages={"invalid_choice": f"Choose one of: {', '.join(AuditEntry.Change.values)}."},
     )
 
+    class Meta:
+        model = AuditEntry
+        fields: tuple[str, ...] = ()
+
     def __init__(self, data: QueryDict) -> None:
-        super().__init__(data)
-        self.fields["from"] = WhenField()
-        self.fields["to"] = WhenField(is_end=True)
+        super().__init__(data, AuditEntry.objects.newest_first())
+
+    @classmethod
+    def get_filters(cls) -> dict[str, django_filters.Filter]:
+        """Return the filters by their names in the query string, of which `from` cannot be the name of an attribute."""
+        days = {"from": WhenFilter("at", "gte"), "to": WhenFilter("at", "lt", is_end=True)}
+        declared: dict[str, django_filters.Filter] = super().get_filters()
+        return declared | days
+
+    def mentioning(self, entries: AuditEntryQuerySet, name: str, text: str) -> AuditEntryQuerySet:
+        return entries.mentioning(text)
 
     @property
     def qs(self) -> QuerySet[AuditEntry]:
-        """The entries that match, newest first, or no entry if a value of the filter is invalid."""
-        if not self.is_valid():
-            return AuditEntry.objects.none()
-        asked = self.cleaned_data
-        named = {
-            "actor_name": asked["who"],
-            "entity_kind": asked["what"],
-            "change": asked["changeType"],
-            "at__gte": asked["from"],
-            "at__lt": asked["to"],
-        }
-        wanted = {name: value for name, value in named.items() if value}
-        return AuditEntry.objects.mentioning(asked["q"]).filter(**wanted).newest_first()
+        entries: QuerySet[AuditEntry] = super().qs if self.is_valid() else self.queryset.none()
+        return entries
 
     @property
     def is_narrowed(self) -> bool:
-        return any(self.data.get(name) for name in self.fields)
+        return any(self.data.get(name) for name in self.filters)
 
     def query(self, **changes: str) -> str:
         """Return the filter as a query string with some values changed."""
         query = QueryDict(mutable=True)
-        for name in [*self.fields, *changes]:
+        for name in [*self.filters, *changes]:
             if value := changes.get(name, self.data.get(name, "")):
                 query[name] = value
         return f"?{query.urlencode()}" if query else ""
 
     @property
     def days(self) -> list[forms.BoundField]:
-        return [self["from"], self["to"]]
+        return [self.form["from"], self.form["to"]]
 
     @property
     def this_query(self) -> str:
