@@ -164,10 +164,14 @@ def action_named(name: str) -> type[Declaration] | None:
     return _BY_NAME.get(name)
 
 
+def asked_actions() -> list[type[Action]]:
+    """Return the actions on each incident that pages and clients ask for by their names."""
+    return [action for action in all_actions() if action.is_asked and issubclass(action, Action)]
+
+
 def asked_action(name: str) -> type[Action] | None:
-    """Return the action on each incident that pages and clients ask for by this name."""
     action = action_named(name)
-    return action if action and action.is_asked and issubclass(action, Action) else None
+    return action if action in asked_actions() else None
 
 
 def action_of_kind(kind: str) -> type[Declaration] | None:

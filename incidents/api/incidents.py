@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from alerts.api.limits import BATCH_RESOLVES
 from alerts.models import Alert
 from incidents import actions
+from incidents.actions.action import asked_action, perform_on
 from incidents.api import serializers as shapes
 from incidents.api.resource import NOTHING, PersonsResource, done
 from incidents.api.serializers import LAST_RESULT, SORTS, incidents_as_data, tags_of
@@ -255,6 +256,27 @@ class BatchResolve(_Resource):
         mine = Alert.objects.filter(pk__in=sent["ids"], incident__in=self.within(env, to_act=True))
         actions.resolve_alerts(mine.values_list("pk", flat=True), by=self.person, comment=sent["comments"])
         return Response(status=ACCEPTED)
+
+
+class BatchAction(_Resource):
+    @Operation(
+        "actOnIncidents",
+        f"Perform an action on up to {shapes.BATCH_LIMIT} incidents; ids of incidents that the person may not act on are ignored",
+        body=shapes.BatchActionSerializer,
+        reply=shapes.BatchActionReplySerializer,
+    )
+    def post(self, request: Request, env: str) -> Response:
+        sent = self.sent()
+        action = asked_action(sent["action"])
+        assert action  # noqa: S101 - the body was read with the names of all actions
+        form = action.form(sent["form"], user=self.person, site=request.build_absolute_uri("/").rstrip("/"))
+        if not form.is_valid():
+            raise ValidationError({name: [str(each) for each in told] for name, told in form.errors.items()})
+        incidents = self.within(env, to_act=True).filter(pk__in=sent["ids"])
+        result = perform_on(action.from_form(form), incidents.values_list("pk", flat=True), by=self.person)
+        done = [str(activity.incident_id) for activity in result.activities]
+        refused = [{"id": str(pk), "reason": reason} for pk, reason in result.refused.items()]
+        return Response({"done": done, "refused": refused})
 
 
 class Activities(_Resource):

@@ -15,6 +15,7 @@ from rest_framework.fields import empty
 import bpql
 from alerts.events import Status
 from alerts.models import Alert
+from incidents.actions.action import asked_actions
 from incidents.feed.folders import Folder
 from incidents.models import Activity, Incident, IncidentTag, Maintenance, Priority
 from incidents.search import conditions
@@ -128,12 +129,51 @@ class SplitSerializer(serializers.Serializer[Any]):
     comment = Text()
 
 
-class BatchResolveSerializer(serializers.Serializer[Any]):
+class BatchSerializer(serializers.Serializer[Any]):
     ids = Keys()
-    comments = Text(limit=BATCH_COMMENT_LIMIT)
 
     def validate_ids(self, keys: list[int]) -> list[int]:
         return keys if len(keys) <= BATCH_LIMIT else refuse(f"can be {BATCH_LIMIT} at most.")
+
+
+class BatchResolveSerializer(BatchSerializer):
+    comments = Text(limit=BATCH_COMMENT_LIMIT)
+
+
+class BatchActionSerializer(BatchSerializer):
+    """An action by its name, with the fields of its form."""
+
+    form = serializers.DictField(default=dict)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        # Read from the declarations each time, so that a new action is in the document.
+        actions = asked_actions()
+        forms = "; ".join(
+            f"{action.name}: {', '.join(action.form.base_fields)}" for action in actions if action.form.base_fields
+        )
+        rule = f"must be one of {', '.join(action.name for action in actions)}."
+        name = serializers.ChoiceField(
+            [(action.name, action.verb) for action in actions],
+            error_messages=dict.fromkeys(("required", "null", "invalid_choice"), rule),
+        )
+        fields = super().get_fields()
+        fields["form"].help_text = f"The fields of the action, as its dialog has them. {forms}."
+        return {"action": name, **fields}
+
+
+class RefusedSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    reason = serializers.CharField()
+
+    class Meta:
+        ref_name = "RefusedIncident"
+
+
+class BatchActionReplySerializer(serializers.Serializer[Any]):
+    """The result of an action on many incidents. For the document only."""
+
+    done = serializers.ListField(child=serializers.CharField(), help_text="The ids of the changed incidents.")
+    refused = RefusedSerializer(many=True, help_text="The incidents that do not allow the action now.")
 
 
 class _TagValue(Described):

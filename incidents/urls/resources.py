@@ -22,6 +22,7 @@ urlpatterns = [
     path(f"{_ONE}/tags", incidents_api.Tags.as_view()),
     path(f"{_ONE}/tags/<str:tag>", incidents_api.OneTag.as_view()),
     path("v2.0/environments/<str:env>/batch-resolve/alerts", incidents_api.BatchResolve.as_view()),
+    path("v2.0/environments/<str:env>/batch-actions", incidents_api.BatchAction.as_view()),
     path("v2.0/incidents/<int:pk>/activities", incidents_api.Activities.as_view()),
     path("v2.0/incidents/tags/definitions", incidents_api.Definitions.as_view()),
     path("v2.0/incidents/tags/definitions/<str:tag>", incidents_api.OneDefinition.as_view()),

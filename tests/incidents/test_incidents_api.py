@@ -214,3 +214,43 @@ def test_who_looks_may_not_act_and_who_is_nobody_may_not_look(viewer: User, inci
     assert look("GET", ALL).status_code == 200
     assert look("POST", f"{ALL}/{incident.pk}/resolve", {}).status_code == 403
     assert Client().get(ALL).status_code == 401
+
+
+def test_any_action_is_performed_on_many_incidents(
+    script: Script, incident: Incident, post_event: PostEvent, responder: User
+) -> None:
+    post_event(host="web-1", check="http")
+    other = Incident.objects.exclude(pk=incident.pk).get()
+    actions.acknowledge(other, by=responder)
+    batch = "/resources/v2.0/environments/all/batch-actions"
+    reply = script("POST", batch, {"action": "acknowledge", "ids": [str(incident.pk), other.pk, 999]})
+    assert reply.json() == {
+        "done": [str(incident.pk)],
+        "refused": [{"id": str(other.pk), "reason": "It is acknowledged already."}],
+    }
+    sent = {"action": "snooze", "ids": [incident.pk], "form": {"length": "1h", "comment": "Known"}}
+    assert script("POST", batch, sent).json()["done"] == [str(incident.pk)]
+    assert "snoozed" in shown(script, incident)["folders"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "rule"),
+    [
+        ({"action": "explode", "ids": [1]}, "action: must be one of resolve, reopen, "),
+        ({"action": "merge", "ids": [1]}, "action: must be one of resolve, reopen, "),
+        ({"action": "resolve"}, "ids: must be a list of ids."),
+        ({"action": "resolve", "ids": list(range(501))}, "ids: can be 500 at most."),
+        ({"action": "comment", "ids": [1]}, "comment: Write something first."),
+        ({"action": "comment", "ids": [1], "form": "text"}, "form: "),
+    ],
+)
+def test_a_request_for_an_action_on_many_names_what_is_wrong(script: Script, sent: dict[str, Any], rule: str) -> None:
+    reply = script("POST", "/resources/v2.0/environments/all/batch-actions", sent)
+    assert reply.status_code == 400
+    assert rule in reply.json()["errors"][0]
+
+
+def test_a_viewer_acts_on_nothing_in_a_batch(viewer: User, incident: Incident) -> None:
+    batch = "/resources/v2.0/environments/all/batch-actions"
+    assert script_of(viewer)("POST", batch, {"action": "resolve", "ids": [incident.pk]}).status_code == 403
+    assert Incident.objects.open().exists()

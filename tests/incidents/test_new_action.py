@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -11,11 +11,12 @@ import pytest
 from django import forms
 from django.test import Client
 
+from bigpanda_site import openapi
 from incidents.actions import Action, action
 from incidents.actions.action import OPEN_FOLDERS
 from incidents.actions.forms import CommentedForm
 from incidents.models import Activity, BulkAction, Incident, Priority
-from people.models import User
+from people.models import ApiKey, User
 from tests.conftest import PostEvent
 
 pytestmark = pytest.mark.django_db
@@ -70,11 +71,14 @@ class Escalate(Action):
 
 
 @pytest.fixture(autouse=True)
-def _declared(monkeypatch: pytest.MonkeyPatch) -> None:
+def _declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Register the action for one test."""
     monkeypatch.setattr(action, "_BY_NAME", dict(action._BY_NAME))
     monkeypatch.setattr(action, "_BY_KIND", dict(action._BY_KIND))
     action.register(Escalate)
+    openapi._declared.cache_clear()
+    yield
+    openapi._declared.cache_clear()
 
 
 @pytest.fixture
@@ -166,6 +170,21 @@ def test_its_key_is_on_the_key_sheet_and_on_its_button(acting: Client, incident:
     shown = page(acting, f"/incidents/{incident.pk}")
     assert 'data-shortcut="E" data-does="act"><dt><kbd>Shift+e</kbd></dt><dd>Escalate</dd>' in shown
     assert 'id="escalate" data-key="E"' in " ".join(shown.split())
+
+
+def test_clients_perform_it_and_the_document_names_it(client: Client, incident: Incident, responder: User) -> None:
+    _, secret = ApiKey.issue(responder, name="Script", expires_at=None)
+    script = Client(headers={"Authorization": f"Bearer {secret}"})
+    batch = "/resources/v2.0/environments/all/batch-actions"
+    sent = {"action": "escalate", "ids": [incident.pk], "form": {"level": 2, "comment": "The shop is down"}}
+    assert script.post(batch, sent, "application/json").json() == {"done": [str(incident.pk)], "refused": []}
+    history = f"/resources/v2.0/incidents/{incident.pk}/activities?types=incident_escalated"
+    (activity,) = script.get(history).json()["items"]
+    assert activity["params"] == {"level": "P2", "comment": "The shop is down"}
+    client.force_login(responder)
+    body = client.get("/api/openapi.json").json()["components"]["schemas"]["BatchActionRequest"]["properties"]
+    assert "escalate" in body["action"]["enum"]
+    assert "escalate: comment, level" in body["form"]["description"]
 
 
 def test_an_activity_of_an_action_that_is_gone_stays_readable(acting: Client, incident: Incident) -> None:
