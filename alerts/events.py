@@ -1,4 +1,4 @@
-"""The one shape every source yields, and the identity of what it speaks of."""
+"""Events as every source returns them, and the identity of their alerts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
 class Status(models.IntegerChoices):
-    """What an alert says of its object, in order of severity; active is everything but OK (docs/wire-contract.md §3.8)."""
+    """Statuses in order of severity. Every status but OK is active (docs/wire-contract.md §3.8)."""
 
     OK = 0, "ok"
     ACKNOWLEDGED = 1, "acknowledged"
@@ -26,7 +26,7 @@ class Status(models.IntegerChoices):
 
 
 def encode_tags(tags: Tags) -> str:
-    """As JSON: the same tags are the same text, whatever the order they were sent in."""
+    """Return tags as JSON. The same tags in another order are the same text."""
     pairs = [
         f"{_quoted(name)}:{_quoted(value)}"
         if type(value) is str
@@ -37,12 +37,12 @@ def encode_tags(tags: Tags) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """128 bits that stand for a text, in hexadecimal."""
+    """Return a hash of 128 bits in hexadecimal."""
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 class Note(NamedTuple):
-    """One thing that was repaired in an event: the field, and what was done to it, in words."""
+    """A repair of an event: the field, and the rule that changed it."""
 
     field: str
     rule: str
@@ -52,7 +52,7 @@ class Note(NamedTuple):
 
 
 class EventRejected(Exception):
-    """An event that cannot be taken. `field` is the wire name it broke on, `rule` says what is expected there."""
+    """An event that is rejected. `field` is the name in the payload, `rule` says what is expected."""
 
     def __init__(self, field: str, rule: str) -> None:
         super().__init__(f"{field}: {rule}")
@@ -60,12 +60,12 @@ class EventRejected(Exception):
 
 
 class IncomingEvent(NamedTuple):
-    """One inbound message, normalised. A source makes it by `of`, which adds `tags_text` and `content`.
+    """An inbound message in normalized form. `of` makes one and computes `tags_text` and `content`.
 
-    `tags` holds every attribute of the payload that is not structure (status, timestamp, property names, keys): text, or a list of texts.
-    `occurred_at` is None when the sender gave no time; the time of receipt then stands for it.
-    `incident_identifier` is the sender's own identifier, which overrides primary and secondary property (docs/wire-contract.md §3.1).
-    `content` tells it from other events of its alert, its time apart: two events with the same content say the same.
+    `tags` are all fields of the payload except status, timestamp, keys and names of properties.
+    `occurred_at` is None for an event without a timestamp.
+    `incident_identifier` overrides primary and secondary property (docs/wire-contract.md §3.1).
+    `content` is equal for events that differ only in their times.
     """
 
     status: int
@@ -105,7 +105,7 @@ class IncomingEvent(NamedTuple):
         )
 
     def repeats(self, content: str | None, at: datetime) -> bool:
-        """Whether it says again what an alert's newest event, of that content and time, said (docs/wire-contract.md §3.2)."""
+        """Return whether the event repeats another one with this content and time (docs/wire-contract.md §3.2)."""
         return self.content == content and (self.occurred_at is None or self.occurred_at == at)
 
     @property
@@ -118,14 +118,14 @@ class IncomingEvent(NamedTuple):
 
     @property
     def identifier(self) -> str:
-        """The readable name of what this event speaks of."""
+        """The readable name of the alert."""
         if self.incident_identifier:
             return self.incident_identifier
         parts = f"{self.primary_property}={self.primary_value}"
         return f"{parts} {self.secondary_property}={self.secondary_value}" if self.secondary_property else parts
 
     def identity(self, app_key_pk: int) -> str:
-        """What tells its alert from all others: the App Key, and the values as sent, trimmed and case-sensitive (docs/how-it-works.md §2.1)."""
+        """Return the identity of the alert: a hash of App Key and identifier (docs/how-it-works.md §2.1)."""
         if self.incident_identifier:
             return fingerprint(f"{app_key_pk}\0{self.incident_identifier}")
         values = self.primary_value, self.secondary_value
@@ -135,5 +135,5 @@ class IncomingEvent(NamedTuple):
 
 
 def shown(value: str | list[str]) -> str:
-    """A tag's value as one line of text; a multi-value tag is joined by a pipe (docs/wire-contract.md §2.3)."""
+    """Return the value of a tag as one text, several values joined by a pipe (docs/wire-contract.md §2.3)."""
     return value if isinstance(value, str) else " | ".join(value)

@@ -1,4 +1,4 @@
-"""Which values of tags are links. Everything that is not plainly an http or https URL stays text."""
+"""Links in values of tags. Only a plain http or https URL is a link; every other value stays text."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ _NEVER_IN_A_URL = frozenset('"<>`\\')
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A tag's URL under the tag's name."""
+    """The URL of a tag, with the name of the tag."""
 
     name: str
     url: str
 
 
 def is_link(value: str) -> bool:
-    """Whether a browser may be sent there: http or https, a real host, nobody's credentials, and no character that hides where it leads.
+    """Return whether a value is a safe URL: http or https, a valid host, no credentials, no misleading character.
 
-    A host of one label ("http://grafana/d/7") is a link too, since monitoring lives on intranets; it is judged as `localhost` would be.
+    A host of one label ("http://grafana/d/7") is valid, because monitoring runs on intranets. It is validated as
+    `localhost`.
     """
     if any(not char.isprintable() or char.isspace() or char in _NEVER_IN_A_URL for char in value):
         return False
     try:
         parts = urlsplit(value)
-        host, _ = parts.hostname or "", parts.port  # asking for an impossible port raises
+        host, _ = parts.hostname or "", parts.port  # an impossible port raises ValueError
         if parts.scheme not in ("http", "https") or "@" in parts.netloc:
             return False
         if _INTRANET_NAME.fullmatch(host):
@@ -44,7 +45,7 @@ def is_link(value: str) -> bool:
 
 
 def links_of(tags: Mapping[str, str | list[str]]) -> list[Link]:
-    """The links among tags; the elements of a multi-value tag are told apart by a number."""
+    """Return the links among tags. Several links of one tag are numbered."""
     found = []
     for name, value in sorted(tags.items()):
         urls = [element for element in _elements(value) if is_link(element)]

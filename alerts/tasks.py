@@ -1,4 +1,4 @@
-"""Celery's doors. Each may run twice, late, or beside itself."""
+"""Tasks of Celery. A task may run twice, late, or at the same time as itself."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from alerts.health import inbox, request_log, self_alerts
 
 @shared_task(name="alerts.tasks.forget_replies")
 def forget_replies() -> int:
-    """Forget replies under idempotency keys that are kept no longer."""
+    """Delete old replies to requests with idempotency keys."""
     return idempotency.forget_old()
 
 
 @shared_task(name="alerts.tasks.forget_samples")
 def forget_samples() -> int:
-    """Forget requests that are kept no longer: samples of refused ones, and those that events came with."""
+    """Delete old samples of rejected requests, and old requests of the request log."""
     return inbox.forget_old() + request_log.forget_old()
 
 
 @shared_task(name="alerts.tasks.end_tests")
 def end_tests() -> int:
-    """Resolve test alerts whose minute is over."""
+    """Resolve test alerts after their minute."""
     return self_alerts.end_tests()
 
 
 @shared_task(name="alerts.tasks.watch_silence")
 def watch_silence() -> int:
-    """Miss the integrations that have gone quiet."""
+    """Raise alerts about silent integrations."""
     return self_alerts.watch_silence()

@@ -1,4 +1,4 @@
-"""Routes for mappings: /configurations/alerts/oim/{app_key}, its versions, their differences, and restoring (docs/wire-contract.md §9.2)."""
+"""Routes for the mappings of App Keys and their versions (docs/wire-contract.md §9.2)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DiffQuerySerializer(serializers.Serializer[Any]):
 
 
 class DiffSerializer(serializers.Serializer[Any]):
-    """What a version changed. For the document only."""
+    """The changes of a version. Only the API document uses this serializer."""
 
     to = serializers.IntegerField()
     lines = serializers.ListField(child=serializers.CharField(), help_text="As `diff -u` writes them.")

@@ -60,8 +60,8 @@ class RequestHead:
     @cached_property
     def length(self) -> int | None:
         """The length of the body in bytes, or None where no header gives it."""
-        said = self.headers.get(b"content-length", b"")
-        return int(said) if said.isdigit() else None
+        length = self.headers.get(b"content-length", b"")
+        return int(length) if length.isdigit() else None
 
     @cached_property
     def credentials(self) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""How an integration does: what is wrong with what it sends, said in words, each with the fix for its tool."""
+"""The doctor: findings about the requests of an integration, each with the fix for its tool."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from appkeys.gallery import Tool
 from appkeys.models import AppKey
 from people.templatetags.console_tags import in_words
 
-GUIDELINE = 300  # events an hour: "a few hundred", beyond which BigPanda suspects a misconfiguration (docs/wire-contract.md §2.7)
+GUIDELINE = 300  # events per hour; more of them suggest a misconfiguration (docs/wire-contract.md §2.7)
 SHOWN, LOOKED_BACK = timedelta(hours=48), timedelta(days=14)
-OFTEN = 0.2  # of its events: so many duplicates or rejects are worth a word
+OFTEN = 0.2  # share of duplicates or rejects among the events that makes a finding
 SKEW = timedelta(seconds=90)
 MANY_TAGS = 100
-STALE = timedelta(days=3)  # active and silent for so long: its tool never said that it is over
-FEWEST_HOURS = 5  # with events, before a rhythm can be told
+STALE = timedelta(days=3)  # an alert that is active and silent for so long probably never gets an end
+FEWEST_HOURS = 5  # with events, needed for a rhythm
 HOUR = timedelta(hours=1)
 
-# What is to be done where the tool's own help has nothing of its own to say.
+# Fixes for tools whose own help has none (appkeys.gallery).
 FIXES = {
     "busy": "Send a change of status once, not at each check, and look for alerts that flap.",
     "duplicates": "The same event comes twice: look for a second route, contact or action that sends it. It costs nothing but traffic.",
@@ -41,10 +41,10 @@ FIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """A problem of an integration, with its fix."""
 
     kind: str
-    told: str
+    message: str
     fix: SafeString | str
     is_urgent: bool = False
     alerts: Sequence[Alert] = ()
@@ -52,9 +52,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How long an integration is silent as a rule, and how long it is silent now."""
+    """The usual silences of an integration, and the present one."""
 
-    longest: timedelta | None  # the longest silence it ever ended by itself; None where too little is known
+    longest: timedelta | None  # the longest silence in the last two weeks; None where there are too few events
     silent_for: timedelta
 
     @property
@@ -64,7 +64,7 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One hour of the chart: from the bottom up what was accepted, repeated, rejected."""
+    """An hour of the chart, with its counts from the bottom up."""
 
     hour: datetime
     accepted: int
@@ -81,7 +81,7 @@ def tool_of(app_key: AppKey) -> Tool:
 
 
 def bars(app_key: AppKey, now: datetime) -> list[Bar]:
-    """The last two days, hour by hour, also those without events."""
+    """Return the hours of the last two days, including those without events."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     known = {row.hour: row for row in app_key.traffic.filter(hour__gt=this_hour - SHOWN)}
     hours = [this_hour - HOUR * back for back in reversed(range(SHOWN // HOUR))]
@@ -92,7 +92,7 @@ def bars(app_key: AppKey, now: datetime) -> list[Bar]:
 
 
 def rhythm(app_key: AppKey, last_event_at: datetime | None, now: datetime) -> Rhythm | None:
-    """From the hours with events of the last two weeks; None before its first event."""
+    """Return the rhythm of the last two weeks, or None before the first event."""
     if last_event_at is None:
         return None
     rows = app_key.traffic.filter(hour__gt=now - LOOKED_BACK).exclude(accepted=0, duplicates=0)
@@ -103,7 +103,7 @@ def rhythm(app_key: AppKey, last_event_at: datetime | None, now: datetime) -> Rh
 
 
 def examine(app_key: AppKey, now: datetime) -> list[Finding]:
-    """What is wrong, the urgent first."""
+    """Return the findings about an integration, the urgent ones first."""
     health = Health.objects.filter(app_key=app_key).first() or Health(app_key=app_key)
     slug = tool_of(app_key).slug
     found = [
@@ -114,7 +114,7 @@ def examine(app_key: AppKey, now: datetime) -> list[Finding]:
         *_tags(app_key, health),
     ]
     findings = [
-        Finding(each.kind, each.told, gallery.fix(slug, each.kind) or FIXES[each.kind], each.is_urgent, each.alerts)
+        Finding(each.kind, each.message, gallery.fix(slug, each.kind) or FIXES[each.kind], each.is_urgent, each.alerts)
         for each in found
     ]
     return sorted(findings, key=lambda each: not each.is_urgent)
@@ -151,19 +151,19 @@ def _volume(app_key: AppKey, now: datetime) -> list[Finding]:
 
 
 def _silence(app_key: AppKey, health: Health, now: datetime) -> list[Finding]:
-    # A test alert of our own installs it, too, but is no word of its tool.
+    # A test alert of the console sets the time of the first event, but is not sent by the tool.
     if health.last_event_at is None and not app_key.traffic.exists():
         return [Finding("pending", "Nothing was received yet.", "")]
-    told = rhythm(app_key, health.last_event_at, now)
-    if told and told.longest and told.is_quiet:
-        words = f"Silent for {in_words(told.silent_for)}; in the last two weeks it was never silent longer than {in_words(told.longest)}."
+    found = rhythm(app_key, health.last_event_at, now)
+    if found and found.longest and found.is_quiet:
+        words = f"Silent for {in_words(found.silent_for)}; in the last two weeks it was never silent longer than {in_words(found.longest)}."
         return [Finding("quiet", words, "", is_urgent=True)]
     return []
 
 
 def _never_resolving(app_key: AppKey, now: datetime) -> list[Finding]:
-    # What is active is in an open incident, of which there are few so old; an index of all active alerts would cost
-    # every event something.
+    # Active alerts are in open incidents, few of which are old. An index of all active alerts would cost time with
+    # every event.
     active = Alert.objects.filter(app_key=app_key, incident__resolved_at=None, incident__started_at__lt=now - STALE)
     stale = active.filter(status__gt=0, is_current=True, started_at__lt=now - STALE, last_event_at__lt=now - STALE)
     count = stale.count()
@@ -175,7 +175,7 @@ def _never_resolving(app_key: AppKey, now: datetime) -> list[Finding]:
 
 def _times(health: Health) -> list[Finding]:
     skew = timedelta(seconds=health.skew_seconds or 0)
-    if skew <= SKEW:  # behind is what every delay looks like; ahead only a clock can be
+    if skew <= SKEW:  # a delay looks like a clock that is behind, so only a clock that is ahead is a finding
         return []
     return [Finding("clock_skew", f"Its last event was timed {in_words(skew)} ahead of its receipt.", "")]
 

@@ -58,9 +58,9 @@ def record(validated: ValidatedRequest, *, path: str, body: bytes, status: int, 
 
 
 def _reasons(validated: ValidatedRequest, reply: Any) -> list[str]:
-    told = [f"{each['field']}: {each['rule']}" for each in (*validated.rejected, *validated.notes)]
+    rules = [f"{each['field']}: {each['rule']}" for each in (*validated.rejected, *validated.notes)]
     errors = reply.get("errors", []) if isinstance(reply, dict) else []
-    return list(dict.fromkeys([*told, *map(str, errors)]))[:20]
+    return list(dict.fromkeys([*rules, *map(str, errors)]))[:20]
 
 
 def _identities(validated: ValidatedRequest, app_key: AppKey) -> list[str]:

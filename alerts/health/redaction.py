@@ -1,4 +1,4 @@
-"""What was sent, without secrets and no longer than a page: for samples that people look at."""
+"""Samples of request bodies for people: without secrets, and shortened."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _IN_TEXT = re.compile(
 
 
 def redacted(body: bytes, *, limit: int = LIMIT) -> str:
-    """The body as people may see it: JSON with indents where it is JSON."""
+    """Return a body as text without secrets, with indents if it is JSON."""
     if body.startswith(GZIP):
         with suppress(zlib.error):
             body = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, 8 * LIMIT)

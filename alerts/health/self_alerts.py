@@ -1,4 +1,4 @@
-"""What the console does for an integration by itself: a test alert that resolves, and an alert of our own when one has gone quiet."""
+"""Self-alerts: a test alert that resolves after a minute, and an alert about a silent integration."""
 
 from __future__ import annotations
 
@@ -17,42 +17,47 @@ from people.templatetags.console_tags import in_words
 
 logger = logging.getLogger(__name__)
 TEST_LASTS = timedelta(seconds=60)
-TEST, QUIET = "console: test", "console: gone quiet"  # identifiers that no sender would choose
+TEST, QUIET = "console: test", "console: gone quiet"  # identifiers that no sender uses
 
 
 def send_test(app_key: AppKey, *, by: User) -> None:
-    """A test alert under this App Key, on the road that every alert takes; it is resolved again after a minute."""
+    """Send a test alert with this App Key through ingest. It is resolved after a minute."""
     now = timezone.now()
-    told = f"{by.shown_name} tests the integration {app_key.name}. It resolves by itself after {in_words(TEST_LASTS)}."
-    _say(app_key, Status.WARNING, TEST, "Test alert", told, now)
+    description = (
+        f"{by.shown_name} tests the integration {app_key.name}. It resolves by itself after {in_words(TEST_LASTS)}."
+    )
+    _ingest(app_key, Status.WARNING, TEST, "Test alert", description, now)
     Health.objects.update_or_create(app_key=app_key, defaults={"test_ends_at": now + TEST_LASTS})
 
 
 def end_tests() -> int:
-    """Resolve the test alerts whose minute is over."""
+    """Resolve test alerts whose time is over. Return how many."""
     now = timezone.now()
     due = list(Health.objects.filter(test_ends_at__lte=now).select_related("app_key"))
     for health in due:
-        _say(health.app_key, Status.OK, TEST, "Test alert", "The test is over.", now)
-        # Another test may have begun meanwhile; it has its own end.
+        _ingest(health.app_key, Status.OK, TEST, "Test alert", "The test is over.", now)
+        # A further test that began meanwhile has another end, which stays.
         Health.objects.filter(pk=health.pk, test_ends_at=health.test_ends_at).update(test_ends_at=None)
     return len(due)
 
 
 def watch_silence() -> int:
-    """Raise an alert for each integration that has gone quiet and is to be missed, and end it when it speaks again."""
+    """Raise an alert about each silent integration with this alarm, and end it after the next event.
+
+    Return the number of changes.
+    """
     now, changes = timezone.now(), 0
     watched = Health.objects.filter(alarm_when_quiet=True, app_key__deactivated_at=None, app_key__deleted_at=None)
     for health in watched.select_related("app_key"):
-        told = rhythm(health.app_key, health.last_event_at, now)
-        if told is None or told.longest is None:
+        found = rhythm(health.app_key, health.last_event_at, now)
+        if found is None or found.longest is None:
             continue
-        if told.is_quiet and health.quiet_alarm_at is None:
-            words = f"Nothing for {in_words(told.silent_for)}; in the last two weeks it was never silent longer than {in_words(told.longest)}."
-            _say(health.app_key, Status.WARNING, QUIET, "Gone quiet", words, now)
+        if found.is_quiet and health.quiet_alarm_at is None:
+            words = f"Nothing for {in_words(found.silent_for)}; in the last two weeks it was never silent longer than {in_words(found.longest)}."
+            _ingest(health.app_key, Status.WARNING, QUIET, "Gone quiet", words, now)
             health.quiet_alarm_at = now
-        elif not told.is_quiet and health.quiet_alarm_at is not None:
-            _say(health.app_key, Status.OK, QUIET, "Gone quiet", "It speaks again.", now)
+        elif not found.is_quiet and health.quiet_alarm_at is not None:
+            _ingest(health.app_key, Status.OK, QUIET, "Gone quiet", "It speaks again.", now)
             health.quiet_alarm_at = None
         else:
             continue
@@ -62,17 +67,19 @@ def watch_silence() -> int:
 
 
 def alarm_when_quiet(app_key: AppKey, wanted: bool) -> None:
-    """Whether its silence raises an alert; one that stands ends when it is no longer wanted."""
+    """Switch the alarm about silence on or off. Switching it off ends an active alert."""
     health, _ = Health.objects.update_or_create(app_key=app_key, defaults={"alarm_when_quiet": wanted})
     if not wanted and health.quiet_alarm_at:
-        _say(app_key, Status.OK, QUIET, "Gone quiet", "Nobody wants to hear of its silence any more.", timezone.now())
+        _ingest(
+            app_key, Status.OK, QUIET, "Gone quiet", "Nobody wants to hear of its silence any more.", timezone.now()
+        )
         Health.objects.filter(pk=app_key.pk).update(quiet_alarm_at=None)
 
 
-def _say(app_key: AppKey, status: Status, identifier: str, check: str, told: str, at: datetime) -> None:
-    tags: Tags = {"service": app_key.name, "check": check, "description": told}
+def _ingest(app_key: AppKey, status: Status, identifier: str, check: str, description: str, at: datetime) -> None:
+    tags: Tags = {"service": app_key.name, "check": check, "description": description}
     event = IncomingEvent.of(
         status=status, tags=tags, primary_property="service", secondary_property="check", incident_identifier=identifier
     )  # fmt: skip
     ingest([(app_key, event)], received_at=at)
-    logger.info("care: %s of %s is %s", check, app_key.source_system, status.label)
+    logger.info("self-alert: %s of %s is %s", check, app_key.source_system, status.label)

@@ -1,4 +1,4 @@
-"""A mapping as a form: the fields of a configuration object as a person writes them, with commas and lines."""
+"""The form of a mapping: a configuration object as fields of text, with commas and lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORDS = {
 
 
 class MappingForm(forms.Form):
-    """`config()` and `sample()` are what a mapping keeps. Raises BadConfig where a line cannot be read."""
+    """The form of a mapping. `config()` and `sample()` return what a mapping stores, and raise BadConfig."""
 
     sample_payload = forms.CharField(max_length=256 * 1024)
     is_array = forms.BooleanField(required=False)
@@ -51,34 +51,34 @@ class MappingForm(forms.Form):
             raise BadConfig("sample_payload", f"is not JSON: {error}") from error
 
     def config(self) -> dict[str, Any]:
-        told = self.cleaned_data
+        data = self.cleaned_data
         made: dict[str, Any] = {
             "version": "2.0",
-            "is_array": told["is_array"],
-            "array_source": told["array_source"].strip(),
-            "map_remaining": told["map_remaining"],
-            "map_remaining_flatten_arrays": told["flatten_arrays"],
-            "force_lowercase": told["force_lowercase"],
-            "primary_property": [{"name": name} for name in _listed(told["primary"])],
-            "secondary_property": [{"name": name} for name in _listed(told["secondary"])],
-            "incident_identifier": _listed(told["identifier"]),
-            "additional_attributes": [_attribute(line) for line in told["tags"].splitlines() if line.strip()],
+            "is_array": data["is_array"],
+            "array_source": data["array_source"].strip(),
+            "map_remaining": data["map_remaining"],
+            "map_remaining_flatten_arrays": data["flatten_arrays"],
+            "force_lowercase": data["force_lowercase"],
+            "primary_property": [{"name": name} for name in _listed(data["primary"])],
+            "secondary_property": [{"name": name} for name in _listed(data["secondary"])],
+            "incident_identifier": _listed(data["identifier"]),
+            "additional_attributes": [_attribute(line) for line in data["tags"].splitlines() if line.strip()],
             "status": {
-                "source": _listed(told["status_source"]),
-                "status_map": {status: _listed(told[status]) for status in STATUSES if told[status].strip()},
-                "default_to": told["default_to"] or "critical",
+                "source": _listed(data["status_source"]),
+                "status_map": {status: _listed(data[status]) for status in STATUSES if data[status].strip()},
+                "default_to": data["default_to"] or "critical",
             },
-            "bp_timestamp": {"is_selected": told["receipt_time"]},
+            "bp_timestamp": {"is_selected": data["receipt_time"]},
         }
-        if paths := _listed(told["timestamp"]):
+        if paths := _listed(data["timestamp"]):
             made["timestamp"] = {"source": paths}
-        if written := told["event_filter"].strip():
+        if written := data["event_filter"].strip():
             made["event_filter"] = written
         return made
 
 
-def initial(config: dict[str, Any], sample: object) -> dict[str, Any]:
-    """What the form shows of a mapping."""
+def fields_of(config: dict[str, Any], sample: object) -> dict[str, Any]:
+    """Return the fields of the form for a mapping."""
     statuses, known = config.get("status") or {}, (config.get("status") or {}).get("status_map") or {}
     return {
         **{status: ", ".join(map(str, known.get(status) or ())) for status in STATUSES},
@@ -100,19 +100,19 @@ def initial(config: dict[str, Any], sample: object) -> dict[str, Any]:
     }
 
 
-def first(sample: object) -> dict[str, Any]:
-    """What the form suggests for a sample that no mapping knows yet."""
+def suggested(sample: object) -> dict[str, Any]:
+    """Return suggested fields for a sample without a mapping."""
     source = next((name for name, value in sample.items() if _is_array(value)), "") if isinstance(sample, dict) else ""
     is_array = bool(source) or _is_array(sample)
     paths = oim.paths_of(is_array, sample, source)
 
     def guess(*words: str) -> str:
-        """The first path whose last step holds the first of these words that any has, or whose way there does."""
+        """Return the first path whose last step contains the earliest possible word, else whose other steps do."""
         steps = [(path, path.removeprefix(oim.ITEM).lower().split(".")) for path in paths]
         near = (
             path for word in words for path, (*_, last) in steps if word == last or (word in last and len(word) > 3)
         )
-        far = (path for word in words for path, way in steps if any(word in step for step in way))
+        far = (path for word in words for path, others in steps if any(word in step for step in others))
         return next(chain(near, far), "")
 
     return {
@@ -143,7 +143,7 @@ def _named(properties: list[dict[str, str]] | None) -> str:
 
 
 def _attribute(line: str) -> dict[str, Any]:
-    """`name = path, other.path`, with `name.* = path` for an object that becomes a tag for each of its fields."""
+    """Read `name = path, other.path`. `name.* = path` maps an object to one tag per field."""
     name, sign, paths = line.partition("=")
     if not sign or not name.strip() or not _listed(paths):
         raise BadConfig("tags", f"{line.strip()[:60]!r} must be written as: name = path, or another path")

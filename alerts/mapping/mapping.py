@@ -1,4 +1,4 @@
-"""The mapping of an App Key: which one counts, its versions, and what it makes of a payload (docs/wire-contract.md §9.2)."""
+"""Mappings of App Keys: the current one, its versions, and the alerts of a payload (docs/wire-contract.md §9.2)."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def current(app_key: AppKey) -> Mapping | None:
 
 
 def alerts_of(mapping: Mapping, payload: object) -> list[AlertObject]:
-    """What a payload becomes; what the filter does not ask for is left out. Raises EventRejected."""
+    """Return the alerts of a payload that pass the filter of the mapping. Raise EventRejected."""
     found = oim.normalize(mapping.config, payload)
     if not mapping.config.get("event_filter"):
         return found
     passes = _filter(str(mapping.config["event_filter"]))
-    return [alert for alert in found if passes(_Subject.of(alert, mapping.app_key))]
+    return [alert for alert in found if passes(_AlertSubject.of(alert, mapping.app_key))]
 
 
 @transaction.atomic
 def save(app_key: AppKey, config: object, sample: object, *, by: User | None, note: str = "") -> Mapping:
-    """A new version, which counts from now on. Raises BadConfig."""
-    AppKey.objects.select_for_update().get(pk=app_key.pk)  # two who save at once would take the same number
+    """Create a version and make it the current one. Raise BadConfig."""
+    AppKey.objects.select_for_update().get(pk=app_key.pk)  # two savers at once would take the same number
     if len(json.dumps(sample)) > SAMPLE_LIMIT:
         raise BadConfig("sample_payload", f"is longer than {SAMPLE_LIMIT // 1024} KB")
     checked = oim.check(config, sample)
@@ -65,20 +65,20 @@ def save(app_key: AppKey, config: object, sample: object, *, by: User | None, no
 
 
 def restore(version: Mapping, *, by: User | None) -> Mapping:
-    """The same configuration as a new version. Raises BadConfig where it can be used no longer."""
+    """Save the configuration of a version as a new version. Raise BadConfig if it can no longer be used."""
     return save(version.app_key, version.config, version.sample, by=by, note=f"Version {version.version} restored")
 
 
 @transaction.atomic
 def switch_off(app_key: AppKey, *, by: User | None) -> None:
-    """Its payloads are read as the tool's own again; the versions stay, and can be restored."""
+    """Use no mapping: the source of the tool reads the payloads again. The versions stay and can be restored."""
     if before := current(app_key):
         Mapping.objects.filter(pk=before.pk).update(is_current=False)
         audit.record(by, app_key, audit.Change.CHANGED, old={"mapping": before.config}, new={})
 
 
 def difference(old: Mapping | None, new: Mapping) -> list[str]:
-    """The lines of two configurations that differ, each with `+`, `-` or a space before it."""
+    """Return the differing lines of two configurations, each after `+`, `-` or a space."""
     before = _written(old.config) if old else []
     lines = difflib.unified_diff(before, _written(new.config), lineterm="", n=2)
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
@@ -88,18 +88,18 @@ def _written(config: dict[str, Any]) -> list[str]:
     return json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True).splitlines()
 
 
-class _Subject(NamedTuple):
-    """An alert as a query looks at it."""
+class _AlertSubject(NamedTuple):
+    """An alert in the form that a query matches."""
 
     folded: dict[str, list[str]]
     source: str
     status_name: str
 
     @classmethod
-    def of(cls, alert: AlertObject, app_key: AppKey) -> _Subject:
+    def of(cls, alert: AlertObject, app_key: AppKey) -> _AlertSubject:
         try:
             event = bigpanda.normalize(alert, received_at=timezone.now(), may_follow=True)
-        except EventRejected:  # it is rejected in its turn, with the reason
+        except EventRejected:  # the alert is rejected later, with the reason
             return cls({}, app_key.source_system, Status.UNKNOWN.label)
         return cls(fold_tags(event.tags), app_key.source_system, Status(event.status).label)
 

@@ -1,4 +1,4 @@
-"""Alerts, and the log of events that an alert is computed from."""
+"""Alerts, and the log of events from which an alert is computed."""
 
 from __future__ import annotations
 
@@ -12,53 +12,51 @@ from alerts.models.keys import time_ordered_key
 
 
 class Alert(models.Model):
-    """One life of one identity: from its first event until `ok`, and on when it reopens within the reopen window.
+    """A lifecycle of one identity: from its first event until `ok`, including reopenings within the reopen window.
 
-    Status, tags and times are the fold of its events in order of their time (alerts.ingest.projection); `revision` counts the stored events and
-    manual changes, `correlated_revision` is the last one that correlation has seen.
+    Status, tags and times are the projection of its events (`alerts.ingest.projection`). `revision` counts stored
+    events and manual changes. `correlated_revision` is the last revision that correlation has processed.
     """
 
     id = models.BigIntegerField(primary_key=True, default=time_ordered_key, editable=False)
-    # No constraint in the database: it would lock the App Key's row for each alert. Keys are deactivated, not deleted.
+    # A constraint in the database would lock the row of the App Key for each alert. App Keys are deactivated, not
+    # deleted.
     app_key = models.ForeignKey(
         "appkeys.AppKey", models.PROTECT, related_name="alerts", db_index=False, db_constraint=False
     )
     identity = models.UUIDField()  # App Key and identifier
     identifier = models.TextField()
-    life = models.PositiveIntegerField(default=1)  # counts the lives of its identity
-    is_current = models.BooleanField(default=True)  # whether this is the latest of them
+    life = models.PositiveIntegerField(default=1)  # number of this lifecycle among those of its identity
+    is_current = models.BooleanField(default=True)  # whether this is the newest lifecycle of its identity
 
     status = models.SmallIntegerField(choices=Status)
-    severity = models.SmallIntegerField(choices=Status)  # the worst it ever was; OK for one that never was active
+    severity = models.SmallIntegerField(choices=Status)  # the most severe status so far; OK if never active
     tags: models.JSONField[Tags, Tags] = models.JSONField(default=dict)
     primary_property = models.TextField()
     secondary_property = models.TextField(default="")
-    notes: models.JSONField[list[str], list[str]] = models.JSONField(
-        default=list
-    )  # what had to be repaired in its events, in words
-    started_at = models.DateTimeField()  # the time of its first active event
-    changed_at = models.DateTimeField()  # of its last change of status
-    ended_at = models.DateTimeField(null=True)  # of its last change to OK; null while it is active
-    last_event_at = models.DateTimeField()  # the newest event's time, which decides status and tags
-    last_content = models.UUIDField(null=True)  # of the newest event; null when that was made by hand
-    status_changes: models.JSONField[list[int], list[int]] = models.JSONField(
-        default=list
-    )  # when its status changed, the latest times alone, in microseconds since 1970 (alerts.ingest.flapping)
+    # Repairs of its events.
+    notes: models.JSONField[list[str], list[str]] = models.JSONField(default=list)
+    started_at = models.DateTimeField()  # time of the first active event
+    changed_at = models.DateTimeField()  # time of the last change of status
+    ended_at = models.DateTimeField(null=True)  # time of the last change to OK; null while active
+    last_event_at = models.DateTimeField()  # time of the newest event, which decides status and tags
+    last_content = models.UUIDField(null=True)  # of the newest event; null for a manual change
+    # The latest times of changes of status, in microseconds since 1970 (alerts.ingest.flapping).
+    status_changes: models.JSONField[list[int], list[int]] = models.JSONField(default=list)
 
     revision = models.PositiveIntegerField(default=1)
     correlated_revision = models.PositiveIntegerField(default=0)
     incident = models.ForeignKey("incidents.Incident", models.PROTECT, null=True, related_name="alerts", db_index=False)
-    counted_status = models.SmallIntegerField(
-        choices=Status, null=True
-    )  # the status that its incident's counts hold of it
-    # By which plan it is in maintenance: from an update while that runs, until the next active one after it (incidents.correlation.maintenance).
+    # The status under which its incident counts the alert.
+    counted_status = models.SmallIntegerField(choices=Status, null=True)
+    # The plan that puts the alert in maintenance, from an update while the plan runs until the next active update after
+    # the plan (incidents.correlation.maintenance).
     maintenance_plan = models.ForeignKey(
         "incidents.MaintenancePlan", models.SET_NULL, null=True, related_name="alerts", db_index=False
     )
-    search_text = models.TextField(
-        default="", db_default=""
-    )  # its tags as queries look at them (bpql.search_text); written by correlation, since ingest must not wait for it
-    # Why it is in its incident, as data (incidents.explain.considered).
+    # Its tags in the form of bpql.search_text. Correlation writes the text, because ingest must not wait for it.
+    search_text = models.TextField(default="", db_default="")
+    # The reasons for its incident, as data (incidents.explain.considered).
     decision: models.JSONField[dict[str, object] | None, dict[str, object] | None] = models.JSONField(null=True)
 
     class Meta:
@@ -95,9 +93,10 @@ class Alert(models.Model):
 
 
 class Event(models.Model):
-    """One line of the log an alert is folded from. Append-only.
+    """A line of the log from which an alert is computed. Lines are only added.
 
-    Most were sent. A manual resolve and its undo stand in the same log, so that what an alert was at any moment, and why, can be computed.
+    Most lines are sent events. Manual resolves and their undo are in the same log, so that the state of an alert at any
+    moment, and the reason for it, can be computed.
     """
 
     class Kind(models.IntegerChoices):
@@ -106,7 +105,8 @@ class Event(models.Model):
         UNDO = 2, "resolve undone"
 
     id = models.BigIntegerField(primary_key=True, default=time_ordered_key, editable=False)
-    # No constraint in the database: the log is written in the same transaction as its alert, and trimmed by time.
+    # Without a constraint in the database: a transaction writes the log together with its alert, and the log is deleted
+    # by time.
     alert = models.ForeignKey(Alert, models.CASCADE, related_name="events", db_constraint=False, db_index=False)
     kind = models.SmallIntegerField(choices=Kind, default=Kind.SENT)
     status = models.SmallIntegerField(choices=Status)
@@ -114,9 +114,9 @@ class Event(models.Model):
     content = models.UUIDField(null=True)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
-    revision = models.PositiveIntegerField(default=1)  # of its alert, which it came with
+    revision = models.PositiveIntegerField(default=1)  # of its alert, after this line
     undoes = models.BigIntegerField(null=True)  # key of the manual resolve that an UNDO takes back
-    activity = models.BigIntegerField(null=True)  # the incident's activity that made it, for events made by hand
+    activity = models.BigIntegerField(null=True)  # the incident's activity, for a manual change
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["alert", "occurred_at"], name="alerts_event_log")]

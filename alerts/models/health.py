@@ -1,4 +1,4 @@
-"""The state of an integration: hourly counts, repairs, rejected requests and requests as they come in."""
+"""The state of an integration: hourly counts, repairs, rejected requests, and requests as they are received."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from django.db import models
 
 
 class Traffic(models.Model):
-    """What one App Key sent in one hour."""
+    """Counts of the events of one App Key in one hour."""
 
     app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="traffic")
-    hour = models.DateTimeField()  # its beginning
+    hour = models.DateTimeField()  # its start
     accepted = models.PositiveIntegerField(default=0)
     duplicates = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
@@ -25,7 +25,7 @@ class Traffic(models.Model):
 
 
 class Repair(models.Model):
-    """A field that had to be repaired in what one App Key sent: what was done the last time, and how often."""
+    """A field that was repaired in events of one App Key: the last rule, and the number of repairs."""
 
     app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="repairs")
     field = models.TextField()
@@ -42,26 +42,27 @@ class Repair(models.Model):
 
 
 class Health(models.Model):
-    """How an integration does, beside its hourly counts: sampled every few seconds (alerts.health.ingest_stats), never for each event."""
+    """Values of an integration beside its hourly counts, sampled every few seconds (alerts.health.ingest_stats)."""
 
     app_key = models.OneToOneField("appkeys.AppKey", models.CASCADE, primary_key=True, related_name="health")
     last_event_at = models.DateTimeField(null=True)
-    skew_seconds = models.FloatField(
-        null=True
-    )  # how far its last event's time lay ahead of its receipt; negative: behind
-    most_tags = models.PositiveIntegerField(default=0)  # of any event seen, and whose it was
+    skew_seconds = models.FloatField(null=True)  # timestamp of the last event minus time of receipt
+    most_tags = models.PositiveIntegerField(default=0)  # of a sampled event, with its identity
     most_tags_identity = models.UUIDField(null=True)
-    watched_until = models.DateTimeField(null=True)  # while somebody looks at its requests as they come in
-    test_ends_at = models.DateTimeField(null=True)  # when its test alert is to be resolved
-    alarm_when_quiet = models.BooleanField(default=False)  # whether its silence raises an alert of our own
-    quiet_alarm_at = models.DateTimeField(null=True)  # when that was raised, while it stands
+    watched_until = models.DateTimeField(null=True)  # end of the time in which a person watches its requests
+    test_ends_at = models.DateTimeField(null=True)  # time to resolve its test alert
+    alarm_when_quiet = models.BooleanField(default=False)  # whether its silence raises a self-alert
+    quiet_alarm_at = models.DateTimeField(null=True)  # time of that alert, while it is active
 
     def __str__(self) -> str:
         return f"last event at {self.last_event_at}"
 
 
 class Refusal(models.Model):
-    """A request that was refused, in whole or in part, with a sample of what was sent: redacted, cut, the newest few, for some days."""
+    """A request that was rejected, in whole or in part, with a redacted and shortened sample of its body.
+
+    The newest few of each App Key are kept for some days (alerts.health.inbox).
+    """
 
     app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="refusals")
     at = models.DateTimeField()
@@ -78,15 +79,15 @@ class Refusal(models.Model):
 
 
 class TailLine(models.Model):
-    """One incoming request while somebody watches: redacted, with the alerts it became. The newest few of each App Key are kept."""
+    """A redacted request, recorded while a person watches, with its alerts. The newest few of each App Key are kept."""
 
     app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="tail")
     at = models.DateTimeField()
     path = models.CharField(max_length=200)
     status = models.PositiveSmallIntegerField()  # of the reply
     sample = models.TextField()
-    said = models.TextField(blank=True)  # what the reply said of rejects and repairs
-    identities: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # of the alerts it became
+    said = models.TextField(blank=True)  # rejects and repairs in the reply
+    identities: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # of its alerts
 
     class Meta:
         ordering: ClassVar = ["-pk"]

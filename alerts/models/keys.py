@@ -11,10 +11,11 @@ _last_key_lock = threading.Lock()
 
 
 def time_ordered_key() -> int:
-    """A 63-bit key that grows with time: microseconds since 1970, times 512, plus what keeps keys of one process apart and growing.
+    """Return a new 63-bit key: microseconds since 1970, times 512, and greater than all former keys of this process.
 
-    Rows can be written in bulk without asking the database for keys first, and history can be trimmed and partitioned by key. Two processes that
-    make the same key at once collide on the primary key, and the write is tried again.
+    With such keys, rows are written in sets without asking the database for keys first, and ranges of time are ranges
+    of keys. If two processes make the same key at the same time, the primary key raises a conflict, and the write is
+    repeated.
     """
     global _last_key
     with _last_key_lock:
@@ -23,5 +24,5 @@ def time_ordered_key() -> int:
 
 
 def key_at(moment: datetime) -> int:
-    """The first key that can have been made at that moment or after it."""
+    """Return the first key that can be made at a moment or after it."""
     return round(moment.timestamp() * 1e6) << 9

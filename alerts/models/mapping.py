@@ -1,4 +1,4 @@
-"""Mappings: how the payloads of an App Key become alerts."""
+"""Mappings from the payloads of an App Key to alerts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from django.db.models import Q
 
 
 class Mapping(models.Model):
-    """A version of an App Key's mapping: a configuration object as in BigPanda's Open Integration Manager (docs/wire-contract.md §9.2).
+    """A version of the mapping of an App Key: a configuration object as in docs/wire-contract.md §9.2.
 
-    Versions are only added; the one that counts is current, and none is where the payloads are read as the tool's own.
+    Versions are only added. At most one is current. Without a current one, the source of the tool reads the payloads.
     """
 
     app_key = models.ForeignKey("appkeys.AppKey", models.CASCADE, related_name="mappings")

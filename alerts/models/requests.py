@@ -1,4 +1,4 @@
-"""Requests that are kept as they came in, and replies that are kept under idempotency keys."""
+"""Requests of the request log, and replies to requests with idempotency keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class KeptRequests(models.Model):
-    """Requests of a few seconds as they came in, without their credentials, packed together (alerts.health.request_log)."""
+    """Requests of a few seconds without their credentials, packed together (alerts.health.request_log)."""
 
     since = models.DateTimeField()
     until = models.DateTimeField(db_index=True)
@@ -21,10 +21,10 @@ class KeptRequests(models.Model):
 
 
 class IdempotentReply(models.Model):
-    """The reply to the first request under an idempotency key."""
+    """The reply to the first request with an idempotency key."""
 
-    key = models.UUIDField(unique=True)  # stands for the org token and the key as sent
-    request = models.UUIDField()  # stands for the payload
+    key = models.UUIDField(unique=True)  # hash of the org token and the sent key
+    request = models.UUIDField()  # hash of the payload
     status = models.PositiveSmallIntegerField()
     body: models.JSONField[dict[str, object] | None, dict[str, object] | None] = models.JSONField(null=True)
     created_at = models.DateTimeField(db_index=True)

@@ -1,4 +1,4 @@
-"""Statuses, and the values of tags: text, or a link button where the value is a URL."""
+"""Template tags for statuses, and for values of tags: text, or a link button for a URL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ICON_OF = {
 
 @register.simple_tag
 def status_badge(status: int, word: str = "") -> SafeString:
-    """Shape, word and colour of a status; never the colour alone."""
+    """Show a status by shape, word and color, never by color alone."""
     status = Status(status)
     shown = word or ("OK" if status is Status.OK else status.label.capitalize())
     return format_html(
@@ -58,7 +58,7 @@ def link_button(link: Link) -> SafeString:
 
 @register.simple_tag
 def tag_value(name: str, value: str | list[str]) -> SafeString:
-    """A tag's value: each element that is a link as a button with the tag's name, every other one as text."""
+    """Show the value of a tag: a link as a button with the name of the tag, any other value as text."""
     elements = [value] if isinstance(value, str) else value
     return format_html_join(" ", "{}", ((_element(name, element),) for element in elements))
 
@@ -71,5 +71,5 @@ def _element(name: str, element: str) -> SafeString:
 
 @register.simple_tag
 def in_words(length: timedelta) -> str:
-    """The two largest units of a time: "2d 4h"."""
+    """Return the two largest units of a time, such as "2d 4h"."""
     return console_tags.in_words(length)

@@ -1,4 +1,4 @@
-"""One alert, what its events said, and each of them as it was sent."""
+"""The page of an alert, with its history and each event as it was sent."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ OTHER_LIVES = 20
 
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
-    """`?event=` chooses the event that is shown as it was sent; the newest otherwise."""
+    """Show an alert. `?event=` names the event that is shown as sent; the newest one is the default."""
     alert = get_object_or_404(Alert.objects.select_related("app_key", "incident", "maintenance_plan"), pk=pk)
     incident = alert.incident
-    # Who may see it is the incidents' own rule.
+    # The incidents decide who may see an alert.
     if incident and not type(incident).objects.visible_to(request.user).filter(pk=incident.pk).exists():
         raise Http404("There is no such alert, or it is not for your role.")
     events = alert.events.order_by("-occurred_at", "-pk")
@@ -53,6 +53,6 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def _as_stored(event: Event) -> str:
-    """An event in the words of the Alerts API, with what is stored of it."""
-    told = {"status": event.get_status_display(), "timestamp": event.occurred_at.timestamp(), **event.tags}
-    return redacted(json.dumps(told).encode())
+    """Return the stored values of an event in the form of the Alerts API."""
+    fields = {"status": event.get_status_display(), "timestamp": event.occurred_at.timestamp(), **event.tags}
+    return redacted(json.dumps(fields).encode())

@@ -1,4 +1,4 @@
-"""The page that tells senders' owners how to speak to the Alerts API; for people who are signed in."""
+"""The page that documents the Alerts API for signed-in people."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def _server(request: SignedInRequest) -> str:
 
 
 def _first_examples() -> tuple[Example, Example]:
-    """The simplest request for each way to send the org token."""
+    """Return the simplest example for each way to send the org token."""
     named = {example.name: example for example in EXAMPLES}
     return named["critical"], named["secrets-in-the-url"]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An example as a person reads it."""
+    """An example in the form that the page shows."""
 
     example: Example
     server: str
@@ -73,7 +73,7 @@ class Shown:
 
     @property
     def command(self) -> str:
-        """Ready to paste into a shell that knows TOKEN and APP_KEY; empty where the request is too large to be shown."""
+        """A shell command with the variables TOKEN and APP_KEY; empty for a request that is too large to show."""
         example = self.example
         if example.body is None and example.method == "POST":
             return ""
@@ -82,7 +82,7 @@ class Shown:
             parts[0] = f"curl -i -X {example.method} {parts[0].removeprefix('curl -i ')}"
         parts += [f'-H "{name}: {_with_variables(value)}"' for name, value in example.headers.items()]
         if example.body is not None:
-            # Nothing expands between single quotes, so the variable stands between two of them.
+            # The shell expands nothing in single quotes, so the variable stands outside of them.
             quoted = shlex.quote(json.dumps(example.body, indent=2, ensure_ascii=False))
             parts += ["-H 'Content-Type: application/json'", "-d " + quoted.replace('"APP_KEY"', '"\'"$APP_KEY"\'"')]
         return " \\\n  ".join(parts)
@@ -102,7 +102,7 @@ def _with_variables(text: str) -> str:
 
 
 def _parameters(parameters: list[JSONDict]) -> list[dict[str, Any]]:
-    """What query and headers may say, those that say the same in one row."""
+    """Return rows of parameters. Parameters with the same description share a row."""
     rows: dict[tuple[str, str], list[str]] = {}
     for each in parameters:
         rows.setdefault((each["in"], each["description"]), []).append(each["name"])
@@ -110,7 +110,7 @@ def _parameters(parameters: list[JSONDict]) -> list[dict[str, Any]]:
 
 
 def _fields(alert: JSONDict) -> list[dict[str, Any]]:
-    """The fields of an alert, those with the same meaning in one row."""
+    """Return rows of fields of an alert. Neighbors with the same schema share a row."""
     rows: list[dict[str, Any]] = []
     for name, schema in [*alert["properties"].items(), ("anything else", alert["additionalProperties"])]:
         if rows and rows[-1]["schema"] == schema:
@@ -131,7 +131,7 @@ def _listed(kinds: str | list[str]) -> list[str]:
 
 
 def _marked(text: str) -> SafeString:
-    """What stands between backticks as code."""
+    """Mark text between backticks as code."""
     parts = enumerate(text.split("`"))
     return format_html_join(
         "", "{}", ((format_html("<code>{}</code>", part) if place % 2 else part,) for place, part in parts)

@@ -1,4 +1,4 @@
-"""The doctor: one page for each integration, with a live tail and a test alert."""
+"""The doctor's page of an integration, with a live tail and a test alert."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
 
 REPAIRS_SHOWN, REFUSALS_SHOWN = 20, 10
-BAR, GAP, TALL, LABEL = 12, 3, 120, 14  # of the chart, in its own units
+BAR, GAP, TALL, LABEL = 12, 3, 120, 14  # of the chart, in units of the drawing
 
 
 @may_see(Area.INTEGRATIONS)
@@ -56,7 +56,7 @@ def page(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_see(Area.INTEGRATIONS)
 @require_safe
 def tail(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The live tail's rows, asked for again and again while somebody looks; asking keeps it switched on."""
+    """Show the rows of the live tail. The page polls this view, and each request keeps the tail running."""
     app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     inbox.watch(app_key)
     return render(request, "alerts/_request_tail.html", {"app_key": app_key, "tail": inbox.tail(app_key)})
@@ -90,7 +90,7 @@ def quiet(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def _test(app_key: AppKey, health: Health | None) -> Alert | None:
-    """The test alert while it runs."""
+    """Return the active test alert."""
     if not health or not health.test_ends_at:
         return None
     active = Alert.objects.filter(app_key=app_key, identifier=self_alerts.TEST, is_current=True).exclude(
@@ -100,7 +100,7 @@ def _test(app_key: AppKey, health: Health | None) -> Alert | None:
 
 
 def _chart(hours: list[Bar]) -> dict[str, Any]:
-    """The hours as rectangles, from the bottom up; never scaled so that a few events look like many."""
+    """Return the hours as rectangles from the bottom up. The scale never makes few events look like many."""
     highest = max(GUIDELINE * 4 // 3, *(bar.events for bar in hours))
     unit = TALL / highest
     rectangles, labels = [], []

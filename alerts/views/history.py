@@ -1,4 +1,4 @@
-"""An alert's events as a history: what each said, and what it changed."""
+"""The history of an alert: each event with the changes that it made."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ NOTABLE_DELAY = timedelta(seconds=60)
 @dataclass(frozen=True, slots=True)
 class TagChange:
     name: str
-    before: str  # empty where the tag is new
+    before: str  # empty for a new tag
     after: str
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One event beside the one before it, in the order of their times."""
+    """An event with its changes against the event before it in order of time."""
 
     event: Event
-    was: Status | None  # the status before, where it changed; None at the first event and where it stayed
+    was: Status | None  # the former status; None at the first event and where the status stayed
     tags: tuple[TagChange, ...]
     is_first: bool
 
     @property
     def status(self) -> Status | None:
-        """The status it set; an undone resolve sets none of its own."""
+        """The status that the event set, or None for the undo of a resolve."""
         return None if self.event.kind == Event.Kind.UNDO else Status(self.event.status)
 
     @property
     def came_late(self) -> bool:
-        """Whether it was received so much later than it happened that both times are of interest."""
+        """Return whether the time of receipt differs notably from the timestamp."""
         return abs(self.event.received_at - self.event.occurred_at) > NOTABLE_DELAY
 
     @property
@@ -45,7 +45,7 @@ class HistoryLine:
 
 
 def history(events: Sequence[Event], *, is_complete: bool) -> Iterator[HistoryLine]:
-    """Lines for events, newest first. Where the events are not complete, the last of them only serves to compare with."""
+    """Yield lines for events, the newest first. The last of incomplete events is only compared with, not shown."""
     for event, before in pairwise(events):
         yield _line(event, before)
     if events and is_complete:

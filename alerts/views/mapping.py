@@ -1,4 +1,4 @@
-"""The generic mapper in the browser: a sample on one side, the alerts it becomes on the other; its versions, with what each changed."""
+"""The pages of a mapping: a sample beside the alerts that it becomes, and the versions with their changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from alerts.events import EventRejected, IncomingEvent
 from alerts.mapping import mapping
-from alerts.mapping.forms import MappingForm, first, initial
+from alerts.mapping.forms import MappingForm, fields_of, suggested
 from alerts.models import Mapping, Refusal, TailLine
 from alerts.sources import bigpanda, oim
 from alerts.sources.reading import AlertObject, value_at
@@ -29,13 +29,13 @@ EXAMPLE = {"device": {"name": "ups-1", "rack": "r7"}, "event": "On battery", "le
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a sample becomes, or the field and the rule that keep it from becoming anything."""
+    """The events of a sample, or the error that prevents them."""
 
     events: list[IncomingEvent | EventRejected]
     more: int = 0
-    left_out: int = 0  # by the filter
+    left_out: int = 0  # alerts that the filter leaves out
     error: EventRejected | None = None
-    paths: tuple[tuple[str, str], ...] = ()  # of the sample, with a value of each
+    paths: tuple[tuple[str, str], ...] = ()  # paths in the sample, each with a value
 
 
 @may_see(Area.INTEGRATIONS)
@@ -46,10 +46,10 @@ def page(request: SignedInRequest, pk: int) -> HttpResponse:
     captured = _captured(app_key)
     sample = next((each["sample"] for each in captured if each["key"] == request.GET.get("sample")), None)
     if current:
-        data = initial(current.config, current.sample if sample is None else sample)
+        data = fields_of(current.config, current.sample if sample is None else sample)
     else:
         known = sample if sample is not None else captured[0]["sample"] if captured else EXAMPLE
-        data = first(known)
+        data = suggested(known)
     return _answer(request, app_key, MappingForm(data), captured=captured, current=current)
 
 
@@ -62,7 +62,7 @@ def save(request: SignedInRequest, pk: int) -> HttpResponse:
         try:
             made = mapping.save(app_key, form.config(), form.sample(), by=request.user)
         except EventRejected:
-            pass  # the preview says why
+            pass  # the preview shows the error
         else:
             messages.success(request, f"Version {made.version} of the mapping counts from now on.")
             return redirect("mapping", app_key.pk)
@@ -72,7 +72,7 @@ def save(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_see(Area.INTEGRATIONS)
 @require_POST
 def preview(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The side that follows what is typed."""
+    """Show the preview of the form as it stands."""
     app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     context = {"preview": _preview(app_key, MappingForm(request.POST)), "app_key": app_key}
     return render(request, "alerts/_mapping_preview.html", context)
@@ -135,8 +135,8 @@ def _preview(app_key: AppKey, form: MappingForm) -> Preview:
     paths: tuple[tuple[str, str], ...] = ()
     try:
         sample = form.sample()
-        told = form.cleaned_data
-        paths = _paths(told["is_array"], sample, told["array_source"].strip())
+        data = form.cleaned_data
+        paths = _paths(data["is_array"], sample, data["array_source"].strip())
         drawn = Mapping(app_key=app_key, config=oim.check(form.config(), sample), sample=sample)
         alerts = mapping.alerts_of(drawn, sample)
         left_out = len(oim.items(drawn.config, sample)) - len(alerts)
@@ -165,7 +165,7 @@ def _paths(is_array: bool, sample: object, source: str) -> tuple[tuple[str, str]
 
 
 def _captured(app_key: AppKey) -> list[dict[str, Any]]:
-    """The newest requests of this App Key that can serve as a sample."""
+    """Return the newest requests of an App Key that can be samples."""
     rows: list[tuple[str, Refusal | TailLine]] = [(f"refused-{row.pk}", row) for row in app_key.refusals.all()[:10]]
     rows += [(f"request-{row.pk}", row) for row in app_key.tail.all()[:10]]
     rows.sort(key=lambda each: each[1].at, reverse=True)
