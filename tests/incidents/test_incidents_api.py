@@ -223,12 +223,12 @@ def test_any_action_is_performed_on_many_incidents(
     other = Incident.objects.exclude(pk=incident.pk).get()
     actions.acknowledge(other, by=responder)
     batch = "/resources/v2.0/environments/all/batch-actions"
-    reply = script("POST", batch, {"action": "acknowledge", "ids": [str(incident.pk), other.pk, 999]})
+    reply = script("POST", batch, {"action": "acknowledge", "ids": [str(incident.pk), str(other.pk), "999"]})
     assert reply.json() == {
         "done": [str(incident.pk)],
         "refused": [{"id": str(other.pk), "reason": "It is acknowledged already."}],
     }
-    sent = {"action": "snooze", "ids": [incident.pk], "form": {"length": "1h", "comment": "Known"}}
+    sent = {"action": "snooze", "ids": [str(incident.pk)], "form": {"length": "1h", "comment": "Known"}}
     assert script("POST", batch, sent).json()["done"] == [str(incident.pk)]
     assert "snoozed" in shown(script, incident)["folders"]
 
