@@ -16,7 +16,7 @@ JSON = "application/json"
 
 
 class DescribedClient(Client):
-    """A client for the routes of senders and scripts: each reply, and each body that was accepted, is as the document says."""
+    """A client that asserts that each reply, and each body that was accepted, is as the document says."""
 
     def generic(self, *args: Any, **options: Any) -> Any:
         reply = super().generic(*args, **options)

@@ -1,4 +1,4 @@
-"""The OpenAPI document describes every operation of the URL map, and nothing else."""
+"""Tests of the OpenAPI document, which describes every operation of the URL map and nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def served(client: Client, viewer: User) -> Any:
 
 
 def urls(patterns: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Return each path of the URL map, with parameters as in the document, and its view."""
+    """Return each path of the URL map, with parameters as in the document, and the view of the path."""
     for each in get_resolver().url_patterns if patterns is None else patterns:
         path = before + str(each.pattern).removeprefix("^")
         if isinstance(each, URLPattern):

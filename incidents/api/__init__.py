@@ -1,1 +1,1 @@
-"""What scripts read and change of incidents, in the shapes of BigPanda's resource API (docs/wire-contract.md §8)."""
+"""The API of incidents for scripts, in the shapes of BigPanda's resource API (docs/wire-contract.md §8)."""

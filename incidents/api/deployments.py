@@ -30,7 +30,7 @@ HOSTS_LIMIT = 1000
 
 
 class _Text(Described):
-    """A text, or a number as text. What no database holds is left out, and what is too long is cut."""
+    """A text, or a number as text. Characters that no database holds are left out, and a long text is cut."""
 
     def __init__(self, about: str = "", *, required: bool = False) -> None:
         schema: JSONDict = {"type": ["string", "number"], "maxLength": TEXT_LIMIT, "description": about}
@@ -44,7 +44,7 @@ class _Text(Described):
 
 
 class _Hosts(Described):
-    """The names of hosts; one may stand without a list."""
+    """The names of hosts. One name may stand without a list."""
 
     RULE = "must be an array with the name of at least one host."
 
@@ -67,7 +67,7 @@ class _Hosts(Described):
 
 
 class _Time(serializers.IntegerField):
-    """A time as the Alerts API takes one; the time of receipt by default."""
+    """A time in the forms that the Alerts API accepts. The time of receipt is the default."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, min_value=0, **options)
@@ -92,7 +92,7 @@ class _Properties(Described):
 
 
 class _Status(serializers.ChoiceField):
-    """How a deployment went; well by default."""
+    """The result of a deployment, which is success by default."""
 
     def run_validation(self, data: Any = empty) -> Deployment.Status:
         said = _Text().run_validation(data) or Deployment.Status.SUCCESS
@@ -117,7 +117,7 @@ class DeploymentStartSerializer(_DeploymentSerializer):
     properties = _Properties("Names and values of your own.")
 
     def validate(self, attrs: JSONDict) -> JSONDict:
-        """Read the properties as texts. One that is wrong is refused by its own name."""
+        """Read the properties as texts. A property that is wrong is refused by its own name."""
         properties, errors = {}, {}
         for name, value in attrs["properties"].items():
             try:
@@ -152,7 +152,7 @@ class DeploymentReplySerializer(serializers.Serializer[Any]):
 
 
 class _Deployments(OperationView, AlertsAPI):
-    """An org token is enough: a deployment belongs to no App Key."""
+    """A view of deployments. An org token is enough, because a deployment belongs to no App Key."""
 
     tag = "Deployments"
 

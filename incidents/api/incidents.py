@@ -343,7 +343,7 @@ class OneDefinition(_Definitions):
 
 
 def _setting(incident: Incident, tag_id: str, value: Any, by: User) -> Callable[[], object]:
-    """Return a function that sets one tag, or removes it if there is no value. Raises ValidationError if the tag does not take it."""
+    """Return a function that sets one tag, or removes it if there is no value. Raise ValidationError if the tag does not accept the value."""
     if tag_id == shapes.PRIORITY:
         if value is not None and value not in Priority.labels:
             raise ValidationError({"tag_value": [f"must be one of {', '.join(Priority.labels)}."]})

@@ -38,7 +38,7 @@ class _Resource(Resource):
         return cast(OrgToken, self.request.auth)
 
     def find(self, pk: int) -> Incident:
-        """Return the incident. Raises NotFound if the token may not speak for the integrations of all its alerts."""
+        """Return the incident. Raise NotFound if the token may not speak for the integrations of all its alerts."""
         incident = Incident.objects.filter(pk=pk).first()
         others = Alert.objects.filter(incident=pk).exclude(app_key__in=self.token.app_keys.all())
         if incident is None or (self.token.is_limited and others.exists()):

@@ -58,7 +58,7 @@ EXAMPLES: JSONDict = {
 
 
 class _Text(serializers.CharField):
-    """A text, of which the form says whether it is empty or too long."""
+    """A text. The form checks whether the text is empty or too long."""
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is empty:
@@ -67,7 +67,7 @@ class _Text(serializers.CharField):
 
 
 class _Condition(Described):
-    """BPQL, sent as text or in its object form, and shown in its object form."""
+    """A condition in BPQL, sent as text or in its object form, and shown in its object form."""
 
     RULE = "must be a BPQL query, as text or as an object."
 
@@ -133,7 +133,7 @@ def _is_time_zone(value: object) -> bool:
 
 
 class MaintenancePlanSerializer(serializers.Serializer[Any]):
-    """A plan. The types of what is sent are checked here; PlanForm, which the pages use too, checks the rest."""
+    """A plan. The serializer checks the types of what was sent, and PlanForm, which the pages use too, checks the rest."""
 
     id = serializers.CharField(source="pk", read_only=True)
     status = serializers.ChoiceField(MaintenancePlan.State.values, source="state", read_only=True)
@@ -322,7 +322,7 @@ class OrderedPlans(_Resource):
 
 
 def _form(sent: JSONDict, plan: MaintenancePlan | None = None) -> PlanForm:
-    """Return the form of what was sent. Raises ValidationError, which names every field that is wrong."""
+    """Return the form of a plan that was sent. Raise ValidationError with the name of each field that is wrong."""
     # Partial: the form says what is missing.
     serializer = MaintenancePlanSerializer(data=sent, partial=True)
     form = PlanForm(validated(serializer), instance=plan)

@@ -32,7 +32,11 @@ _FILTER = {
 
 
 class PatternSerializer(serializers.Serializer[Any]):
-    """A pattern. For the document only: the form, imports and the API read one by `changes.read`, exports and the API show one by `as_data`."""
+    """A pattern. For the document only.
+
+    `changes.read` reads patterns for the form, imports and the API. `transfer.as_data` shows patterns in exports and in
+    the API.
+    """
 
     id = serializers.UUIDField(read_only=True)
     correlation_id = serializers.UUIDField(read_only=True, help_text="The same as `id`.")

@@ -48,7 +48,7 @@ class _Query(serializers.CharField):
 
 
 class Expand(serializers.ChoiceField):
-    """Whether each alert is shown whole; any other word than `alerts` means that it is not."""
+    """A switch that shows each alert whole: the word `alerts`. Any other word has no effect."""
 
     def __init__(self) -> None:
         super().__init__(["alerts"], required=False, default=False)
@@ -177,7 +177,7 @@ class BatchActionReplySerializer(serializers.Serializer[Any]):
 
 
 class _TagValue(Described):
-    """Any value; the tag says whether it takes it."""
+    """The value of a tag, of any type. The tag decides whether it accepts the value."""
 
     def __init__(self) -> None:
         about = "A text, or a list of texts for a tag that takes several."
@@ -225,7 +225,7 @@ class AlertTagSerializer(serializers.Serializer[Any]):
 
 
 class AlertSerializer(serializers.Serializer[Any]):
-    """An alert of an incident. All fields but the id are there only where alerts are asked for whole."""
+    """An alert of an incident. All fields but the id are present only with `expand=alerts`."""
 
     alert_id = serializers.CharField()
     status = serializers.ChoiceField(STATUSES, required=False)
@@ -264,9 +264,10 @@ class MatcherSerializer(serializers.Serializer[Any]):
 
 
 class IncidentSerializer(serializers.Serializer[Any]):
-    """An incident, with the alerts that `context["alerts"]` has of it.
+    """An incident with its alerts, which `context["alerts"]` holds by the key of the incident.
 
-    A reply can have thousands of alerts, so this and AlertSerializer write their fields themselves, which is ten times as fast.
+    A reply can have thousands of alerts. The serializers of incidents and alerts therefore write their fields
+    themselves, which is ten times as fast as reading them by their declarations.
     """
 
     id = serializers.CharField()
@@ -392,7 +393,7 @@ PRIORITY_DEFINITION = {
 
 
 def incidents_as_data(incidents: Sequence[Incident], *, with_alerts: bool) -> list[JSONDict]:
-    """Return a page of incidents, with as many queries as for one; each alert whole, or only its key."""
+    """Return a page of incidents, each alert whole or only its key. The number of queries does not grow with the page."""
     alerts: dict[int, list[JSONDict]] = defaultdict(list)
     rows = Alert.objects.filter(incident__in=[each.pk for each in incidents]).order_by("pk")
     if with_alerts:
@@ -423,7 +424,7 @@ def tags_of(incident: Incident) -> list[JSONDict]:
 
 
 def as_form(sent: JSONDict, tag: IncidentTag | None) -> JSONDict:
-    """Return a definition that was sent as TagDefinitionForm takes it; what is not sent stays as it is."""
+    """Return a definition that was sent as data of TagDefinitionForm. A field that was not sent stays as it is."""
     known = TagDefinitionSerializer(tag).data if tag else {"active": True, "type": IncidentTag.Kind.TEXT.value}
     said = {**known, **sent}
     config = said.get("config")

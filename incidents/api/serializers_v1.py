@@ -20,7 +20,7 @@ STATUSES = [status.name.lower() for status in Status]
 
 
 class SnoozeV1Serializer(serializers.Serializer[Any]):
-    """A snooze as it is sent. Without `snoozed`, the other fields do not count."""
+    """A snooze as it is sent. If `snoozed` is false, the other fields do not count."""
 
     RULE = "must be an object whose snoozed is true or false."
 
@@ -48,7 +48,7 @@ class _True(YesNo):
 
 
 class ChangeV1Serializer(serializers.Serializer[Any]):
-    """One change: `resolved` counts first, then `snooze`, then the comment alone."""
+    """A change. `resolved` counts first, then `snooze`, then the comment alone."""
 
     comments = Text()
     resolved = _True()
@@ -56,7 +56,11 @@ class ChangeV1Serializer(serializers.Serializer[Any]):
 
 
 class AlertV1Serializer(serializers.Serializer[Any]):
-    """An alert. An incident can have thousands, so `to_representation` writes the fields itself, which is ten times as fast."""
+    """An alert.
+
+    An incident can have thousands of alerts. `to_representation` therefore writes the fields itself, which is ten times
+    as fast as reading them by their declarations.
+    """
 
     id = serializers.CharField()
     status = serializers.ChoiceField(STATUSES)
@@ -104,7 +108,7 @@ class _ShownSnoozeSerializer(serializers.Serializer[Any]):
 
 
 class IncidentV1Serializer(serializers.Serializer[Any]):
-    """An incident with the ids of its alerts, or with `context["expand"]`, with its alerts."""
+    """An incident with the ids of its alerts, or, if `context["expand"]` is true, with its alerts."""
 
     id = serializers.CharField(source="pk")
     status = serializers.SerializerMethodField()

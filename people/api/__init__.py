@@ -1,1 +1,1 @@
-"""What every API of the console shares: how a view declares its operations, and the fields that read requests."""
+"""Declarations of operations and fields of requests, for every API of the console; and the API of the audit log."""

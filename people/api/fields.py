@@ -1,4 +1,4 @@
-"""Fields that read requests, with the words of refusals that clients know."""
+"""Fields that read requests, with the messages that clients know."""
 
 from __future__ import annotations
 
@@ -23,8 +23,16 @@ def is_key(value: object) -> bool:
     return str(value).isdecimal() and len(str(value)) <= 18 + 1 and int(str(value)) < 2**63
 
 
+class Described(serializers.Field[Any, Any, Any, Any]):
+    """A field with values that no standard field has. The document shows the JSON Schema `sent_as` in requests and `shown_as` in replies."""
+
+    def __init__(self, sent_as: JSONDict, shown_as: JSONDict, **options: Any) -> None:
+        self.sent_as, self.shown_as = sent_as, shown_as
+        super().__init__(**options)
+
+
 class Number(serializers.IntegerField):
-    """A number of the query string, from 1 to the largest."""
+    """A number of the query string, from 1 to `largest`."""
 
     def __init__(self, default: int, largest: int, **options: Any) -> None:
         super().__init__(default=default, min_value=1, max_value=largest, **options)
@@ -36,7 +44,7 @@ class Number(serializers.IntegerField):
 
 
 class Choice(serializers.ChoiceField):
-    """One word of several. With `any_case`, in capitals too, and an empty text is the default."""
+    """A choice of one word. With `any_case`, the case of letters does not matter, and an empty text is the default."""
 
     def __init__(
         self, words: Iterable[str], default: str = "", *, any_case: bool = False, rule: str = "", **options: Any
@@ -58,33 +66,28 @@ class Choice(serializers.ChoiceField):
         return str(data)
 
 
-class Key(serializers.CharField):
-    """The id of something, as text or as a number. With `rule`, the words of every refusal."""
+class Key(Described):
+    """The id of an object, as text or as a number. `rule` is the text of every refusal."""
 
     def __init__(self, *, rule: str = "must be an id.", **options: Any) -> None:
         self.rule = rule
-        super().__init__(error_messages=dict.fromkeys(("required", "null", "invalid"), rule), **options)
+        schema: JSONDict = {"type": ["string", "integer"]}
+        super().__init__(schema, schema, error_messages=dict.fromkeys(("required", "null"), rule), **options)
 
-    def run_validation(self, data: Any = empty) -> Any:
-        if data is not empty and not is_key(data):
-            refuse(self.rule)
-        return super().run_validation(data)
-
-    def to_internal_value(self, data: Any) -> Any:
-        return int(str(data))
+    def to_internal_value(self, data: object) -> int:
+        return int(str(data)) if is_key(data) else refuse(self.rule)
 
 
-class Keys(serializers.ListField):
-    """The ids of at least one thing."""
+class Keys(Described):
+    """The ids of one object or more."""
 
-    child = Key()
     RULE = "must be a list of ids."
 
     def __init__(self, **options: Any) -> None:
-        messages: dict[str, Any] = dict.fromkeys(("required", "null"), self.RULE)
-        super().__init__(error_messages=messages, min_length=1, **options)
+        schema: JSONDict = {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1}
+        super().__init__(schema, schema, error_messages=dict.fromkeys(("required", "null"), self.RULE), **options)
 
-    def to_internal_value(self, data: Any) -> list[int]:
+    def to_internal_value(self, data: object) -> list[int]:
         if not isinstance(data, list) or not data or not all(is_key(each) for each in data):
             refuse(self.RULE)
         return [int(each) for each in data]
@@ -114,7 +117,7 @@ class Seconds(serializers.IntegerField):
 
 
 class YesNo(serializers.BooleanField):
-    """True or false, and nothing that resembles them."""
+    """A boolean. No other value stands for true or false."""
 
     def __init__(self, rule: str = "must be true or false.", **options: Any) -> None:
         self.rule = rule
@@ -127,7 +130,7 @@ class YesNo(serializers.BooleanField):
 
 
 class Text(serializers.CharField):
-    """A text; clients send null where they have none. With `required`, not an empty one."""
+    """A text. Clients send null for no text. A required text is not empty."""
 
     def __init__(self, *, limit: int = TEXT_LIMIT, required: bool = False) -> None:
         super().__init__(max_length=limit, required=required, allow_null=not required, allow_blank=not required)
@@ -142,16 +145,8 @@ class Text(serializers.CharField):
 
 
 class Part(serializers.JSONField):
-    """An object inside a body, which the view reads by `shape` once it is known to count."""
+    """An object inside a body. The view reads the object with `shape`, if the rest of the body does not rule it out."""
 
     def __init__(self, shape: type[serializers.Serializer[Any]], **options: Any) -> None:
         self.shape = shape
         super().__init__(**{"required": False, "allow_null": True, **options})
-
-
-class Described(serializers.Field[Any, Any, Any, Any]):
-    """A field whose values no standard field has. The document shows JSON Schema: `sent_as` in requests, `shown_as` in replies."""
-
-    def __init__(self, sent_as: JSONDict, shown_as: JSONDict, **options: Any) -> None:
-        self.sent_as, self.shown_as = sent_as, shown_as
-        super().__init__(**options)

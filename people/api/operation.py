@@ -1,7 +1,8 @@
-"""The operations of API views: what a request holds and what a view answers, declared once.
+"""Operations of API views, declared once: what a request holds, and what a view answers.
 
-The view reads its request by the declaration, and the OpenAPI document describes the declaration (bigpanda_site.openapi). This module
-imports nothing of drf-spectacular: a web process loads that library only to make the document.
+The view reads its request by the declaration, and the OpenAPI document describes the declaration
+(bigpanda_site/openapi.py). This module imports nothing of drf-spectacular, because a web process loads that library
+only to make the document.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of a view, as callers see it; also the decorator that declares it: `@Operation("listPatterns", "List the patterns", …)`."""
+    """Declaration of one method of a view: what callers send, and what the view answers.
+
+    An instance is a decorator of the method: `@Operation("listPatterns", "List the patterns", reply=…)`.
+    """
 
     name: str  # the operationId of the document
     summary: str
@@ -31,8 +35,8 @@ class Operation:
     body: Shape | tuple[Shape, ...] | None = None  # several: any one of them
     reply: Shape | tuple[Shape, ...] | None = None  # None: an empty body
     status: HTTPStatus = HTTPStatus.OK
-    or_nothing: bool = False  # whether 204 is answered instead where there is nothing
-    refused: tuple[HTTPStatus, ...] = ()  # beside those that follow from the view
+    or_nothing: bool = False  # whether the view answers 204 instead of an empty list
+    refused: tuple[HTTPStatus, ...] = ()  # in addition to those that follow from the view
     examples: Mapping[str, JSONDict] = field(default_factory=dict)  # of the body, as OpenAPI Example Objects
 
     def __call__(self, method: Method) -> Method:
@@ -47,7 +51,7 @@ def operation_of(view: APIView | type[APIView], method: str) -> Operation | None
 
 
 class OperationView(APIView):
-    """A view whose methods declare operations, and which reads its requests by them."""
+    """A view that declares the operations of its methods and reads its requests by them."""
 
     tag = ""  # the group of its operations in the document
 
@@ -58,25 +62,25 @@ class OperationView(APIView):
         return declared
 
     def asked(self) -> JSONDict:
-        """Return the values of the query string. Raises ValidationError, which names each field that is wrong."""
+        """Return the values of the query string. Raise ValidationError with the name of each field that is wrong."""
         assert self.operation.query  # noqa: S101 - a programming error
         return validated(self.operation.query(data=self.request.query_params.dict()))
 
     def body(self) -> JSONDict:
-        """Return the JSON object that was sent, or an empty one if nothing was. Raises ValidationError for anything else."""
+        """Return the JSON object that was sent, or an empty one if the body is empty. Raise ValidationError for any other body."""
         sent: Any = self.request.data or {}
         if not isinstance(sent, dict):
             raise ValidationError(["The body must be a JSON object."])
         return dict(sent.items())
 
     def sent(self) -> JSONDict:
-        """Return the values of the body. Raises ValidationError, which names each field that is wrong."""
+        """Return the values of the body. Raise ValidationError with the name of each field that is wrong."""
         assert isinstance(self.operation.body, type)  # noqa: S101 - a programming error
         return validated(self.operation.body(data=self.body()))
 
 
 def validated(serializer: serializers.BaseSerializer[Any]) -> JSONDict:
-    """Return what a serializer reads. Raises ValidationError, which names each field that is wrong."""
+    """Return the values that a serializer reads. Raise ValidationError with the name of each field that is wrong."""
     serializer.is_valid(raise_exception=True)
     values: JSONDict = serializer.validated_data
     return values
@@ -93,7 +97,7 @@ class _RejectedSerializer(serializers.Serializer[Any]):
 
 
 class RefusalSerializer(serializers.Serializer[Any]):
-    """Every refusal, as `alerts.api.alerts.error_body` makes it. For the document only."""
+    """A refusal, as `alerts.api.alerts.error_body` makes it. For the document only."""
 
     status = serializers.IntegerField(help_text="The status of the reply.")
     errors = serializers.ListField(  # type: ignore[assignment] # the metaclass takes fields out of the class

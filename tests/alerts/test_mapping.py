@@ -235,7 +235,7 @@ def admin_client(admin: User) -> Client:
 
 
 def fields(page: str) -> dict[str, str]:
-    """What a browser would send of the mapping's form as it stands on the page."""
+    """Return the data that a browser would send of the form of the mapping on the page."""
     form = re.search(r'<form class="mapper".*?</form>', page, re.DOTALL)
     assert form
     told = {

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, true of the endpoint in every example, and in what schemathesis makes of it.
+"""Tests of the document of the Alerts API: its examples, requests that schemathesis generates, and the page /api.
 
 `SCHEMATHESIS_EXAMPLES=5000` plays a longer run than the usual one.
 """
@@ -83,11 +83,11 @@ def test_the_document_names_every_field_and_limit_of_the_code() -> None:
         assert str(limit) in told
 
 
-# --- The examples, played
+# --- The examples
 
 
 def filled_in(value: Any, secrets: dict[str, str]) -> Any:
-    """The example with real secrets in the place of the names that stand for them."""
+    """Return a value of an example with real secrets instead of their names."""
     return json.loads(re.sub("ORG_TOKEN|APP_KEY", lambda found: secrets[found[0]], json.dumps(value)))
 
 
@@ -112,7 +112,7 @@ def six_hundred_sent(secrets: dict[str, str], settings: Any) -> AbstractContextM
 
 
 class _Ending:
-    """What is put back when the example was played."""
+    """A context that undoes the circumstances of an example at its end."""
 
     def __init__(self, end: Callable[[], None]) -> None:
         self.end = end
@@ -167,7 +167,7 @@ def test_the_alias_answers_as_the_path_itself(name: str, secrets: dict[str, str]
     assert (json.loads(reply.content) if reply.content else None) == example.reply
 
 
-# --- What a generator makes of the document
+# --- Generated requests
 
 CHECKS: list[Any] = [
     not_a_server_error,
@@ -180,7 +180,7 @@ CHECKS: list[Any] = [
 
 @pytest.fixture
 def generated() -> Any:
-    """Requests of both paths: such as the document allows, and such as it does not."""
+    """Return generated requests of both paths: requests that the document allows, and requests that it does not allow."""
     schema: Any = schemathesis.openapi.from_dict(document("http://localhost"))
     schema.app = application
     modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
@@ -188,7 +188,7 @@ def generated() -> Any:
 
 
 def without_app_keys(body: Any) -> Any:
-    """It is left to the URL to name the App Key. What was generated stays as it is: it may be generated from again."""
+    """Return a copy of a body without App Keys, because the URL names the App Key."""
     if isinstance(body, list):
         return [without_app_keys(each) for each in body]
     if isinstance(body, dict):
@@ -200,7 +200,7 @@ def without_app_keys(body: Any) -> Any:
 @pytest.mark.django_db(transaction=True)  # the WSGI handler closes its connection after each request
 def test_whatever_the_document_lets_expect_the_replies_conform_to_it(generated: Any, secrets: dict[str, str]) -> None:
     statuses: Counter[int] = Counter()
-    often = st.sampled_from([True] * 9 + [False])  # without a token and a known App Key all would end at the door
+    often = st.sampled_from([True] * 9 + [False])  # without a token and a known App Key all would be refused
 
     @settings(
         max_examples=GENERATED,
@@ -288,7 +288,7 @@ def test_each_command_of_the_page_pasted_into_a_shell_sends_what_its_example_say
 
 
 def arguments(command: str, secrets: dict[str, str]) -> list[str]:
-    """What a shell makes of a command line."""
+    """Return the arguments that a shell reads from a command line."""
     script = command.replace("curl ", r"printf '%s\0' ", 1)
     shell = {"TOKEN": secrets["ORG_TOKEN"], "APP_KEY": secrets["APP_KEY"]}
     return subprocess.run(["sh", "-c", script], env=shell, capture_output=True, check=True, text=True).stdout.split(

@@ -1,4 +1,4 @@
-"""/resources/v2.0/environments/{env}/incidents, as BigPanda's clients use it (docs/wire-contract.md §8.2)."""
+"""Tests of /resources/v2.0/environments/{env}/incidents (docs/wire-contract.md §8.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/resources/v1.0/incidents, as scripts with an org token use it (docs/wire-contract.md §8.3): what they do is told, and can be taken back."""
+"""Tests of /resources/v1.0/incidents, for scripts with an org token (docs/wire-contract.md §8.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/resources/v2.0/correlation-patterns, as BigPanda's API describes it (docs/wire-contract.md §4.1)."""
+"""Tests of /resources/v2.0/correlation-patterns (docs/wire-contract.md §4.1)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATTERNS, ORDER = "/resources/v2.0/correlation-patterns", "/resources/v2.1/corre
 
 
 class Script:
-    """Somebody's script, with their personal API key."""
+    """A script with the personal API key of a person."""
 
     def __init__(self, user: User) -> None:
         _, secret = ApiKey.issue(user, name="Script", expires_at=None)

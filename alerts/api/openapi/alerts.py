@@ -30,7 +30,7 @@ _CUT = f"What is longer than {bigpanda.VALUE_LIMIT} characters is cut, and noted
 
 
 def _tag(description: str, **rules: object) -> JSONDict:
-    """A field that is a tag of the alert too."""
+    """Return the schema of a field that is also a tag of the alert."""
     of_list = {"type": "array", "items": _VALUE, "maxItems": bigpanda.ITEMS_LIMIT}
     return {"anyOf": [_VALUE | rules, of_list], "description": description}
 
@@ -295,7 +295,7 @@ def _operation(name: str, summary: str) -> JSONDict:
 
 
 def document(server: str = "/") -> JSONDict:
-    """The whole document; `server` is the address that this console is reached at."""
+    """Return the document of the Alerts API. `server` is the address of this console."""
     schemas = _schemas()
     payload = [
         {"$ref": "#/components/schemas/Alert"},

@@ -22,24 +22,24 @@ MEGABYTES = LIMIT // 1024 // 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One request and its reply, both shown in the document under the example's name."""
+    """A request and its reply. The document shows both under the name of the example."""
 
     name: str
     summary: str
     status: HTTPStatus
     reply: JSONDict | None = field(default_factory=lambda: dict(alerts_api.SUCCESS))
     reply_headers: Mapping[str, str] = field(default_factory=dict)
-    body: JSONDict | list[JSONDict] | None = None  # None where it cannot be shown; `given` then tells it
+    body: JSONDict | list[JSONDict] | None = None  # None for a body that is too large; `given` describes it
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: {"Authorization": "Bearer ORG_TOKEN"})
     method: str = "POST"
     path: str = PATH
-    after: str = ""  # the example that was sent just before
-    given: str = ""  # what else must be so for this reply
+    after: str = ""  # the name of the example that is sent before
+    given: str = ""  # another condition of the reply
 
     @property
     def request(self) -> JSONDict:
-        """As an OpenAPI Example Object; what is no part of a body stands under x- names."""
+        """The request as an OpenAPI Example Object. Parts that are not in the body have names with x-."""
         told = {
             "x-method": self.method,
             "x-path": self.path + self.query,
@@ -57,7 +57,6 @@ class Example:
 
 
 def _error(status: HTTPStatus, *messages: str, **details: object) -> JSONDict:
-    """As the wire says it."""
     body: JSONDict = alerts_api.error_response(status, list(messages), **details).data
     return body
 
