@@ -1,4 +1,4 @@
-"""What holds for every test about alerts."""
+"""Fixtures for all tests of alerts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from alerts.health import inbox
 
 
 @pytest.fixture(autouse=True)
-def _forget_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test is a process of its own to what is kept in memory."""
+def _forget_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin each test without cached watched App Keys."""
     monkeypatch.setattr(inbox, "_watched_read_at", 0.0)

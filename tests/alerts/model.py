@@ -1,16 +1,16 @@
-"""The rules of docs/how-it-works.md §2 once more, as naively as can be: keep every event, compute everything from scratch.
+"""A second implementation of the rules of docs/how-it-works.md §2: keep every event, compute everything again.
 
-Written from the text and not from our code, of which it imports nothing. Slow on purpose. What it needs to know of the
-wire: statuses, property names, and that text is trimmed.
+The model follows the text and imports nothing of the console. It is slow on purpose. Of the payload it knows statuses,
+names of properties, and that text is trimmed.
 
-Times are whole seconds. What the text leaves open, and both sides decide alike:
+Times are whole seconds. The text leaves some points open, which the console and the model decide alike:
 
-- An event without a time of its own happens at its receipt, and never before the newest event of its alert.
-- At the same time, what was stored later is newer.
-- A life's start is its `started_at`. An older event belongs to the oldest former life that has a newer event (or, for an
-  `ok`, one as new), else to the current life: a former life is never active again.
-- A manual resolve is a line of the log: `ok`, without tags or content, never before the newest event. Its undo takes
-  the line out.
+- An event without a timestamp happens at its receipt, and never before the newest event of its alert.
+- Of events with the same time, the one stored later is newer.
+- A life starts at its `started_at`. An older event belongs to the oldest former life that has a newer event (or, for an
+  `ok`, an equally new one), else to the current life: a former life is never active again.
+- A manual resolve is a line of the log: `ok`, without tags or content, never before the newest event. Its undo removes
+  the line.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ Identity = tuple[str, ...]
 
 
 class Unusable(Exception):
-    """An item that is answered with a reject."""
+    """An item that is rejected."""
 
 
 @dataclass
 class Line:
-    """One stored event."""
+    """A stored event."""
 
     at: int
     order: int  # of storing
     status: str
     tags: dict[str, Any]
-    content: object  # None for a resolve by hand
+    content: object  # None for a manual resolve
     undone: bool = False
 
 
 class State(NamedTuple):
-    """What a life's events come to."""
+    """The state that results from the events of a life."""
 
     status: str
     severity: str
@@ -56,7 +56,7 @@ class State(NamedTuple):
 
 @dataclass
 class Life:
-    """One alert: all that was ever stored of it."""
+    """An alert: all of its stored events."""
 
     lines: list[Line] = field(default_factory=list)
 
@@ -88,26 +88,26 @@ class Life:
 
 
 class Model:
-    """Every life of every identity."""
+    """All lives of all identities."""
 
     def __init__(self) -> None:
         self.lives: dict[Identity, list[Life]] = {}
         self.stored = 0
 
     def post(self, items: list[dict[str, Any]], *, app_key: str, now: int) -> int:
-        """Take the items of one request in their order; returns the status code that answers it."""
+        """Store the items of a request in their order. Return the status code of the reply."""
         outcomes: list[bool | None] = []
         for item in items:
             try:
-                outcomes.append(self._take(item, app_key, now))
+                outcomes.append(self._store(item, app_key, now))
             except Unusable:
                 outcomes.append(None)
         if True in outcomes:
             return 201
         return 204 if False in outcomes else 400
 
-    def _take(self, item: dict[str, Any], app_key: str, now: int) -> bool:
-        """Whether an event is stored; False for a duplicate."""
+    def _store(self, item: dict[str, Any], app_key: str, now: int) -> bool:
+        """Store an event. Return False for a duplicate."""
         status, tags = read_status(item), read_tags(item)
         primary, secondary = read_properties(item, tags)
         identifier = text(item.get("incident_identifier"))
@@ -140,7 +140,7 @@ class Model:
         return max([now, *(line.at for line in life.in_order())])
 
     def _begins_anew(self, current: Life, status: str, timestamp: int | None, now: int) -> bool:
-        """An active event that is the newest, and came too late after the end to reopen."""
+        """Return whether an active event is the newest and too late after the end to reopen."""
         ended_at, at = current.state.ended_at, self._time_in(current, timestamp, now)
         if status == "ok" or ended_at is None or at < current.newest.at:
             return False
@@ -156,7 +156,7 @@ class Model:
         return current
 
     def resolve(self, places: list[tuple[Identity, int]], *, now: int) -> list[Line]:
-        """End these alerts by hand, where they are active."""
+        """Resolve alerts manually where they are active."""
         ended = []
         for identity, number in places:
             life = self.lives[identity][number - 1]
@@ -183,7 +183,7 @@ def read_tags(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_properties(item: dict[str, Any], tags: dict[str, Any]) -> tuple[str, str]:
-    """The names of the tags that are the primary and the secondary property."""
+    """Return the names of the primary and the secondary property."""
     primaries = [name for name in (text(item.get("primary_property")), *PRIMARY) if tags.get(name)]
     secondaries = [name for name in (text(item.get("secondary_property")), *SECONDARY) if tags.get(name)]
     if not primaries:

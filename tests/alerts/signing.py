@@ -1,4 +1,4 @@
-"""A key and a certificate made for these tests, to sign as Amazon SNS does."""
+"""A key and a certificate for tests that sign messages as Amazon SNS does."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ _INFO = {"1": ("sha1", "3021300906052b0e03021a05000414"), "2": ("sha256", "30313
 
 
 def signed(message: dict[str, Any]) -> dict[str, Any]:
-    """The message with its signature, over the fields and in the order that SNS documents."""
+    """Return a message with its signature over the fields that SNS documents, in their order."""
     names = ["Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
     if message["Type"] == "Notification":
         names = [name for name in names if name not in ("SubscribeURL", "Token")]
     text = "".join(f"{name}\n{message[name]}\n" for name in names if name in message)
     digest, info = _INFO[message["SignatureVersion"]]
-    told = bytes.fromhex(info) + hashlib.new(digest, text.encode()).digest()
-    padded = b"\x00\x01" + b"\xff" * (256 - len(told) - 3) + b"\x00" + told
+    signed_info = bytes.fromhex(info) + hashlib.new(digest, text.encode()).digest()
+    padded = b"\x00\x01" + b"\xff" * (256 - len(signed_info) - 3) + b"\x00" + signed_info
     signature = pow(int.from_bytes(padded, "big"), _PRIVATE_EXPONENT, _MODULUS).to_bytes(256, "big")
     return message | {"Signature": base64.b64encode(signature).decode()}

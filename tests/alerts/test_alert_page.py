@@ -1,4 +1,4 @@
-"""An alert's page: what each event changed, and each as it was sent."""
+"""The page of an alert: the changes that each event made, and each event as it was sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from alerts.health import request_log
 from alerts.models import Alert, KeptRequests
 from people.models import User
 from tests.alerts.test_fast_path import statuses_of
-from tests.alerts.test_parity import Secrets, item, lane_in_service, secrets
+from tests.alerts.test_parity import Secrets, item, secrets, web_process
 from tests.conftest import PostBatch, PostEvent, Send
 
 __all__ = ["secrets"]  # the fixture
@@ -40,23 +40,23 @@ def payload_on(text: str) -> str:
     return text.split('<pre id="payload-text" tabindex="0">')[1].split("</pre>")[0]
 
 
-def test_the_payload_stands_there_as_it_was_received(post_event: PostEvent, page: Any) -> None:
+def test_the_page_shows_the_payload_as_received(post_event: PostEvent, page: Any) -> None:
     post_event(host="web-1", zone=None, port=8080, ratio=1.5, Nested={"a": [1]}, padded="  x ")
     shown = page(Alert.objects.get())
-    told = json.loads(payload_on(shown))
-    assert list(told) == ["app_key", "status", "host", "zone", "port", "ratio", "Nested", "padded"]
-    assert (told["zone"], told["port"], told["Nested"], told["padded"]) == (None, 8080, {"a": [1]}, "  x ")
+    sent = json.loads(payload_on(shown))
+    assert list(sent) == ["app_key", "status", "host", "zone", "port", "ratio", "Nested", "padded"]
+    assert (sent["zone"], sent["port"], sent["Nested"], sent["padded"]) == (None, 8080, {"a": [1]}, "  x ")
     assert "As received at <code>/data/v2/alerts</code>" in shown
 
 
-def test_of_a_batch_it_is_the_alerts_own_part(post_batch: PostBatch, page: Any) -> None:
+def test_of_a_batch_the_page_shows_only_the_part_of_the_alert(post_batch: PostBatch, page: Any) -> None:
     post_batch(item(host="web-1", n=1), {"status": "nonsense"}, item(host="web-2", n=2))
     shown = page(Alert.objects.get(identifier__contains="web-2"))
     assert json.loads(payload_on(shown))["n"] == 2
     assert "one of the 2 alerts of its request" in shown
 
 
-def test_each_event_has_its_own(post_event: PostEvent, page: Any) -> None:
+def test_each_event_has_its_own_payload(post_event: PostEvent, page: Any) -> None:
     for number in range(3):
         post_event(
             host="web-1", status=("critical", "ok", "warning")[number], number=number, timestamp=1790000000 + number
@@ -69,7 +69,7 @@ def test_each_event_has_its_own(post_event: PostEvent, page: Any) -> None:
         assert json.loads(payload_on(page(alert, event=strange)))["number"] == 2
 
 
-def test_a_tools_own_payload_is_shown_whole(send: Send, app_key: Any, page: Any) -> None:
+def test_the_payload_of_a_tool_is_shown_whole(send: Send, app_key: Any, page: Any) -> None:
     body = (Path(__file__).parent / "payloads/prometheus/alertmanager-0.25-captured-fire.json").read_bytes()
     send(body, path=f"/oim/prometheus/alerts?app_key={app_key.secret}")
     shown = page(Alert.objects.first())
@@ -77,7 +77,7 @@ def test_a_tools_own_payload_is_shown_whole(send: Send, app_key: Any, page: Any)
     assert "As received at <code>/oim/prometheus/alerts</code>" in shown
 
 
-def test_a_packed_one_is_unpacked(send: Send, app_key: Any, page: Any) -> None:
+def test_a_gzip_payload_is_unpacked(send: Send, app_key: Any, page: Any) -> None:
     body = json.dumps({"app_key": app_key.secret, "status": "critical", "host": "web-1"}).encode()
     send(gzip.compress(body), headers={"Content-Encoding": "gzip"})
     assert json.loads(payload_on(page(Alert.objects.get())))["host"] == "web-1"
@@ -101,7 +101,7 @@ def test_credentials_are_neither_shown_nor_kept(
         assert org_token.secret not in unpacked
 
 
-def test_what_is_kept_no_longer_is_shown_as_it_is_stored(post_event: PostEvent, page: Any) -> None:
+def test_an_event_without_its_request_is_shown_as_stored(post_event: PostEvent, page: Any) -> None:
     post_event(host="web-1", port=8080)
     post_event(host="web-2")
     KeptRequests.objects.filter(pk=KeptRequests.objects.earliest("pk").pk).update(
@@ -114,7 +114,9 @@ def test_what_is_kept_no_longer_is_shown_as_it_is_stored(post_event: PostEvent, 
     assert "As received" in page(Alert.objects.get(identifier="host=web-2"))
 
 
-def test_beyond_its_share_of_the_disk_the_oldest_go(post_event: PostEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_the_limit_of_bytes_the_oldest_requests_are_deleted(
+    post_event: PostEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(4):
         post_event(host=f"web-{number}")
     sizes = list(KeptRequests.objects.order_by("-pk").values_list("size", flat=True))
@@ -125,24 +127,24 @@ def test_beyond_its_share_of_the_disk_the_oldest_go(post_event: PostEvent, monke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_took_the_express_lane_is_kept_too_each_of_hundreds_that_came_together(
+def test_each_of_hundreds_of_simultaneous_requests_on_the_fast_path_is_recorded(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch, client: Client, viewer: User, page: Any
 ) -> None:
     async def play() -> None:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, {**item(host="warm-up"), "app_key": "APP_KEY"})
-            before = lane.asked
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, {**item(host="warm-up"), "app_key": "APP_KEY"})
+            before = web.passed_on
             many = [{**item(host=f"web-{number}", n=number), "app_key": "APP_KEY"} for number in range(250)]
-            await statuses_of(lane, secrets, *many)
-            assert lane.asked == before
+            await statuses_of(web, secrets, *many)
+            assert web.passed_on == before
 
     asyncio.run(play())
     for number in (0, 99, 100, 249):
-        told = json.loads(payload_on(page(Alert.objects.get(identifier__startswith=f"host=web-{number} "))))
-        assert (told["n"], told["app_key"]) == (number, "[REDACTED]")
+        sent = json.loads(payload_on(page(Alert.objects.get(identifier__startswith=f"host=web-{number} "))))
+        assert (sent["n"], sent["app_key"]) == (number, "[REDACTED]")
 
 
-def test_the_other_lives_of_its_identity_are_named(post_event: PostEvent, page: Any) -> None:
+def test_the_page_links_to_the_other_alerts_of_the_identity(post_event: PostEvent, page: Any) -> None:
     now = timezone.now().timestamp()
     day = 86_400
     for status, ago in (("critical", 9), ("ok", 8), ("critical", 2), ("ok", 1)):
@@ -158,7 +160,7 @@ def _alone(post_event: PostEvent) -> Alert:
     return Alert.objects.get(identifier="host=alone")
 
 
-def test_received_stands_beside_reported_where_they_differ(post_event: PostEvent, page: Any) -> None:
+def test_the_time_of_receipt_is_shown_where_it_differs_from_the_timestamp(post_event: PostEvent, page: Any) -> None:
     post_event(host="web-1", timestamp=int(timezone.now().timestamp()) - 600)
     post_event(host="web-2", timestamp=int(timezone.now().timestamp()))
     assert '<span class="received">received' in page(Alert.objects.get(identifier="host=web-1"))

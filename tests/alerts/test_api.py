@@ -1,4 +1,4 @@
-"""The wire: what senders send, and what they are answered (docs/wire-contract.md §2)."""
+"""The Alerts API: requests of senders and the replies to them (docs/wire-contract.md §2)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUCCESS = {"response": {"status": "success"}}
 
 
 def assert_error(reply: Any, status: int, *words: str) -> None:
-    """The superset body in which every known client finds its message."""
+    """Check the body, which has the error envelopes of all known clients."""
     assert reply.status_code == status
     body = reply.json()
     message = body["error"]
@@ -39,7 +39,7 @@ def test_a_batch_names_its_app_key_once(post_batch: PostBatch) -> None:
     assert Alert.objects.count() == 2
 
 
-def test_a_batch_of_duplicates_is_answered_204_and_nothing(post_batch: PostBatch) -> None:
+def test_a_batch_of_duplicates_is_answered_204_without_a_body(post_batch: PostBatch) -> None:
     items = [{"status": "critical", "host": "a"}, {"status": "critical", "host": "b"}]
     post_batch(*items)
     reply = post_batch(*items)
@@ -51,7 +51,7 @@ def test_repeats_within_one_batch_are_duplicates(post_batch: PostBatch) -> None:
     assert Event.objects.count() == 1
 
 
-def test_one_bad_item_costs_its_neighbours_nothing(post_batch: PostBatch) -> None:
+def test_a_bad_item_does_not_affect_its_neighbors(post_batch: PostBatch) -> None:
     reply = post_batch(
         {"status": "critical", "host": "a"}, {"status": "on fire", "host": "b"}, 7, {"status": "ok", "host": "c"}
     )
@@ -125,7 +125,7 @@ def test_a_missing_unknown_and_deactivated_app_key_have_their_own_messages(send:
         (b"[]", ["alerts", "at least one"]),
     ],
 )
-def test_a_payload_that_cannot_be_read_says_why(body: bytes, words: list[str], send: Send) -> None:
+def test_the_reply_to_an_unreadable_payload_says_why(body: bytes, words: list[str], send: Send) -> None:
     assert_error(send(body), 400, *words)
 
 
@@ -137,7 +137,9 @@ def test_no_status_and_no_primary_property_name_the_field_and_the_rule(send: Sen
 
 
 @pytest.mark.parametrize("status", ["Critical", "CRITICAL", " warning ", "warn", "crit", "ack", "unknown"])
-def test_statuses_are_taken_in_any_case_and_in_the_wrappers_short_forms(status: str, post_event: PostEvent) -> None:
+def test_statuses_are_accepted_in_any_case_and_in_the_short_forms_of_the_wrappers(
+    status: str, post_event: PostEvent
+) -> None:
     assert post_event(status=status).status_code == 201
 
 
@@ -146,7 +148,7 @@ def test_primary_and_secondary_property_may_name_other_tags(post_event: PostEven
     assert Alert.objects.get().identifier == "pod=checkout-7 probe=liveness"
 
 
-def test_a_property_that_names_an_absent_tag_falls_back_and_says_so(post_event: PostEvent) -> None:
+def test_a_property_that_names_an_absent_tag_falls_back_with_a_note(post_event: PostEvent) -> None:
     reply = post_event(primary_property="pod", host="web-1")
     assert reply.json()["notes"][0]["field"] == "primary_property"
     assert Alert.objects.get().identifier == "host=web-1"
@@ -165,7 +167,7 @@ def test_a_property_that_names_an_absent_tag_falls_back_and_says_so(post_event: 
         ({"whole": 3.0, "part": 0.5, "big": 10**400}, {"whole": "3", "part": "0.5", "big": str(10**400)}, []),
     ],
 )
-def test_what_can_be_repaired_is_repaired_and_said(
+def test_repairs_are_made_and_reported(
     sent: dict[str, Any], kept: dict[str, Any], noted: list[str], post_event: PostEvent
 ) -> None:
     reply = post_event(**sent)
@@ -175,12 +177,12 @@ def test_what_can_be_repaired_is_repaired_and_said(
     assert [note.split(":")[0] for note in Alert.objects.get().notes] == noted
 
 
-def test_numbers_that_are_not_finite_are_dropped_and_said(send: Send, app_key: Any) -> None:
+def test_numbers_that_are_not_finite_are_dropped_and_reported(send: Send, app_key: Any) -> None:
     reply = send(f'{{"app_key": "{app_key.secret}", "status": "ok", "host": "a", "x": NaN, "y": 1e400}}')
     assert [note["field"] for note in reply.json()["notes"]] == ["x", "y"]
 
 
-def test_tags_whose_names_become_one_are_said(post_event: PostEvent) -> None:
+def test_tags_whose_names_become_equal_are_reported(post_event: PostEvent) -> None:
     reply = post_event(**{"x" * 200 + "1": "one", "x" * 200 + "2": "two", " y": "1", "y": "2"})
     rules = [note["rule"] for note in reply.json()["notes"]]
     assert [rule.split(";")[0] for rule in rules] == [
@@ -252,7 +254,7 @@ def test_secrets_are_stored_as_digests(org_token: Any, app_key: Any) -> None:
         assert credential.secret not in row
 
 
-def test_the_app_key_is_installed_by_its_first_event_also_when_that_is_ok(post_event: PostEvent, app_key: Any) -> None:
+def test_the_first_event_installs_the_app_key_even_if_its_status_is_ok(post_event: PostEvent, app_key: Any) -> None:
     assert app_key.status == "pending"
     post_event(status="ok")
     app_key.refresh_from_db()

@@ -1,4 +1,4 @@
-"""The doctor of an integration: findings with their fixes, samples without secrets, the live tail, the test alert, and its silence."""
+"""The doctor of an integration: findings with fixes, samples without secrets, live tail, test alert and silence."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def page(client: Client, app_key: Any) -> Any:
     return lambda query="": " ".join(client.get(f"/integrations/{app_key.pk}/doctor{query}").content.decode().split())
 
 
-def test_before_the_first_event_it_says_what_to_do_and_after_it_all_is_well(page: Any, post_event: PostEvent) -> None:
+def test_before_the_first_event_the_page_says_what_to_do_and_afterwards_all_is_well(
+    page: Any, post_event: PostEvent
+) -> None:
     assert "Nothing was received yet" in page()
     post_event()
     assert "All is well" in page()
@@ -72,7 +74,7 @@ def test_a_sample_holds_no_secret_and_only_text(body: bytes, shown: str) -> None
     sample.encode()
 
 
-def test_rejects_are_bounded_in_number_and_size_and_forgotten(
+def test_samples_of_rejects_are_limited_in_number_size_and_age(
     post_event: PostEvent, app_key: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inbox, "REFUSALS_EVERY", timedelta(0))
@@ -86,14 +88,14 @@ def test_rejects_are_bounded_in_number_and_size_and_forgotten(
     assert not Refusal.objects.exists()
 
 
-def test_a_flood_of_rejects_is_sampled_not_stored(post_event: PostEvent, app_key: Any) -> None:
+def test_of_many_rejects_at_once_only_a_sample_is_stored(post_event: PostEvent, app_key: Any) -> None:
     for number in range(5):
         post_event(status=f"nonsense {number}")
     assert app_key.refusals.count() == 1
     assert Traffic.objects.get().rejected == 5
 
 
-def test_findings_name_duplicates_a_busy_hour_skew_cut_tags_and_large_sets(
+def test_findings_name_duplicates_a_busy_hour_a_wrong_clock_cut_tags_and_many_tags(
     page: Any, post_event: PostEvent, app_key: Any
 ) -> None:
     post_event(
@@ -117,7 +119,7 @@ def test_findings_name_duplicates_a_busy_hour_skew_cut_tags_and_large_sets(
 @pytest.mark.parametrize(
     ("events", "scale"), [(1, ["300", "400", "0"]), (900, ["300", "900", "0"]), (12_000, ["300", "12,000"])]
 )
-def test_the_chart_names_its_height_and_no_two_numbers_lie_on_each_other(
+def test_the_labels_of_the_chart_do_not_overlap(
     page: Any, post_event: PostEvent, app_key: Any, events: int, scale: list[str]
 ) -> None:
     post_event(host="web-1")
@@ -125,7 +127,7 @@ def test_the_chart_names_its_height_and_no_two_numbers_lie_on_each_other(
     assert re.findall(r'text-anchor="end"[^>]*>([\d,]+)</text>', page()) == scale
 
 
-def test_an_alert_that_its_tool_forgot_is_found_with_the_fix_of_that_tool(
+def test_an_alert_without_an_end_is_a_finding_with_the_fix_of_its_tool(
     page: Any, post_event: PostEvent, app_key: Any
 ) -> None:
     app_key.tool = "prometheus"
@@ -145,7 +147,7 @@ def test_an_alert_that_its_tool_forgot_is_found_with_the_fix_of_that_tool(
 # --- the live tail
 
 
-def test_requests_are_noted_only_while_somebody_watches(
+def test_requests_are_recorded_only_while_a_person_watches(
     client: Client, page: Any, post_event: PostEvent, app_key: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_event(host="before")
@@ -165,7 +167,7 @@ def test_requests_are_noted_only_while_somebody_watches(
     assert TailLine.objects.count() == 2
 
 
-def test_the_tail_keeps_the_newest_few(app_key: Any, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tail_keeps_only_the_newest_requests(app_key: Any, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "TAIL_KEPT", 3)
     inbox.watch(app_key)
     for number in range(6):
@@ -180,12 +182,12 @@ def test_the_tail_keeps_the_newest_few(app_key: Any, send: Send, monkeypatch: py
 # --- the test alert
 
 
-def test_a_test_alert_is_resolved_again_by_itself(client: Client, page: Any, app_key: Any) -> None:
+def test_a_test_alert_is_resolved_after_its_minute(client: Client, page: Any, app_key: Any) -> None:
     client.post(f"/integrations/{app_key.pk}/doctor/test")
     alert = Alert.objects.get()
     assert (alert.primary_value, alert.secondary_value, alert.is_active) == ("Nagios", "Test alert", True)
     assert "The test alert runs" in page()
-    assert "Nothing was received yet" in page(), "a test of ours is no word of the tool"
+    assert "Nothing was received yet" in page(), "a test alert of the console is not sent by the tool"
     assert tasks.end_tests() == 0
     Health.objects.update(test_ends_at=timezone.now())
     assert tasks.end_tests() == 1
@@ -194,19 +196,19 @@ def test_a_test_alert_is_resolved_again_by_itself(client: Client, page: Any, app
     assert tasks.end_tests() == 0
 
 
-def test_a_deactivated_integration_sends_no_test(client: Client, page: Any, app_key: Any) -> None:
+def test_a_deactivated_integration_sends_no_test_alert(client: Client, page: Any, app_key: Any) -> None:
     app_key.deactivate()
     client.post(f"/integrations/{app_key.pk}/doctor/test")
     assert "activate it first" in page()
     assert not Alert.objects.exists()
 
 
-# --- its silence
+# --- silence
 
 
 @pytest.fixture
-def spoke_hourly(app_key: Any, post_event: PostEvent) -> None:
-    """For ten hours, until five hours ago."""
+def sent_hourly(app_key: Any, post_event: PostEvent) -> None:
+    """Events came in each of ten hours, until five hours ago."""
     post_event()
     now = timezone.now()
     app_key.traffic.all().delete()
@@ -220,14 +222,14 @@ def quiet_alert() -> Alert:
     return Alert.objects.get(identifier=self_alerts.QUIET)
 
 
-def test_silence_longer_than_its_own_rhythm_is_found(page: Any, spoke_hourly: None) -> None:
+def test_a_silence_longer_than_usual_is_a_finding(page: Any, sent_hourly: None) -> None:
     assert "Silent for 5h; in the last two weeks it was never silent longer than 1h" in page()
     Health.objects.update(last_event_at=timezone.now() - timedelta(minutes=90))
     assert "Silent for" not in page()
 
 
-def test_it_raises_an_alert_only_if_asked_which_ends_when_it_speaks_again(
-    client: Client, page: Any, spoke_hourly: None, post_event: PostEvent, app_key: Any
+def test_the_alarm_about_silence_is_optional_and_ends_with_the_next_event(
+    client: Client, page: Any, sent_hourly: None, post_event: PostEvent, app_key: Any
 ) -> None:
     assert tasks.watch_silence() == 0
     client.post(f"/integrations/{app_key.pk}/doctor/quiet", {"wanted": "yes"})
@@ -241,14 +243,14 @@ def test_it_raises_an_alert_only_if_asked_which_ends_when_it_speaks_again(
     assert not quiet_alert().is_active
 
 
-def test_no_longer_asked_ends_what_stands(client: Client, spoke_hourly: None, app_key: Any) -> None:
+def test_switching_the_alarm_off_ends_its_alert(client: Client, sent_hourly: None, app_key: Any) -> None:
     client.post(f"/integrations/{app_key.pk}/doctor/quiet", {"wanted": "yes"})
     tasks.watch_silence()
     client.post(f"/integrations/{app_key.pk}/doctor/quiet", {"wanted": "no"})
     assert not quiet_alert().is_active
 
 
-def test_who_may_not_see_integrations_sees_no_doctor(responder: User, app_key: Any) -> None:
+def test_a_person_without_the_area_integrations_may_not_use_the_doctor(responder: User, app_key: Any) -> None:
     client = Client()
     client.force_login(responder)
     assert client.post(f"/integrations/{app_key.pk}/doctor/test").status_code == 403

@@ -1,4 +1,4 @@
-"""The express lane when things go wrong under it: what is answered 2xx is in the database, and it comes back by itself."""
+"""The fast path under failures: an event that was answered 2xx is stored, and the fast path recovers by itself."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from appkeys.models import AppKey
 from db.transactions import Statement
 from people.models import User
 from tests.alerts.test_parity import (
-    Lane,
     Secrets,
-    Sent,
+    SentRequest,
+    WebProcess,
+    alert,
     ask,
-    ask_reference,
+    ask_standard_path,
     batch,
     filled_in,
     in_thread,
     item,
-    lane_in_service,
-    one,
     secrets,
+    web_process,
 )
 
 __all__ = ["secrets"]  # the fixture
@@ -43,20 +43,19 @@ SQLITE = connection.vendor == "sqlite"
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
 
 
-async def statuses_of(lane: Lane, secrets: Secrets, *bodies: dict[str, Any]) -> list[int]:
-    """Sent at once."""
-    replies = await asyncio.gather(*(ask(lane, Sent(body), secrets) for body in bodies))
+async def statuses_of(web: WebProcess, secrets: Secrets, *bodies: dict[str, Any]) -> list[int]:
+    """Send requests at the same time. Return the status of each reply."""
+    replies = await asyncio.gather(*(ask(web, SentRequest(body), secrets) for body in bodies))
     return [reply.status for reply in replies]
 
 
-async def is_there(ask_for: Callable[[], Any]) -> Any:
-    while not (found := ask_for()):
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
         await asyncio.sleep(0)
-    return found
 
 
-async def in_database(deed: Any) -> None:
-    await asyncio.to_thread(in_thread, deed)
+async def in_database(work: Any) -> None:
+    await asyncio.to_thread(in_thread, work)
 
 
 def hosts() -> Counter[str]:
@@ -68,14 +67,14 @@ def test_requests_under_way_when_it_closes_are_stored_and_answered(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one())
-            await statuses_of(lane, secrets, one(status="ok"))
-            asked = [
-                asyncio.create_task(statuses_of(lane, secrets, one(host=f"late-{number}"))) for number in range(20)
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert())
+            await statuses_of(web, secrets, alert(status="ok"))
+            requests = [
+                asyncio.create_task(statuses_of(web, secrets, alert(host=f"late-{number}"))) for number in range(20)
             ]
-            await is_there(lambda: lane.came == 22)
-        return [status for each in asked for status in await each]
+            await until(lambda: web.received == 22)
+        return [status for each in requests for status in await each]
 
     assert asyncio.run(play()) == [HTTPStatus.CREATED] * 20
     assert Alert.objects.filter(identifier__startswith="host=late-").count() == 20
@@ -84,17 +83,17 @@ def test_requests_under_way_when_it_closes_are_stored_and_answered(
 @pytest.mark.django_db(transaction=True)
 def test_new_known_and_changed_alerts_may_come_together(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     async def play() -> tuple[list[int], list[int]]:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one())
-            before = lane.asked
-            first = await statuses_of(lane, secrets, *(one(host=f"h-{number}") for number in range(4)))
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert())
+            before = web.passed_on
+            first = await statuses_of(web, secrets, *(alert(host=f"h-{number}") for number in range(4)))
             mixed = await statuses_of(
-                lane,
+                web,
                 secrets,
-                *(one(host="h-0"), one(host="h-1", status="ok"), one(host="h-9"), one(host="h-2", owner="x")),
-                *(one(host="h-9"), one(host="h-1"), batch(item(host="h-9"), item(host="h-0"))),
+                *(alert(host="h-0"), alert(host="h-1", status="ok"), alert(host="h-9"), alert(host="h-2", owner="x")),
+                *(alert(host="h-9"), alert(host="h-1"), batch(item(host="h-9"), item(host="h-0"))),
             )
-            assert lane.asked == before
+            assert web.passed_on == before
             return first, mixed
 
     first, mixed = asyncio.run(play())
@@ -105,25 +104,29 @@ def test_new_known_and_changed_alerts_may_come_together(secrets: Secrets, monkey
 
 
 @pytest.mark.django_db(transaction=True)
-def test_another_writer_between_look_up_and_write_costs_nothing(
+def test_another_writer_between_look_up_and_write_loses_and_doubles_nothing(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second web process stores the same new alert, and changes a known one, while this one believes otherwise."""
+    """A second web process stores the same new alert, and changes a known one, after this one has looked both up."""
 
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one(host="known"))
-            await statuses_of(lane, secrets, one(host="known", status="ok"))
-            before = lane.asked
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert(host="known"))
+            await statuses_of(web, secrets, alert(host="known", status="ok"))
+            before = web.passed_on
             statuses = []
             for number in range(6):
-                here = statuses_of(lane, secrets, one(host=f"both-{number}"), one(host="known", step=f"here {number}"))
-                bodies = one(host=f"both-{number}"), one(host="known", step=f"there {number}")
-                there = asyncio.gather(*(ask_reference(lane.door_1, Sent(body), secrets) for body in bodies))
+                here = statuses_of(
+                    web, secrets, alert(host=f"both-{number}"), alert(host="known", step=f"here {number}")
+                )
+                bodies = alert(host=f"both-{number}"), alert(host="known", step=f"there {number}")
+                there = asyncio.gather(
+                    *(ask_standard_path(web.standard_path, SentRequest(body), secrets) for body in bodies)
+                )
                 mine, others = await asyncio.gather(here, there)
                 statuses.append(sorted([mine[0], others[0].status]))
                 assert [mine[1], others[1].status] == [201, 201]
-            assert lane.asked == before
+            assert web.passed_on == before
             return [status for each in statuses for status in each]
 
     assert asyncio.run(play()) == [201, 204] * 6
@@ -134,32 +137,30 @@ def test_another_writer_between_look_up_and_write_costs_nothing(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(SQLITE, reason="a file has no server whose connections could be cut")
-def test_a_cut_connection_costs_no_event_and_comes_back_by_itself(
-    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cut_connection_loses_no_event_and_is_opened_again(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_it() -> None:
         with connection.cursor() as cursor:
             cursor.execute(CUT, [NAME])
             assert set(cursor.fetchall()) == {(True,)}
 
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one())
-            await statuses_of(lane, secrets, one(host="a"))
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert())
+            await statuses_of(web, secrets, alert(host="a"))
             statuses = []
             for number in range(5):
-                asked = asyncio.create_task(
-                    statuses_of(lane, secrets, *(one(host=f"cut-{number}-{place}") for place in range(10)))
+                requests = asyncio.create_task(
+                    statuses_of(web, secrets, *(alert(host=f"cut-{number}-{place}") for place in range(10)))
                 )
                 if number % 2:
                     await asyncio.sleep(0)
                 await in_database(cut_it)
-                statuses += await asked
-                # It may meet the connection while that dies.
-                assert await statuses_of(lane, secrets, one(host=f"afterwards-{number}")) == [201]
-                before = lane.asked
-                assert await statuses_of(lane, secrets, one(host=f"back-{number}")) == [201]
-                assert lane.asked == before, "the lane is back"
+                statuses += await requests
+                # This request may still get the connection that is being cut.
+                assert await statuses_of(web, secrets, alert(host=f"afterwards-{number}")) == [201]
+                before = web.passed_on
+                assert await statuses_of(web, secrets, alert(host=f"back-{number}")) == [201]
+                assert web.passed_on == before, "the fast path works again"
             return statuses
 
     statuses = asyncio.run(play())
@@ -173,11 +174,11 @@ def test_a_cut_connection_costs_no_event_and_comes_back_by_itself(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(SQLITE, reason="a file has no server whose connections could be cut")
-def test_a_connection_that_was_cut_unseen_is_lost_and_not_waited_for() -> None:
+def test_a_cut_that_the_event_loop_has_not_seen_raises_an_error_instead_of_waiting() -> None:
     def cut_it() -> None:
         with connection.cursor() as cursor:
             cursor.execute(CUT, [NAME])
-            while cursor.rowcount:  # until none is left
+            while cursor.rowcount:  # until no connection is left
                 cursor.execute(CUT, [NAME])
 
     async def play() -> None:
@@ -185,11 +186,11 @@ def test_a_connection_that_was_cut_unseen_is_lost_and_not_waited_for() -> None:
         assert await link.execute([Statement("SELECT 1", ())])
         thread = threading.Thread(target=in_thread, args=(cut_it,))
         thread.start()
-        thread.join()  # and not awaited: the loop has not seen it when it writes
+        thread.join()  # not awaited, so that the event loop has not seen the cut when it writes
         with pytest.raises(ConnectionLost):
             async with asyncio.timeout(10):
                 await link.execute([Statement("SELECT 1", ())])
-        assert await link.execute([Statement("SELECT 1", ())]), "it is back"
+        assert await link.execute([Statement("SELECT 1", ())]), "a new connection is open"
         link.close()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -197,51 +198,49 @@ def test_a_connection_that_was_cut_unseen_is_lost_and_not_waited_for() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_both_secrets_of_a_rotation_are_its_own_until_that_is_ended(
+def test_both_secrets_of_a_rotation_work_until_the_rotation_ends(
     secrets: Secrets, app_key: AppKey, admin: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.force_login(admin)
     rotation = f"/integrations/{app_key.pk}/rotate"
 
     async def play() -> None:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one())
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert())
             pages: list[Any] = []
             await in_database(lambda: pages.append(client.post(rotation, {"days": "7"})))
             new = secrets | {"APP_KEY": pages[0].context["secret"]}
-            assert [await statuses_of(lane, each, one(step=step)) for step, each in enumerate((secrets, new))] == [
+            assert [await statuses_of(web, each, alert(step=step)) for step, each in enumerate((secrets, new))] == [
                 [201],
                 [201],
             ]
-            before = lane.asked
-            assert [await statuses_of(lane, each, one(again=step)) for step, each in enumerate((secrets, new))] == [
+            before = web.passed_on
+            assert [await statuses_of(web, each, alert(again=step)) for step, each in enumerate((secrets, new))] == [
                 [201],
                 [201],
             ]
-            assert lane.asked == before
+            assert web.passed_on == before
             await in_database(lambda: client.post(f"{rotation}/end"))
             await asyncio.sleep(FRESH_SECONDS)
-            assert await statuses_of(lane, secrets, one(host="late")) == [400]
-            assert await statuses_of(lane, new, one(host="in-time")) == [201]
-            before = lane.asked
-            assert await statuses_of(lane, new, one(host="in-time", status="ok")) == [201]
-            assert lane.asked == before
+            assert await statuses_of(web, secrets, alert(host="late")) == [400]
+            assert await statuses_of(web, new, alert(host="in-time")) == [201]
+            before = web.passed_on
+            assert await statuses_of(web, new, alert(host="in-time", status="ok")) == [201]
+            assert web.passed_on == before
 
     asyncio.run(play())
     assert (hosts()["late"], hosts()["in-time"]) == (0, 2)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_requests_sent_one_behind_another_are_answered_in_their_order(
-    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On one connection, without waiting for answers: for the lane, for door 1 and for a page."""
-    bodies = [one(), one(status="up"), one(), one(host="b"), one(app_key="nobody's"), one(host="c")]
+def test_pipelined_requests_are_answered_in_their_order(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The requests are for the fast path, the standard path and a page, on one connection."""
+    bodies = [alert(), alert(status="up"), alert(), alert(host="b"), alert(app_key="nobody's"), alert(host="c")]
 
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one(host="first"))
-            reader, writer = await asyncio.open_connection("127.0.0.1", lane.port)
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert(host="first"))
+            reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
             for body in bodies:
                 writer.write(as_sent(body, secrets))
             writer.write(b"GET /login HTTP/1.1\r\nHost: testserver\r\nConnection: close\r\n\r\n")
@@ -253,27 +252,25 @@ def test_requests_sent_one_behind_another_are_answered_in_their_order(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_sender_sent_who_did_not_wait_for_the_answer_is_stored(
+def test_events_of_a_sender_that_did_not_wait_for_the_reply_are_stored(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def play() -> None:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one(host="first"))
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert(host="first"))
             for number in range(3):
-                _, writer = await asyncio.open_connection("127.0.0.1", lane.port)
-                writer.write(as_sent(one(host=f"gone-{number}"), secrets))
+                _, writer = await asyncio.open_connection("127.0.0.1", web.port)
+                writer.write(as_sent(alert(host=f"gone-{number}"), secrets))
                 await writer.drain()
                 writer.close()
-            await statuses_of(lane, secrets, one(host="last"))
+            await statuses_of(web, secrets, alert(host="last"))
 
     asyncio.run(play())
     assert sum(hosts()[f"gone-{number}"] for number in range(3)) == 3
 
 
 @pytest.mark.django_db(transaction=True)
-def test_where_it_cannot_be_told_whether_a_token_still_counts_nothing_is_taken(
-    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_tokens_cannot_be_read_nothing_is_accepted(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     def renamed(old: str, new: str) -> Callable[[], None]:
         def rename() -> None:
             with connection.cursor() as cursor:
@@ -282,39 +279,41 @@ def test_where_it_cannot_be_told_whether_a_token_still_counts_nothing_is_taken(
         return rename
 
     async def play() -> list[list[int]]:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one())
-            before = await statuses_of(lane, secrets, one(host="before"))
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert())
+            before = await statuses_of(web, secrets, alert(host="before"))
             await in_database(renamed("appkeys_orgtoken", "away"))
             await asyncio.sleep(2 * FRESH_SECONDS)
-            meanwhile = await statuses_of(lane, secrets, one(host="meanwhile"))
+            meanwhile = await statuses_of(web, secrets, alert(host="meanwhile"))
             await in_database(renamed("away", "appkeys_orgtoken"))
-            return [before, meanwhile, await statuses_of(lane, secrets, one(host="after"))]
+            return [before, meanwhile, await statuses_of(web, secrets, alert(host="after"))]
 
-    # A table that is away is a breakdown to SQLite, and our mistake to PostgreSQL.
+    # SQLite reports a missing table as a failure of the database, PostgreSQL as an error of the statement.
     assert asyncio.run(play()) == [[201], [503 if SQLITE else 500], [201]]
     assert (hosts()["meanwhile"], hosts()["after"]) == (0, 1)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_asked_is_the_proxys_to_say_where_the_lane_left_the_request_too(
+def test_a_proxy_states_scheme_and_client_of_a_request_that_is_passed_on(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_proxy = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
 
     async def play() -> tuple[str, str]:
-        async with lane_in_service(monkeypatch) as lane:
-            reply = await ask(lane, Sent(one(status="up"), {"Authorization": "Bearer ORG_TOKEN"} | by_proxy), secrets)
+        async with web_process(monkeypatch) as web:
+            reply = await ask(
+                web, SentRequest(alert(status="up"), {"Authorization": "Bearer ORG_TOKEN"} | by_proxy), secrets
+            )
             assert reply.status == HTTPStatus.BAD_REQUEST
-            return lane.scope["scheme"], lane.scope["client"][0]
+            return web.scope["scheme"], web.scope["client"][0]
 
     assert asyncio.run(play()) == ("https", "203.0.113.7")
 
 
 @asynccontextmanager
-async def connected(lane: Lane) -> AsyncIterator[tuple[Callable[[bytes], None], Callable[[], Awaitable[int]]]]:
-    """A connection: what is told it is sent at once; and the status of the next answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", lane.port)
+async def connected(web: WebProcess) -> AsyncIterator[tuple[Callable[[bytes], None], Callable[[], Awaitable[int]]]]:
+    """Open a connection. Yield a function that sends bytes, and one that returns the status of the next reply."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
     writer.transport.get_extra_info("socket").setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
 
     async def answer() -> int:
@@ -334,65 +333,65 @@ def as_sent(body: dict[str, Any], secrets: Secrets) -> bytes:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sender_who_says_the_same_head_again_is_understood_wherever_the_network_cuts_what_is_sent(
+def test_a_repeated_head_is_recognized_however_the_network_splits_the_bytes(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def alert(host: str, **fields: Any) -> bytes:
-        return as_sent(one(host=host) | fields, secrets)
+    def request(host: str, **fields: Any) -> bytes:
+        return as_sent(alert(host=host) | fields, secrets)
 
-    size = len(alert("h-000"))
+    size = len(request("h-000"))
     cuts = [
         1,
         size // 4,
         size // 2,
-        *(size - len(alert("h-000").partition(b"\r\n\r\n")[2]) + at for at in range(-6, 7)),
+        *(size - len(request("h-000").partition(b"\r\n\r\n")[2]) + at for at in range(-6, 7)),
     ]
     cuts += [size - 1, size, size + 1, size + size // 2]
-    told_of = [f"h-{number:03}" for number in range(2 * len(cuts))]
+    names = [f"h-{number:03}" for number in range(2 * len(cuts))]
 
     async def play() -> tuple[list[int], int]:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one(host="first"))
-            async with connected(lane) as (tell, answer):
-                tell(alert("learn"))
-                statuses = [await answer()]
-                assert len(lane.express.heads) == 1
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert(host="first"))
+            async with connected(web) as (send, status):
+                send(request("learn"))
+                statuses = [await status()]
+                assert len(web.fast_path.heads) == 1
                 for cut in cuts:
-                    both = alert(told_of[len(statuses) - 1]) + alert(told_of[len(statuses)])
+                    both = request(names[len(statuses) - 1]) + request(names[len(statuses)])
                     for part in (both[:cut], both[cut:]):
-                        tell(part)
+                        send(part)
                         await asyncio.sleep(0.005)
-                    statuses += [await answer(), await answer()]
-            before = lane.asked
-            async with connected(lane) as (tell, answer):
-                for body in (alert("h-000"), alert("h-000", check="gpu"), alert("h-000", status="criticul")):
-                    tell(body)
-                    statuses.append(await answer())
-            assert len(lane.express.heads) == 1
-            return statuses, lane.asked - before
+                    statuses += [await status(), await status()]
+            before = web.passed_on
+            async with connected(web) as (send, status):
+                for body in (request("h-000"), request("h-000", check="gpu"), request("h-000", status="criticul")):
+                    send(body)
+                    statuses.append(await status())
+            assert len(web.fast_path.heads) == 1
+            return statuses, web.passed_on - before
 
-    statuses, asked = asyncio.run(play())
-    assert statuses == [201] * (1 + len(told_of)) + [204, 201, 400]
-    assert asked == 1, "the one that is refused"
+    statuses, passed_on = asyncio.run(play())
+    assert statuses == [201] * (1 + len(names)) + [204, 201, 400]
+    assert passed_on == 1, "the rejected request"
     stored = hosts()
-    assert [stored[host] for host in told_of] == [2] + [1] * (len(told_of) - 1)
+    assert [stored[host] for host in names] == [2] + [1] * (len(names) - 1)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_is_kept_while_its_sender_goes_on_and_closed_when_nothing_more_comes(
+def test_a_connection_is_kept_while_requests_arrive_and_closed_after_silence(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch, keep_alive=1) as lane:
-            await statuses_of(lane, secrets, one())
-            async with connected(lane) as (tell, answer):
+        async with web_process(monkeypatch, keep_alive=1) as web:
+            await statuses_of(web, secrets, alert())
+            async with connected(web) as (send, status):
                 statuses = []
-                for _ in range(5):  # longer than a connection is kept
-                    tell(as_sent(one(), secrets))
-                    statuses.append(await answer())
+                for _ in range(5):  # longer than a silent connection is kept
+                    send(as_sent(alert(), secrets))
+                    statuses.append(await status())
                     await asyncio.sleep(0.4)
                 with pytest.raises(asyncio.IncompleteReadError):
-                    await asyncio.wait_for(answer(), 30)
+                    await asyncio.wait_for(status(), 30)
                 return statuses
 
     assert asyncio.run(play()) == [204] * 5
@@ -400,10 +399,10 @@ def test_a_connection_is_kept_while_its_sender_goes_on_and_closed_when_nothing_m
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(SQLITE, reason="a file has one lock, for all alerts")
-def test_an_event_that_waits_for_its_alert_keeps_no_other_waiting(
+def test_an_event_that_waits_for_a_locked_alert_delays_no_other_event(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where a person resolves thousands of alerts, of which one just changes."""
+    """A person may resolve thousands of alerts, of which one changes at that moment."""
     is_locked, may_end = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -413,15 +412,15 @@ def test_an_event_that_waits_for_its_alert_keeps_no_other_waiting(
             assert may_end.wait(30)
 
     async def play() -> tuple[int, int]:
-        async with lane_in_service(monkeypatch) as lane:
-            await statuses_of(lane, secrets, one(host="held"))
-            await statuses_of(lane, secrets, one(host="held", status="ok"))
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert(host="held"))
+            await statuses_of(web, secrets, alert(host="held", status="ok"))
             holding = asyncio.create_task(in_database(hold))
             await asyncio.to_thread(is_locked.wait)
-            waits = asyncio.create_task(statuses_of(lane, secrets, one(host="held")))
+            waits = asyncio.create_task(statuses_of(web, secrets, alert(host="held")))
             await asyncio.sleep(0.2)
             try:
-                (other,) = await asyncio.wait_for(statuses_of(lane, secrets, one(host="other")), 10)
+                (other,) = await asyncio.wait_for(statuses_of(web, secrets, alert(host="other")), 10)
                 assert not waits.done()
             finally:
                 may_end.set()
@@ -432,23 +431,23 @@ def test_an_event_that_waits_for_its_alert_keeps_no_other_waiting(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_duplicates_whatever_comes_is_taken_for_what_it_is(
+def test_after_duplicates_new_and_changed_alerts_are_recognized(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lane guesses that a group is like the one before."""
+    """The fast path expects that a group is like the one before."""
 
     async def play() -> list[list[int]]:
-        async with lane_in_service(monkeypatch) as lane:
+        async with web_process(monkeypatch) as web:
             rounds = (
-                [one(host="a")],
-                *[[one(host="a")]] * 3,
-                [one(host="a"), one(host="b")],
-                *[[one(host="a"), one(host="b")]] * 2,
-                [one(host="a", status="ok"), one(host="b"), one(host="c")],
-                *[[one(host="a", status="ok"), one(host="c")]] * 2,
-                [one(host="a")],
+                [alert(host="a")],
+                *[[alert(host="a")]] * 3,
+                [alert(host="a"), alert(host="b")],
+                *[[alert(host="a"), alert(host="b")]] * 2,
+                [alert(host="a", status="ok"), alert(host="b"), alert(host="c")],
+                *[[alert(host="a", status="ok"), alert(host="c")]] * 2,
+                [alert(host="a")],
             )
-            return [await statuses_of(lane, secrets, *bodies) for bodies in rounds]
+            return [await statuses_of(web, secrets, *bodies) for bodies in rounds]
 
     new, same = 201, 204
     assert asyncio.run(play()) == [

@@ -1,6 +1,6 @@
-"""Whatever bytes a sender sends: never a 5xx, and every refusal is JSON in which every known client finds a message.
+"""Any bytes of a sender get no 5xx reply, and every error reply is JSON with a message for every known client.
 
-Over real HTTP, to a web process of its own. A request follows from its number alone: any one can be played again.
+Requests go to a web process over HTTP. A request depends on its number alone, so that any request can be repeated.
 `FUZZ_REQUESTS=50000 pytest -o faulthandler_timeout=0 …` plays the long run, `FUZZ_FIRST=123 FUZZ_REQUESTS=1` one
 request of it.
 """
@@ -29,7 +29,7 @@ REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "400"))
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
 Chance = random.Random
 
-# --- What is sent
+# --- requests
 
 FIELDS = [
     *(
@@ -285,7 +285,7 @@ PATHS = [
 
 
 @dataclass
-class Request:
+class FuzzedRequest:
     kind: str
     method: str
     target: bytes
@@ -293,7 +293,7 @@ class Request:
     body: bytes
     is_chunked: bool = False
 
-    def on_the_wire(self) -> bytes:
+    def as_bytes(self) -> bytes:
         headers = [
             *self.headers,
             ("Transfer-Encoding", "chunked") if self.is_chunked else ("Content-Length", str(len(self.body))),
@@ -306,16 +306,16 @@ class Request:
         return self.method.encode() + b" " + self.target + b" HTTP/1.1\r\n" + head + b"\r\n" + body
 
     def __str__(self) -> str:
-        said = f"{self.headers} {self.body[:400]!r} ({len(self.body)} bytes)"
-        return f"{self.kind}: {self.method} {self.target[:200]!r} {said}"
+        content = f"{self.headers} {self.body[:400]!r} ({len(self.body)} bytes)"
+        return f"{self.kind}: {self.method} {self.target[:200]!r} {content}"
 
 
 class Raw(str):
-    """JSON text as it is."""
+    """JSON text that is sent unchanged."""
 
 
 def written(value: Any) -> str:
-    """JSON that Python would not write: raw numbers, duplicate keys."""
+    """Return JSON that Python would not write: raw numbers, duplicate keys."""
     match value:
         case Raw():
             return str(value)
@@ -363,7 +363,7 @@ def one_or_many(chance: Chance, key: str, item: Callable[[], Any]) -> Any:
 
 
 def odd_fields(chance: Chance, key: str) -> bytes:
-    """Valid but for some fields, each of which may be anything."""
+    """Return a valid payload with a few fields of any value."""
 
     def item() -> Any:
         base = valid(chance, key)
@@ -381,7 +381,7 @@ def encoded(chance: Chance, text: str) -> bytes:
 
 
 def mutated(chance: Chance, key: str) -> bytes:
-    """A valid payload, its bytes damaged."""
+    """Return a valid payload with damaged bytes."""
     body = bytearray(written(one_or_many(chance, key, lambda: valid(chance, key))).encode())
     for _ in range(chance.choice([1, 1, 2, 5, 20])):
         at = chance.randrange(len(body) + 1)
@@ -436,12 +436,12 @@ def noise(chance: Chance, key: str) -> bytes:
 BODIES = [odd_fields, odd_fields, odd_fields, mutated, mutated, random_json, nested, repeated_names, noise]
 
 
-def make(number: int, token: str, key: str) -> Request:
-    """The request of this number."""
+def make(number: int, token: str, key: str) -> FuzzedRequest:
+    """Return the request with a number."""
     chance = Chance(number)
     builder = chance.choice(BODIES)
     headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    request = Request(
+    request = FuzzedRequest(
         builder.__name__,
         "POST",
         chance.choice([b"/data/v2/alerts", b"/data/v2/alerts", b"/oim/api/alerts"]),
@@ -484,20 +484,20 @@ def make(number: int, token: str, key: str) -> Request:
     return request
 
 
-# --- What is answered
+# --- replies
 
 
 class Link:
-    """A connection to the web process, kept while it lives."""
+    """A connection to the web process, kept open while possible."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.socket: socket.socket | None = None
 
-    def ask(self, request: Request) -> tuple[int, bytes, http.client.HTTPMessage]:
+    def ask(self, request: FuzzedRequest) -> tuple[int, bytes, http.client.HTTPMessage]:
         if self.socket is None:
             self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=30)
-        self.socket.sendall(request.on_the_wire())
+        self.socket.sendall(request.as_bytes())
         reply = http.client.HTTPResponse(self.socket, method=request.method)
         reply.begin()
         body = reply.read()
@@ -512,8 +512,8 @@ class Link:
         self.socket = None
 
 
-def complaint(request: Request, status: int, body: bytes) -> str:
-    """What is wrong with an answer; empty when nothing is."""
+def complaint(request: FuzzedRequest, status: int, body: bytes) -> str:
+    """Return the fault of a reply, or empty text."""
     if status == 204:
         return "a 204 with a body" if body else ""
     if request.method == "HEAD":
@@ -534,18 +534,18 @@ def complaint(request: Request, status: int, body: bytes) -> str:
     if not errors or not all(isinstance(each, str) and each.strip() for each in errors):
         return f"{status} without a message"
     response = answer.get("response", {})
-    told = (
+    is_complete = (
         answer.get("error") == errors[0] == response.get("status")
         and response.get("errors") == errors
         and answer.get("status") == status
     )
-    return "" if told else f"{status} in another shape"
+    return "" if is_complete else f"{status} in another shape"
 
 
-def test_no_bytes_bring_it_down(console: Console) -> None:
-    cast = console.run(PREPARE)
+def test_no_bytes_cause_a_failure(console: Console) -> None:
+    credentials = console.run(PREPARE)
     console.serve(processes=1)
-    link, token, key = Link(console.ports[0]), cast["token"], cast["keys"]["Nagios"]
+    link, token, key = Link(console.ports[0]), credentials["token"], credentials["keys"]["Nagios"]
     statuses: Counter[int] = Counter()
     found: dict[str, list[str]] = {}
     slowest, began = (0.0, ""), time.monotonic()
@@ -574,12 +574,12 @@ def test_no_bytes_bring_it_down(console: Console) -> None:
     log = console.log.read_text(errors="replace")
     report = console.run(REPORT)
     print(f"{len(report['alerts'])} alerts, {report['events']} events, {len(report['incidents'])} incidents")
-    told = "\n".join(
+    report_text = "\n".join(
         f"{len(examples)} × {wrong}\n    {min(examples, key=len)[:900]}" for wrong, examples in found.items()
     )
     causes = Counter(re.findall(r"^\w[\w.]*(?:Error|Exception|Sent|TooBig|Host)\b.*", log, re.MULTILINE))
-    assert not found, f"{told}\n{causes.most_common(20)}"
-    # What went wrong behind an answer, as correlation does. A refused host and a 501 are logged as errors too.
+    assert not found, f"{report_text}\n{causes.most_common(20)}"
+    # Errors after a reply, such as those of correlation. A refused host and a 501 are logged as errors, too.
     behind = re.findall(r"^.* ERROR (?!django\.security|.*Not Implemented).*$", log, re.MULTILINE)
     assert not behind, f"{behind[:5]}\n{log[-3000:]}"
     assert report["behind"][1] == 0

@@ -1,4 +1,4 @@
-"""What becomes of events: identity, duplicates, order, reopening (docs/wire-contract.md §3, docs/how-it-works.md §2)."""
+"""Events and their alerts: identity, duplicates, order and reopening (docs/how-it-works.md §2)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_older_stored_event_sent_again_is_a_duplicate(post_event: PostEvent) 
     assert post_event(status="critical", timestamp=NOW - 60).status_code == 204
 
 
-def test_without_times_critical_ok_critical_is_taken_each_time(post_event: PostEvent) -> None:
+def test_without_times_critical_ok_critical_is_accepted_each_time(post_event: PostEvent) -> None:
     assert [post_event(status=status).status_code for status in ("critical", "ok", "critical", "critical")] == [
         201,
         201,
@@ -121,7 +121,7 @@ def test_a_late_event_adds_only_tags_that_no_newer_event_named(post_event: PostE
     assert the_alert().tags == {"host": "web-1", "description": "now", "rack": "r7"}
 
 
-def test_ok_ends_the_alert_and_a_new_trouble_within_the_window_reopens_it(post_event: PostEvent) -> None:
+def test_ok_ends_the_alert_and_an_active_event_within_the_window_reopens_it(post_event: PostEvent) -> None:
     post_event(timestamp=NOW - 90_000)
     post_event(status="ok", timestamp=NOW - 80_000)
     assert the_alert().ended_at is not None
@@ -129,7 +129,7 @@ def test_ok_ends_the_alert_and_a_new_trouble_within_the_window_reopens_it(post_e
     assert the_alert().ended_at is None
 
 
-def test_a_new_trouble_after_the_window_begins_a_new_alert(post_event: PostEvent) -> None:
+def test_an_active_event_after_the_window_begins_a_new_alert(post_event: PostEvent) -> None:
     post_event(timestamp=NOW - 400_000)
     post_event(status="ok", timestamp=NOW - 300_000)
     post_event(timestamp=NOW)
@@ -150,7 +150,7 @@ def test_trouble_at_the_very_end_of_the_window_still_reopens(
     assert Alert.objects.count() == lives
 
 
-def test_a_late_event_of_a_former_life_joins_that_ones_history(post_event: PostEvent) -> None:
+def test_a_late_event_of_a_former_life_joins_the_history_of_that_life(post_event: PostEvent) -> None:
     post_event(timestamp=NOW - 400_000)
     post_event(status="ok", timestamp=NOW - 300_000)
     post_event(timestamp=NOW)
@@ -175,13 +175,13 @@ def test_several_lives_can_begin_within_one_batch(post_batch: PostBatch) -> None
     assert [alert.events.count() for alert in Alert.objects.order_by("life")] == [3, 2, 1]
 
 
-def test_a_first_event_that_is_ok_is_taken_and_stays_out_of_the_feed(post_event: PostEvent) -> None:
+def test_a_first_event_that_is_ok_is_accepted_and_gets_no_incident(post_event: PostEvent) -> None:
     assert post_event(status="ok").status_code == 201
     assert the_alert().incident is None
     assert the_alert().revision == the_alert().correlated_revision
 
 
-def test_trouble_after_a_first_ok_starts_when_the_trouble_does(post_event: PostEvent) -> None:
+def test_after_a_first_ok_the_alert_starts_with_its_first_active_event(post_event: PostEvent) -> None:
     post_event(status="ok", timestamp=NOW - 500)
     post_event(timestamp=NOW - 100)
     assert the_alert().started_at.timestamp() == NOW - 100
@@ -194,8 +194,8 @@ def test_a_batch_may_end_hundreds_of_alerts_and_begin_hundreds_more(post_batch: 
 
     post_batch(*items(0, "critical"))
     assert post_batch(*items(0, "ok", note="over"), *items(250, "warning", note="x" * 600)).status_code == 201
-    told = Counter(Alert.objects.values_list("status", "tags__note", "revision"))
-    assert told == {(Status.OK, "over", 2): 250, (Status.WARNING, "x" * 512, 1): 250}
+    counts = Counter(Alert.objects.values_list("status", "tags__note", "revision"))
+    assert counts == {(Status.OK, "over", 2): 250, (Status.WARNING, "x" * 512, 1): 250}
     assert Event.objects.count() == 750
 
 
@@ -212,9 +212,7 @@ def test_an_ok_without_a_time_ends_an_alert_whose_sender_clock_is_ahead(post_eve
 
 
 @pytest.mark.parametrize("sent", [0.5, -62135596800, "0001-01-01T00:00:00Z", 4102444800, "yesterday", True])
-def test_a_time_that_cannot_be_true_is_replaced_by_that_of_receipt_and_noted(
-    sent: object, post_event: PostEvent
-) -> None:
+def test_an_impossible_time_is_replaced_by_the_time_of_receipt_with_a_note(sent: object, post_event: PostEvent) -> None:
     with time_machine.travel(timezone.now(), tick=False):
         reply = post_event(timestamp=sent)
         assert the_alert().started_at == timezone.now()

@@ -1,4 +1,4 @@
-"""Which tag values become link buttons."""
+"""Tag values that become link buttons, and those that do not."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_everything_else_is_text(value: str) -> None:
     assert "<a " not in tag_value("name", value)
 
 
-def test_each_element_of_a_multi_value_tag_is_judged_alone() -> None:
+def test_each_element_of_a_multi_value_tag_is_checked_alone() -> None:
     tags: dict[str, str | list[str]] = {
         "docs": ["https://a.example.com/", "see <b>wiki</b>", "https://b.example.com/"],
         "host": "db-1",
@@ -94,7 +94,7 @@ def test_each_element_of_a_multi_value_tag_is_judged_alone() -> None:
     assert "see &lt;b&gt;wiki&lt;/b&gt;" in shown
 
 
-def test_a_link_opens_beside_the_console_and_tells_where_it_leads() -> None:
+def test_a_link_opens_a_new_tab_and_shows_its_target() -> None:
     shown = tag_value("runbook", "https://wiki.example.com/?a=1&b=2")
     assert 'href="https://wiki.example.com/?a=1&amp;b=2"' in shown
     assert 'title="https://wiki.example.com/?a=1&amp;b=2"' in shown

@@ -1,4 +1,4 @@
-"""The generic mapper: what a configuration object makes of a payload, its versions, and its API (docs/wire-contract.md §9.2)."""
+"""The generic mapper: configuration objects, their versions, and their API (docs/wire-contract.md §9.2)."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_each_item_of_the_array_becomes_an_alert() -> None:
         ({"status": {"source": ["@alert.old"], "status_map": {"ok": ["FINE"]}, "default_to": "unknown"}}, "status", "ok"),
     ],
 )  # fmt: skip
-def test_what_each_setting_does(changes: dict[str, Any], tag: str, value: object) -> None:
+def test_each_setting_has_its_effect(changes: dict[str, Any], tag: str, value: object) -> None:
     assert oim.normalize(changed(**changes), SAMPLE)[0].get(tag) == value
 
 
@@ -142,7 +142,7 @@ def test_no_configuration_makes_its_check_raise_anything_but_its_declared_error(
         assert error.rule  # noqa: PT017
 
 
-# --- over the wire
+# --- API
 
 pytestmark = pytest.mark.django_db
 GOOD = changed(
@@ -163,7 +163,7 @@ def api(org_token: Any, app_key: Any) -> Any:
     return ask
 
 
-def test_a_mapped_app_key_is_read_by_its_mapping_at_every_door_but_the_alerts_api(
+def test_the_mapping_of_an_app_key_applies_to_every_route_but_that_of_the_alerts_api(
     api: Any, send: Send, app_key: Any
 ) -> None:
     assert_error(send(SAMPLE, path=f"/oim/custom/alerts?app_key={app_key.secret}"), 400, "mapping")
@@ -172,11 +172,11 @@ def test_a_mapped_app_key_is_read_by_its_mapping_at_every_door_but_the_alerts_ap
         assert send(SAMPLE, path=f"{path}?app_key={app_key.secret}").status_code in (201, 204)
     assert sorted(Alert.objects.values_list("identifier", flat=True)) == ["ups-1", "ups-2"]
     plain = {"status": "ok", "host": "web-1", "app_key": app_key.secret}
-    assert send(plain).status_code == 201, "the Alerts API's own route stays its own"
+    assert send(plain).status_code == 201, "the route of the Alerts API ignores the mapping"
     assert_error(send(plain, path="/oim/api/alerts"), 400, "events", "array")
 
 
-def test_cleared_ends_what_crit_began(api: Any, send: Send, app_key: Any) -> None:
+def test_cleared_ends_the_alert_that_crit_began(api: Any, send: Send, app_key: Any) -> None:
     api("POST", body={"config": GOOD, "sample_payload": SAMPLE})
     path = f"/oim/custom/alerts?app_key={app_key.secret}"
     send(SAMPLE, path=path)
@@ -186,7 +186,7 @@ def test_cleared_ends_what_crit_began(api: Any, send: Send, app_key: Any) -> Non
     assert Alert.objects.get(identifier="ups-1").status == Status.OK
 
 
-def test_a_filter_leaves_out_what_it_does_not_ask_for(api: Any, send: Send, app_key: Any) -> None:
+def test_a_filter_leaves_out_alerts_that_do_not_match(api: Any, send: Send, app_key: Any) -> None:
     assert_error(
         api("POST", body={"config": GOOD | {"event_filter": "host ="}, "sample_payload": SAMPLE}), 400, "event_filter"
     )
@@ -215,7 +215,7 @@ def test_versions_are_kept_compared_and_restored(api: Any) -> None:
     assert_error(api("GET", "/versions/1/diff?with=x"), 400, "with")
 
 
-def test_the_api_refuses_what_cannot_be_used_with_the_field(api: Any) -> None:
+def test_the_api_names_the_field_of_an_unusable_configuration(api: Any) -> None:
     assert_error(api("POST", body={"config": GOOD}), 400, "sample_payload")
     assert_error(
         api("POST", body={"config": GOOD | {"status": {}}, "sample_payload": SAMPLE}), 400, "config.status.source"
@@ -238,37 +238,37 @@ def fields(page: str) -> dict[str, str]:
     """Return the data that a browser would send of the form of the mapping on the page."""
     form = re.search(r'<form class="mapper".*?</form>', page, re.DOTALL)
     assert form
-    told = {
+    values_by_name = {
         name: html.unescape(value)
         for name, value in re.findall(r'<input id="id_\w+"\s+name="(\w+)".*?value="(.*?)"', form[0], re.DOTALL)
     }
-    told |= {
+    values_by_name |= {
         name: html.unescape(text)
         for name, text in re.findall(r'<textarea id="id_\w+"\s+name="(\w+)".*?>(.*?)</textarea>', form[0], re.DOTALL)
     }
-    told |= dict.fromkeys(re.findall(r'type="checkbox"\s+name="(\w+)"\s+checked', form[0]), "on")
-    return told | dict(re.findall(r'<select id="id_(\w+)".*?value="(\w+)"\s+selected', form[0], re.DOTALL))
+    values_by_name |= dict.fromkeys(re.findall(r'type="checkbox"\s+name="(\w+)"\s+checked', form[0]), "on")
+    return values_by_name | dict(re.findall(r'<select id="id_(\w+)".*?value="(\w+)"\s+selected', form[0], re.DOTALL))
 
 
-def test_what_a_tool_sent_is_the_sample_and_the_suggestion_already_makes_alerts_of_it(
+def test_a_sent_payload_is_the_sample_and_the_suggested_mapping_makes_alerts_of_it(
     admin_client: Client, send: Send, app_key: Any
 ) -> None:
-    wire, page = f"/oim/custom/alerts?app_key={app_key.secret}", f"/integrations/{app_key.pk}/mapping"
-    assert send(SAMPLE, path=wire).status_code == 400
+    route, page = f"/oim/custom/alerts?app_key={app_key.secret}", f"/integrations/{app_key.pk}/mapping"
+    assert send(SAMPLE, path=route).status_code == 400
     shown = admin_client.get(page).content.decode()
     assert "/oim/custom/alerts" in shown
     assert "ups-1" in shown
     assert "On battery" in shown
     sent = fields(shown)
     assert admin_client.post(f"{page}/save", sent).status_code == 302
-    assert send(SAMPLE, path=wire).status_code == 201
+    assert send(SAMPLE, path=route).status_code == 201
     assert {alert.primary_value for alert in Alert.objects.all()} == {"ups-1", "ups-2"}
     again = fields(admin_client.get(page).content.decode())
     assert json.loads(again.pop("sample_payload")) == json.loads(sent.pop("sample_payload"))
-    assert again == sent, "what was saved stands in the form again"
+    assert again == sent, "the form shows the saved mapping"
 
 
-def test_the_preview_follows_what_is_typed_and_names_what_is_wrong(admin_client: Client, app_key: Any) -> None:
+def test_the_preview_follows_the_form_and_names_errors(admin_client: Client, app_key: Any) -> None:
     page = f"/integrations/{app_key.pk}/mapping"
     sent = fields(admin_client.get(page).content.decode())
     assert "ups-1" in admin_client.post(f"{page}/preview", sent).content.decode()

@@ -1,7 +1,6 @@
-"""The two doors of the Alerts API tell the same story: what is sent to the reference view and to the express lane is
-answered alike, and leaves the same rows behind (docs/how-it-works.md §3.2).
+"""The standard path and the fast path answer requests alike and store the same rows (docs/how-it-works.md §3.2).
 
-STORIES is the one list of what senders send; another payload that matters belongs there.
+STORIES is the one list of requests. Add a payload that matters there.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ BEARER = {"Authorization": "Bearer ORG_TOKEN"}
 HEADERS = ("content-type", "www-authenticate", "retry-after", "idempotent-replayed", "ratelimit-limit")
 
 
-# --- What is sent
+# --- requests
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """One request. ORG_TOKEN, APP_KEY, OTHER_KEY, REVOKED_TOKEN and DEAD_KEY stand for the secrets of the cast."""
+class SentRequest:
+    """A request. ORG_TOKEN, APP_KEY, OTHER_KEY, REVOKED_TOKEN and DEAD_KEY stand for values of the `secrets`."""
 
     body: Any
     headers: dict[str, str] = field(default_factory=lambda: dict(BEARER))
@@ -65,35 +64,36 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Requests in their order, and how many of them the lane must answer itself; it may leave the others to the reference."""
+    """Requests in their order, and the number of those that the fast path must answer itself."""
 
-    by_lane: int
-    sent: tuple[Sent, ...]
-
-
-def plain(*bodies: Any) -> Story:
-    """Requests with nothing special about them: each is the lane's own."""
-    return Story(len(bodies), tuple(map(Sent, bodies)))
+    by_fast_path: int
+    sent: tuple[SentRequest, ...]
 
 
-def left(*bodies: Any) -> Story:
-    """Requests whose answer needs words: none is the lane's."""
-    return replace(plain(*bodies), by_lane=0)
+def clear_cut(*bodies: Any) -> Story:
+    """Return a story of requests that the fast path answers itself."""
+    return Story(len(bodies), tuple(map(SentRequest, bodies)))
 
 
-def with_body(by_lane: int, *variants: dict[str, Any]) -> Story:
-    """The same alert, sent in several ways; each time with a host of its own."""
+def not_clear_cut(*bodies: Any) -> Story:
+    """Return a story of requests that all go to the standard path."""
+    return replace(clear_cut(*bodies), by_fast_path=0)
+
+
+def with_body(by_fast_path: int, *variants: dict[str, Any]) -> Story:
+    """Return a story of the same alert, sent in several ways and with a different host each time."""
     return Story(
-        by_lane, tuple(Sent(**({"body": one(host=f"web-{place}")} | each)) for place, each in enumerate(variants))
+        by_fast_path,
+        tuple(SentRequest(**({"body": alert(host=f"web-{place}")} | each)) for place, each in enumerate(variants)),
     )
 
 
-def one(**fields: Any) -> dict[str, Any]:
+def alert(**fields: Any) -> dict[str, Any]:
     return {"app_key": "APP_KEY", "status": "critical", "host": "web-1", "check": "cpu"} | fields
 
 
 def item(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in one(**fields).items() if name != "app_key"}
+    return {name: value for name, value in alert(**fields).items() if name != "app_key"}
 
 
 def batch(*items: Any, **frame: Any) -> dict[str, Any]:
@@ -106,65 +106,82 @@ def utc(seconds: float, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
 
 STORIES: dict[str, Story] = {
     # Singles, duplicates, order
-    "one alert": plain(one()),
-    "the same twice": plain(one(), one()),
-    "the same with other spaces and order": plain(one(), {"check": " cpu", "host": "web-1 ", **one()}),
-    "critical, ok, critical, critical": plain(one(), one(status="ok"), one(), one()),
-    "the same status with another tag": plain(one(description="a", owner="x"), one(description="b")),
-    "two hosts in two cases": plain(one(host="web"), one(host="WEB"), one(host="Web", check="")),
-    "times in order": plain(*(one(timestamp=NOW - 60 + step, step=step) for step in range(3))),
-    "a late event": plain(one(timestamp=NOW), one(status="ok", timestamp=NOW - 60, rack="r7"), one(timestamp=NOW - 90)),
-    "a late duplicate": plain(
-        one(timestamp=NOW - 60), one(status="ok", timestamp=NOW), one(timestamp=NOW - 60), one(timestamp=NOW - 60)
+    "one alert": clear_cut(alert()),
+    "the same twice": clear_cut(alert(), alert()),
+    "the same with other spaces and order": clear_cut(alert(), {"check": " cpu", "host": "web-1 ", **alert()}),
+    "critical, ok, critical, critical": clear_cut(alert(), alert(status="ok"), alert(), alert()),
+    "the same status with another tag": clear_cut(alert(description="a", owner="x"), alert(description="b")),
+    "two hosts in two cases": clear_cut(alert(host="web"), alert(host="WEB"), alert(host="Web", check="")),
+    "times in order": clear_cut(*(alert(timestamp=NOW - 60 + step, step=step) for step in range(3))),
+    "a late event": clear_cut(
+        alert(timestamp=NOW), alert(status="ok", timestamp=NOW - 60, rack="r7"), alert(timestamp=NOW - 90)
     ),
-    "ok first": plain(one(status="ok"), one(status="ok"), one()),
-    "reopened within the window": plain(
-        one(timestamp=NOW - 9000), one(status="ok", timestamp=NOW - 8000), one(timestamp=NOW)
+    "a late duplicate": clear_cut(
+        alert(timestamp=NOW - 60),
+        alert(status="ok", timestamp=NOW),
+        alert(timestamp=NOW - 60),
+        alert(timestamp=NOW - 60),
     ),
-    "a second life after the window": plain(
-        one(timestamp=NOW - 9 * DAY),
-        one(status="ok", timestamp=NOW - 8 * DAY),
-        one(timestamp=NOW),
-        one(timestamp=NOW - 9 * DAY),
+    "ok first": clear_cut(alert(status="ok"), alert(status="ok"), alert()),
+    "reopened within the window": clear_cut(
+        alert(timestamp=NOW - 9000), alert(status="ok", timestamp=NOW - 8000), alert(timestamp=NOW)
+    ),
+    "a second life after the window": clear_cut(
+        alert(timestamp=NOW - 9 * DAY),
+        alert(status="ok", timestamp=NOW - 8 * DAY),
+        alert(timestamp=NOW),
+        alert(timestamp=NOW - 9 * DAY),
     ),
     # Identity
-    "properties of other names": plain(
-        one(primary_property="pod", secondary_property="probe", pod="p-7", probe="live")
+    "properties of other names": clear_cut(
+        alert(primary_property="pod", secondary_property="probe", pod="p-7", probe="live")
     ),
-    "the old misspelling": plain(one(seconday_property="probe", probe="live")),
-    "an identifier of its own": plain(one(incident_identifier="INC-7"), one(host="web-2", incident_identifier="INC-7")),
-    "each default property": plain(*(one(host="", **{name: "x"}) for name in ("service", "device"))),
-    "a sensor instead of a check": plain(one(check=None, sensor="fan")),
-    "two App Keys, one identity": plain(one(), one(app_key="OTHER_KEY")),
+    "the old misspelling": clear_cut(alert(seconday_property="probe", probe="live")),
+    "an identifier of its own": clear_cut(
+        alert(incident_identifier="INC-7"), alert(host="web-2", incident_identifier="INC-7")
+    ),
+    "each default property": clear_cut(*(alert(host="", **{name: "x"}) for name in ("service", "device"))),
+    "a sensor instead of a check": clear_cut(alert(check=None, sensor="fan")),
+    "two App Keys, one identity": clear_cut(alert(), alert(app_key="OTHER_KEY")),
     # Batches
-    "a batch": plain(batch(item(), item(host="web-2", status="warning"))),
-    "a batch twice": plain(*[batch(item(), item(host="web-2"))] * 2),
-    "a batch half known": plain(one(), batch(item(), item(host="web-2"))),
-    "repeats and flips within a batch": plain(batch(item(), item(), item(status="ok"), item())),
-    "a batch out of order": plain(batch(*(item(timestamp=NOW - age, age=age) for age in (10, 30, 20)))),
-    "a bare array": plain([one(), one(host="web-2")]),
-    "a batch whose items name their keys": plain(batch(one(), one(app_key="OTHER_KEY"), app_key=None)),
-    "an item's key before its batch's": plain(batch(one(app_key="OTHER_KEY"))),
-    "alerts beside a status": plain(one(alerts=["not", "a batch"])),
-    "a batch of a thousand": plain(batch(*(item(host=f"web-{number}") for number in range(1000)))),
-    "a batch too large for the lane": left(batch(*(item(host=f"web-{n}", text="x" * 400) for n in range(600)))),
-    "a batch with rejects": left(batch(item(), item(status="on fire"), 7, None, {}, item(host="web-2"))),
-    "a batch of rejects": left(batch({"status": "critical"}, item(status=""))),
-    "a batch of a reject and a duplicate": Story(1, (Sent(one()), Sent(batch(item(), item(status="no"))))),
+    "a batch": clear_cut(batch(item(), item(host="web-2", status="warning"))),
+    "a batch twice": clear_cut(*[batch(item(), item(host="web-2"))] * 2),
+    "a batch half known": clear_cut(alert(), batch(item(), item(host="web-2"))),
+    "repeats and flips within a batch": clear_cut(batch(item(), item(), item(status="ok"), item())),
+    "a batch out of order": clear_cut(batch(*(item(timestamp=NOW - age, age=age) for age in (10, 30, 20)))),
+    "a bare array": clear_cut([alert(), alert(host="web-2")]),
+    "a batch whose items name their keys": clear_cut(batch(alert(), alert(app_key="OTHER_KEY"), app_key=None)),
+    "an item's key before its batch's": clear_cut(batch(alert(app_key="OTHER_KEY"))),
+    "alerts beside a status": clear_cut(alert(alerts=["not", "a batch"])),
+    "a batch of a thousand": clear_cut(batch(*(item(host=f"web-{number}") for number in range(1000)))),
+    "a batch too large for the fast path": not_clear_cut(
+        batch(*(item(host=f"web-{n}", text="x" * 400) for n in range(600)))
+    ),
+    "a batch with rejects": not_clear_cut(batch(item(), item(status="on fire"), 7, None, {}, item(host="web-2"))),
+    "a batch of rejects": not_clear_cut(batch({"status": "critical"}, item(status=""))),
+    "a batch of a reject and a duplicate": Story(
+        1, (SentRequest(alert()), SentRequest(batch(item(), item(status="no"))))
+    ),
     # Fields
-    "statuses in every form": plain(
+    "statuses in every form": clear_cut(
         *(
-            one(status=word)
+            alert(status=word)
             for word in ("Critical", "CRIT", " warning ", "warn", "ack", "Acknowledged", "unknown", "OK")
         )
     ),
-    "no status": left(one(status=None), one(status=""), {"app_key": "APP_KEY", "host": "a"}),
-    "no status that can be": left(one(status="on fire"), one(status=5), one(status=["ok"]), one(status={"a": 1})),
-    "nothing that names the object": left({"app_key": "APP_KEY", "status": "ok", "cluster": "a"}, one(host=" ")),
-    "a property that names an absent tag": left(one(primary_property="pod"), one(secondary_property="probe")),
-    "times in every form": plain(
+    "no status": not_clear_cut(alert(status=None), alert(status=""), {"app_key": "APP_KEY", "host": "a"}),
+    "no status that can be": not_clear_cut(
+        alert(status="on fire"), alert(status=5), alert(status=["ok"]), alert(status={"a": 1})
+    ),
+    "nothing that names the object": not_clear_cut(
+        {"app_key": "APP_KEY", "status": "ok", "cluster": "a"}, alert(host=" ")
+    ),
+    "a property that names an absent tag": not_clear_cut(
+        alert(primary_property="pod"), alert(secondary_property="probe")
+    ),
+    "times in every form": clear_cut(
         *(
-            one(host=f"web-{place}", timestamp=sent)
+            alert(host=f"web-{place}", timestamp=sent)
             for place, sent in enumerate(
                 (
                     *(NOW, float(NOW), NOW + 0.25, NOW * 1000, str(NOW), f" {NOW} ", utc(NOW), "", None),
@@ -173,29 +190,33 @@ STORIES: dict[str, Story] = {
             )
         )
     ),
-    "times that cannot be true": left(
-        *(one(host=f"{sent}", timestamp=sent) for sent in (0.5, -62135596800, 4102444800, "yesterday", True, [1]))
+    "times that cannot be true": not_clear_cut(
+        *(alert(host=f"{sent}", timestamp=sent) for sent in (0.5, -62135596800, 4102444800, "yesterday", True, [1]))
     ),
-    "a clock that is ahead": Story(1, (Sent(one(timestamp=NOW + 3600)), Sent(one(status="ok")))),
-    "values that are no text": plain(
-        one(whole=3.0, part=0.5, big=10**400, yes=True, nothing=None, empty="", n=[1, None])
+    "a clock that is ahead": Story(1, (SentRequest(alert(timestamp=NOW + 3600)), SentRequest(alert(status="ok")))),
+    "values that are no text": clear_cut(
+        alert(whole=3.0, part=0.5, big=10**400, yes=True, nothing=None, empty="", n=[1, None])
     ),
-    "links and letters": plain(
-        one(runbook="https://wiki.example.com/x?a=1&b=2", text="żółć 💥 \u202e <b>", **{"tag name": "x"})
+    "links and letters": clear_cut(
+        alert(runbook="https://wiki.example.com/x?a=1&b=2", text="żółć 💥 \u202e <b>", **{"tag name": "x"})
     ),
-    "nested values": left(one(nested={"a": 1}), one(list=["a", {"b": 1}, ["c"]])),
-    "long values": left(one(description="x" * 3000), one(long="y" * 600), one(many=["z"] * 40)),
-    "what is no text": left(one(nul="a\0b"), one(half="\ud800"), one(**{"n\0me": "x"}), one(**{" ": "x"})),
-    "numbers that are not finite": left(b'{"app_key": "APP_KEY", "status": "ok", "host": "a", "x": NaN, "y": -1e400}'),
-    "too many tags": left(one(**{f"tag{number}": "x" for number in range(2100)})),
-    "names said twice": plain(
+    "nested values": not_clear_cut(alert(nested={"a": 1}), alert(list=["a", {"b": 1}, ["c"]])),
+    "long values": not_clear_cut(alert(description="x" * 3000), alert(long="y" * 600), alert(many=["z"] * 40)),
+    "what is no text": not_clear_cut(
+        alert(nul="a\0b"), alert(half="\ud800"), alert(**{"n\0me": "x"}), alert(**{" ": "x"})
+    ),
+    "numbers that are not finite": not_clear_cut(
+        b'{"app_key": "APP_KEY", "status": "ok", "host": "a", "x": NaN, "y": -1e400}'
+    ),
+    "too many tags": not_clear_cut(alert(**{f"tag{number}": "x" for number in range(2100)})),
+    "names sent twice": clear_cut(
         b'{"app_key": "APP_KEY", "status": "ok", "status": "critical", "host": "a", "host": "b"}'
     ),
     # Payloads
-    "no JSON": left(b"{", b"", b"nonsense", b'{"host": "\xff"}', b"[" * 100_000),
-    "JSON that is no alert": left(b"7", b"null", b'"text"', {"alerts": {}}, {"alerts": []}, [], {}),
-    "JSON in other encodings": plain(
-        *(json.dumps(one(host=name)).encode(name) for name in ("utf-8-sig", "utf-16", "utf-32", "utf-16-be"))
+    "no JSON": not_clear_cut(b"{", b"", b"nonsense", b'{"host": "\xff"}', b"[" * 100_000),
+    "JSON that is no alert": not_clear_cut(b"7", b"null", b'"text"', {"alerts": {}}, {"alerts": []}, [], {}),
+    "JSON in other encodings": clear_cut(
+        *(json.dumps(alert(host=name)).encode(name) for name in ("utf-8-sig", "utf-16", "utf-32", "utf-16-be"))
     ),
     "other content types": with_body(
         5,
@@ -217,10 +238,10 @@ STORIES: dict[str, Story] = {
     ),
     "a chunked body": with_body(0, {"is_chunked": True}, {"is_chunked": True, "body": b"{"}),
     "a chunked body of many pieces": Story(
-        0, (Sent(batch(*(item(host=f"web-{n}", text="x" * 400) for n in range(400))), is_chunked=True),)
+        0, (SentRequest(batch(*(item(host=f"web-{n}", text="x" * 400) for n in range(400))), is_chunked=True),)
     ),
-    "a payload over the limit": left(b"[" * (LIMIT + 1)),
-    "a chunked payload over the limit": Story(0, (Sent(b"[" * (LIMIT + 1), is_chunked=True),)),
+    "a payload over the limit": not_clear_cut(b"[" * (LIMIT + 1)),
+    "a chunked payload over the limit": Story(0, (SentRequest(b"[" * (LIMIT + 1), is_chunked=True),)),
     # Credentials
     "no token": with_body(
         0, {"headers": {}}, {"headers": {"Authorization": ""}}, {"headers": {"Authorization": "Bearer"}}
@@ -263,11 +284,11 @@ STORIES: dict[str, Story] = {
     "a percent sign in the token": with_body(1, {"headers": {}, "path": "/data/v2/alerts?access%5Ftoken=ORG_TOKEN"}),
     "a semicolon in the URL": with_body(0, {"headers": {}, "path": "/data/v2/alerts?a=1;access_token=ORG_TOKEN"}),
     "a token with letters of its own": with_body(0, {"headers": {"Authorization": "Bearer \xe9\xff"}}),
-    "no App Key": left(item(), batch(item(), app_key=None), batch(item(), app_key="")),
-    "a wrong App Key": left(
-        one(app_key="0" * 32), one(app_key=7), one(app_key=["APP_KEY"]), batch(item(), app_key={"a": 1})
+    "no App Key": not_clear_cut(item(), batch(item(), app_key=None), batch(item(), app_key="")),
+    "a wrong App Key": not_clear_cut(
+        alert(app_key="0" * 32), alert(app_key=7), alert(app_key=["APP_KEY"]), batch(item(), app_key={"a": 1})
     ),
-    "a deactivated App Key": left(one(app_key="DEAD_KEY"), batch(item(), one(app_key="DEAD_KEY"))),
+    "a deactivated App Key": not_clear_cut(alert(app_key="DEAD_KEY"), batch(item(), alert(app_key="DEAD_KEY"))),
     "an App Key in the URL": with_body(
         2,
         *(
@@ -293,19 +314,20 @@ STORIES: dict[str, Story] = {
     ),
     # Paths, verbs, repeats
     "the alias": with_body(2, {"path": "/oim/api/alerts"}, {"path": "/oim/api/alerts"}),
-    "a refusal at the alias": with_body(0, {"path": "/oim/api/alerts", "body": one(status="no")}),
+    "a refusal at the alias": with_body(0, {"path": "/oim/api/alerts", "body": alert(status="no")}),
     "other paths": with_body(0, *({"path": path} for path in ("/data/v2/alerts/", "/data/v3/alerts", "/oim/x/alerts"))),
     "other verbs": with_body(0, *({"method": verb} for verb in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS"))),
     "an idempotency key": Story(
         0,
         tuple(
-            Sent(body, headers=BEARER | {"Idempotency-Key": "k"}) for body in (one(), one(), one(host="web-2"), b"{")
+            SentRequest(body, headers=BEARER | {"Idempotency-Key": "k"})
+            for body in (alert(), alert(), alert(host="web-2"), b"{")
         ),
     ),
     "a host that is not ours": with_body(1, {"headers": BEARER | {"Host": "elsewhere.example"}}),
 }
 
-# --- Who asks, and what they are told
+# --- replies
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +342,8 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the sender was told, and what is in the database then."""
+class Result:
+    """The replies to the requests of a story, and the rows of the database afterwards."""
 
     replies: list[Reply]
     rows: dict[str, list[dict[str, Any]]]
@@ -334,20 +356,20 @@ def filled_in(text: str, secrets: Secrets) -> str:
     return re.sub("|".join(secrets), lambda found: secrets[found[0]], text)
 
 
-def on_the_wire(sent: Sent, secrets: Secrets) -> tuple[str, dict[str, str], bytes]:
-    """Path with query, headers, body."""
+def encoded(sent: SentRequest, secrets: Secrets) -> tuple[str, dict[str, str], bytes]:
+    """Return path with query, headers and body of a request."""
     text = sent.body.decode("latin-1") if isinstance(sent.body, bytes) else json.dumps(sent.body)
     body = filled_in(text, secrets).encode("latin-1")
-    if isinstance(sent.body, bytes) and b"\0" in sent.body:  # in an encoding of more bytes a letter
+    if isinstance(sent.body, bytes) and b"\0" in sent.body:  # in an encoding with several bytes per letter
         encoding = json.detect_encoding(sent.body)
         body = filled_in(sent.body.decode(encoding), secrets).encode(encoding)
     headers = {name: filled_in(value, secrets) for name, value in sent.headers.items()}
     return filled_in(sent.path, secrets), headers, gzip.compress(body) if sent.is_packed else body
 
 
-async def ask_reference(door: ASGI, sent: Sent, secrets: Secrets) -> Reply:
-    """As a server would: scope, receive, send."""
-    path, headers, body = on_the_wire(sent, secrets)
+async def ask_standard_path(application: ASGI, sent: SentRequest, secrets: Secrets) -> Reply:
+    """Call an ASGI application as a server does."""
+    path, headers, body = encoded(sent, secrets)
     path, _, query = path.partition("?")
     headers = {"Host": "testserver", "Content-Type": sent.content_type} | headers
     headers |= {"Transfer-Encoding": "chunked"} if sent.is_chunked else {"Content-Length": str(len(body))}
@@ -378,14 +400,16 @@ async def ask_reference(door: ASGI, sent: Sent, secrets: Secrets) -> Reply:
     async def send(message: dict[str, Any]) -> None:
         answered.append(message)
 
-    await door(scope, receive, send)
-    told = {name.decode().lower(): value.decode("latin-1") for name, value in answered[0]["headers"]}
-    return Reply.of(answered[0]["status"], told, b"".join(message.get("body", b"") for message in answered[1:]))
+    await application(scope, receive, send)
+    reply_headers = {name.decode().lower(): value.decode("latin-1") for name, value in answered[0]["headers"]}
+    return Reply.of(
+        answered[0]["status"], reply_headers, b"".join(message.get("body", b"") for message in answered[1:])
+    )
 
 
-async def ask(lane: Lane, sent: Sent, secrets: Secrets) -> Reply:
-    """Over a connection of its own."""
-    path, headers, body = on_the_wire(sent, secrets)
+async def ask(web: WebProcess, sent: SentRequest, secrets: Secrets) -> Reply:
+    """Send a request over a new connection."""
+    path, headers, body = encoded(sent, secrets)
     headers = {"Host": "testserver", "Content-Type": sent.content_type} | headers
     headers |= {"Transfer-Encoding": "chunked"} if sent.is_chunked else {"Content-Length": str(len(body))}
     lines = [
@@ -394,7 +418,7 @@ async def ask(lane: Lane, sent: Sent, secrets: Secrets) -> Reply:
         "",
         "",
     ]
-    reader, writer = await asyncio.open_connection("127.0.0.1", lane.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
     writer.write("\r\n".join(lines).encode("latin-1"))
     pieces = [body[at : at + 50_000] for at in range(0, len(body), 50_000)]
     chunks = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""]]
@@ -402,82 +426,82 @@ async def ask(lane: Lane, sent: Sent, secrets: Secrets) -> Reply:
     head = await reader.readuntil(b"\r\n\r\n")
     response = HTTPResponse(SimpleNamespace(makefile=lambda _: BytesIO(head)))  # type: ignore[arg-type]
     response.begin()
-    told = {name.lower(): value for name, value in response.getheaders()}
-    body = await reader.readexactly(int(told.get("content-length", 0)))
-    writer.transport.abort()  # a body that was refused need not be sent to its end
+    reply_headers = {name.lower(): value for name, value in response.getheaders()}
+    body = await reader.readexactly(int(reply_headers.get("content-length", 0)))
+    writer.transport.abort()  # the body of a refused request need not be sent completely
     with suppress(ConnectionError):
         await writer.wait_closed()
-    return Reply.of(response.status, told, body)
+    return Reply.of(response.status, reply_headers, body)
 
 
-async def follow(asked: Awaitable[Reply]) -> Reply:
-    """Let the incidents follow before anything else is sent: the lane may tell them of several events at once."""
-    reply = await asked
-    await asyncio.to_thread(in_thread, incidents_follow)
+async def with_correlation(passed_on: Awaitable[Reply]) -> Reply:
+    """Correlate before the next request: the fast path may request correlation once for several events."""
+    reply = await passed_on
+    await asyncio.to_thread(in_thread, correlate_all)
     return reply
 
 
-def in_thread(deed: Callable[[], None]) -> None:
+def in_thread(work: Callable[[], None]) -> None:
     try:
-        deed()
+        work()
     finally:
         connection.close()
 
 
-def incidents_follow() -> None:
+def correlate_all() -> None:
     deadline = time.monotonic() + 30
     while Alert.objects.filter(revision__gt=F("correlated_revision")).exists():
-        assert time.monotonic() < deadline, "the incidents do not follow"
-        time.sleep(0.02)  # who asks without a breath keeps the interpreter from those who are asked for
+        assert time.monotonic() < deadline, "correlation does not end"
+        time.sleep(0.02)  # without a pause this loop would keep other threads from running
         correlate_behind()
 
 
-# --- What is in the database then
+# --- rows
 
 
 def rows() -> dict[str, list[dict[str, Any]]]:
-    """Everything that was made, without the keys; a time of receipt says which event's it is."""
-    told: dict[str, list[dict[str, Any]]] = {"alerts": [], "events": []}
+    """Return all rows without their keys. A time of receipt is replaced by the number of its event."""
+    found: dict[str, list[dict[str, Any]]] = {"alerts": [], "events": []}
     for alert in Alert.objects.order_by("app_key", "identifier", "life").select_related("incident"):
         events = list(alert.events.order_by("pk"))
         receipts = {event.received_at: f"receipt of {place}" for place, event in reversed(list(enumerate(events)))}
         incident = alert.incident and plain_row(alert.incident, "id", "first_alert", times=receipts)
-        told["alerts"].append(plain_row(alert, "id", "incident", "decision", times=receipts) | {"incident": incident})
-        told["events"] += [plain_row(event, "id", "alert", "received_at", times=receipts) for event in events]
-    told["traffic"] = [plain_row(each, "id", "hour") for each in Traffic.objects.order_by("app_key")]
-    told["repairs"] = [plain_row(each, "id", "last_at") for each in Repair.objects.order_by("field")]
-    told["replies"] = [plain_row(each, "id", "created_at") for each in IdempotentReply.objects.order_by("key")]
-    told["incidents"] = [{"count": Incident.objects.count()}]
-    return told
+        found["alerts"].append(plain_row(alert, "id", "incident", "decision", times=receipts) | {"incident": incident})
+        found["events"] += [plain_row(event, "id", "alert", "received_at", times=receipts) for event in events]
+    found["traffic"] = [plain_row(each, "id", "hour") for each in Traffic.objects.order_by("app_key")]
+    found["repairs"] = [plain_row(each, "id", "last_at") for each in Repair.objects.order_by("field")]
+    found["replies"] = [plain_row(each, "id", "created_at") for each in IdempotentReply.objects.order_by("key")]
+    found["incidents"] = [{"count": Incident.objects.count()}]
+    return found
 
 
 def plain_row(row: Model, *without: str, times: dict[datetime, str] | None = None) -> dict[str, Any]:
-    told = {}
+    values = {}
     for column in row._meta.fields:
         value = getattr(row, column.attname)
         if column.name not in without:
-            told[column.name] = (times or {}).get(value, value) if isinstance(value, datetime) else value
+            values[column.name] = (times or {}).get(value, value) if isinstance(value, datetime) else value
     if isinstance(row, Alert):
-        told["notes"] = list(map(at_any_time, row.notes))
-        told["status_changes"] = len(row.status_changes)
+        values["notes"] = list(map(at_any_time, row.notes))
+        values["status_changes"] = len(row.status_changes)
     if isinstance(row, Repair):
-        told["rule"] = at_any_time(row.rule)
-    return told
+        values["rule"] = at_any_time(row.rule)
+    return values
 
 
 def at_any_time(text: str) -> str:
-    """How far a clock is ahead depends on when one looks."""
+    """Replace the part of a note that depends on the time of the test."""
     return re.sub(r"lies \S+ ahead", "lies … ahead", text)
 
 
-def forget() -> None:
-    """As if nothing had been sent."""
+def reset() -> None:
+    """Delete what the requests so far have stored."""
     ingest_stats.buffer.flush()
     for model in (Event, Alert, Incident, Traffic, Repair, IdempotentReply):
         model._default_manager.all().delete()
 
 
-# --- The two doors
+# --- the two paths
 
 
 @pytest.fixture
@@ -490,97 +514,102 @@ def secrets(org_token: Any, app_key: Any) -> Secrets:
     return own | {"REVOKED_TOKEN": revoked_token, "DEAD_KEY": dead_key}
 
 
-class Lane:
-    """A web process with a lane, as senders reach it: by its port. It counts the requests that come to the lane, and to door 1."""
+class WebProcess:
+    """A web process that senders reach by its port.
 
-    def __init__(self, door_1: ASGI) -> None:
-        self.door_1, self.port, self.came, self.asked = door_1, 0, 0, 0
-        self.scope: Any = None  # of the last at door 1
-        self.express = FastPath(self.door)
-        self.express.handle = self._counted(self.express.handle)  # type: ignore[method-assign, assignment]
+    `received` counts the requests of the fast path, `passed_on` those of the standard path.
+    """
+
+    def __init__(self, standard_path: ASGI) -> None:
+        self.standard_path, self.port, self.received, self.passed_on = standard_path, 0, 0, 0
+        self.scope: Any = None  # of the last request that was passed on
+        self.fast_path = FastPath(self.pass_on)
+        self.fast_path.handle = self._counted(self.fast_path.handle)  # type: ignore[method-assign, assignment]
 
     def _counted(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
         def counted(request: Any) -> None:
-            self.came += 1
+            self.received += 1
             take(request)
 
         return counted
 
-    async def door(self, scope: Any, receive: Any, send: Any) -> None:
-        self.asked += 1
+    async def pass_on(self, scope: Any, receive: Any, send: Any) -> None:
+        self.passed_on += 1
         self.scope = scope
-        await self.door_1(scope, receive, send)
+        await self.standard_path(scope, receive, send)
 
 
 @asynccontextmanager
-async def lane_in_service(monkeypatch: pytest.MonkeyPatch, *, keep_alive: int = 5) -> AsyncIterator[Lane]:
-    """The web process with a lane of this loop; its threads end with it, so that they hold no connection any more.
+async def web_process(monkeypatch: pytest.MonkeyPatch, *, keep_alive: int = 5) -> AsyncIterator[WebProcess]:
+    """Serve the console from this event loop. The threads of the fast path end with the context.
 
-    A connection on which nothing comes is kept for `keep_alive` seconds.
+    A silent connection is kept for `keep_alive` seconds.
     """
-    lane = Lane(asgi._pages)
-    monkeypatch.setattr(asgi, "_pages", lane.door)
-    monkeypatch.setattr(asgi, "fast_path", lane.express)
+    web = WebProcess(asgi._pages)
+    monkeypatch.setattr(asgi, "_pages", web.pass_on)
+    monkeypatch.setattr(asgi, "fast_path", web.fast_path)
     config = Config(asgi.application, access_log=False, log_level="warning", timeout_keep_alive=keep_alive)
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)
-    lane.port = server.sockets[0].getsockname()[1]
+    web.port = server.sockets[0].getsockname()[1]
     try:
-        yield lane
+        yield web
     finally:
-        # Whom the server let in just now gets a connection first: closed before that, it would leave the socket open.
+        # A socket that was accepted just now first gets its connection. Closed before that, the server would leak the
+        # socket.
         asyncio.get_running_loop().remove_reader(server.sockets[0].fileno())
         for _ in range(10):
             await asyncio.sleep(0)
         server.close()
         for protocol in list(state.connections):
             protocol.shutdown()
-        await lane.express.close()
-        while state.connections or state.tasks:  # who was under way is answered
+        await web.fast_path.close()
+        while state.connections or state.tasks:  # until all requests are answered
             await asyncio.sleep(0)
-        monkeypatch.setattr(asgi, "_pages", lane.door_1)
+        monkeypatch.setattr(asgi, "_pages", web.standard_path)
 
 
-def play_at_reference(story: Story, secrets: Secrets) -> Told:
+def play_on_standard_path(story: Story, secrets: Secrets) -> Result:
     async def play() -> list[Reply]:
-        # WSGI knows no body without a length.
+        # WSGI has no body without a length.
         return [
-            await follow(ask_reference(asgi._pages, replace(sent, is_chunked=False), secrets)) for sent in story.sent
+            await with_correlation(ask_standard_path(asgi._pages, replace(sent, is_chunked=False), secrets))
+            for sent in story.sent
         ]
 
-    return Told(asyncio.run(play()), rows())
+    return Result(asyncio.run(play()), rows())
 
 
-def play_at_lane(story: Story, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> tuple[Told, int]:
-    """What came of it, and how many of the requests the lane answered itself."""
+def play_on_fast_path(story: Story, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> tuple[Result, int]:
+    """Play a story on the fast path. Return the result, and the number of requests that it answered itself."""
 
     async def play() -> tuple[list[Reply], int]:
-        async with lane_in_service(monkeypatch) as lane:
-            # The lane knows the credentials that the reference let through.
+        async with web_process(monkeypatch) as web:
+            # The fast path knows the credentials that the standard path has accepted.
             for app_key in ("APP_KEY", "OTHER_KEY"):
-                reply = await ask(lane, Sent(one(app_key=app_key)), secrets)
+                reply = await ask(web, SentRequest(alert(app_key=app_key)), secrets)
                 assert reply.status == HTTPStatus.CREATED
-            await asyncio.to_thread(in_thread, forget)
-            before = lane.asked
-            replies = [await follow(ask(lane, sent, secrets)) for sent in story.sent]
-            return replies, len(story.sent) - (lane.asked - before)
+            await asyncio.to_thread(in_thread, reset)
+            before = web.passed_on
+            replies = [await with_correlation(ask(web, sent, secrets)) for sent in story.sent]
+            return replies, len(story.sent) - (web.passed_on - before)
 
-    replies, by_lane = asyncio.run(play())
-    return Told(replies, rows()), by_lane
+    replies, by_fast_path = asyncio.run(play())
+    return Result(replies, rows()), by_fast_path
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", STORIES)
-def test_both_doors_tell_the_same_story(name: str, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_paths_answer_and_store_the_same(name: str, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     story = STORIES[name]
-    at_reference = play_at_reference(story, secrets)
-    forget()
-    at_lane, by_lane = play_at_lane(story, secrets, monkeypatch)
-    assert at_lane.replies == at_reference.replies
-    for table, told in at_reference.rows.items():
-        assert at_lane.rows[table] == told, table
-    assert by_lane == story.by_lane, "requests that the lane answered itself"
+    on_standard_path = play_on_standard_path(story, secrets)
+    reset()
+    on_fast_path, by_fast_path = play_on_fast_path(story, secrets, monkeypatch)
+    assert on_fast_path.replies == on_standard_path.replies
+    for table, expected in on_standard_path.rows.items():
+        assert on_fast_path.rows[table] == expected, table
+    assert by_fast_path == story.by_fast_path, "requests that the fast path answered itself"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -588,32 +617,32 @@ def test_with_a_limit_set_every_request_is_counted_against_it(
     secrets: Secrets, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.EVENTS_PER_MINUTE = 2
-    story = plain(one(), one(status="ok"), one())
+    story = clear_cut(alert(), alert(status="ok"), alert())
     cache.clear()
-    at_reference = play_at_reference(story, secrets)
-    forget()
+    on_standard_path = play_on_standard_path(story, secrets)
+    reset()
     cache.clear()
-    settings.EVENTS_PER_MINUTE = 3  # one more: the App Key's first request lets it in
-    at_lane, by_lane = play_at_lane(story, secrets, monkeypatch)
+    settings.EVENTS_PER_MINUTE = 3  # one more, because the first request makes the credentials known
+    on_fast_path, by_fast_path = play_on_fast_path(story, secrets, monkeypatch)
     cache.clear()
     assert (
-        [reply.status for reply in at_lane.replies]
-        == [reply.status for reply in at_reference.replies]
+        [reply.status for reply in on_fast_path.replies]
+        == [reply.status for reply in on_standard_path.replies]
         == [201, 201, 429]
     )
-    assert by_lane == 0
+    assert by_fast_path == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_requests_that_come_at_once_are_each_answered_and_nothing_of_the_lane_stays_behind(
+def test_simultaneous_requests_are_all_answered_and_no_thread_stays(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def play() -> list[int]:
-        async with lane_in_service(monkeypatch) as lane:
-            first = await ask(lane, Sent(one()), secrets)
-            together = [Sent(one(host=f"web-{number % 20}")) for number in range(60)]
-            replies = await asyncio.gather(*(ask(lane, sent, secrets) for sent in together))
-            assert lane.asked == 1
+        async with web_process(monkeypatch) as web:
+            first = await ask(web, SentRequest(alert()), secrets)
+            together = [SentRequest(alert(host=f"web-{number % 20}")) for number in range(60)]
+            replies = await asyncio.gather(*(ask(web, sent, secrets) for sent in together))
+            assert web.passed_on == 1
             return [first.status, *(reply.status for reply in replies)]
 
     statuses = Counter(asyncio.run(play()))
@@ -622,8 +651,8 @@ def test_requests_that_come_at_once_are_each_answered_and_nothing_of_the_lane_st
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("group-commit")]
 
 
-def test_a_story_is_told_of_both_sides_of_the_lanes_limit() -> None:
+def test_stories_have_bodies_on_both_sides_of_the_limit_of_the_fast_path() -> None:
     sizes = {
         name: max(len(json.dumps(sent.body, default=str)) for sent in story.sent) for name, story in STORIES.items()
     }
-    assert sizes["a batch of a thousand"] < BODY_LIMIT < sizes["a batch too large for the lane"]
+    assert sizes["a batch of a thousand"] < BODY_LIMIT < sizes["a batch too large for the fast path"]

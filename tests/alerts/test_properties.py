@@ -1,6 +1,7 @@
-"""The endpoint against a model of the rules of docs/how-it-works.md §2: any stream of events, shuffled, repeated, split, timed or not.
+"""Any stream of events, compared with a model of the rules of docs/how-it-works.md §2.
 
-`HYPOTHESIS_PROFILE=long` plays thousands of streams instead of a handful.
+Events are shuffled, repeated, split into batches, with timestamps or without. `HYPOTHESIS_PROFILE=long` plays thousands
+of streams.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def examples(few: int, many: int) -> settings:
     )
 
 
-# --- What senders send
+# --- requests
 
 OBJECTS: list[dict[str, Any]] = [
     {"host": "web-1"},
@@ -99,28 +100,28 @@ NO_TIMES = [0.5, "yesterday", True, "", None]
 objects = st.sampled_from(OBJECTS)
 statuses = st.sampled_from(STATUSES)
 tags = st.fixed_dictionaries({}, optional=TAGS)
-# When an event happened: not said; so long ago; or at a time that was named before.
+# The timestamp of an event: missing or unreadable, so long ago, or a time that was used before.
 moments = st.one_of(
-    st.sampled_from(NO_TIMES).map(lambda sent: ("unsaid", sent)),
+    st.sampled_from(NO_TIMES).map(lambda sent: ("missing", sent)),
     st.sampled_from(AGES).map(lambda age: ("ago", age)),
     st.integers(0, 7).map(lambda back: ("again", back)),
 )
-wire_times = st.sampled_from(["seconds", "float", "milliseconds", "digits", "rfc3339", "offset"])
+time_forms = st.sampled_from(["seconds", "float", "milliseconds", "digits", "rfc3339", "offset"])
 usable = st.builds(
     lambda named, status, more, when, wire: (named | more | {"status": status}, when, wire),
     objects,
     statuses,
     tags,
     moments,
-    wire_times,
+    time_forms,
 )
 drawn_items = st.one_of(
     usable, usable, usable, usable, usable, st.sampled_from(UNUSABLE).map(lambda item: (item, None, ""))
 )
 
 
-def on_the_wire(moment: int, form: str) -> object:
-    """A time as senders write it."""
+def in_form(moment: int, form: str) -> object:
+    """Return a time in a form that senders use."""
     match form:
         case "float":
             return float(moment)
@@ -136,7 +137,7 @@ def on_the_wire(moment: int, form: str) -> object:
             return moment
 
 
-# --- What came of it
+# --- rows
 
 
 def seconds(moment: datetime | None) -> float | None:
@@ -144,7 +145,7 @@ def seconds(moment: datetime | None) -> float | None:
 
 
 def rows_in_database(app_keys: list[AppKey]) -> list[tuple[Any, ...]]:
-    """Every alert, with its log."""
+    """Return every alert with its log."""
     logs: dict[int, list[tuple[Any, ...]]] = {}
     for event in Event.objects.exclude(kind=Event.Kind.UNDO).order_by("occurred_at", "id"):
         logs.setdefault(event.alert_id, []).append((seconds(event.occurred_at), Status(event.status).label))
@@ -177,7 +178,7 @@ def rows_in_model(model: Model) -> list[tuple[Any, ...]]:
 
 
 class Sender:
-    """Posts through the real endpoint, and lets correlation run after each commit."""
+    """A sender that posts to the endpoint. Correlation runs after each commit."""
 
     def __init__(self) -> None:
         _, secret = OrgToken.issue(name="Senders")
@@ -191,7 +192,7 @@ class Sender:
 
 
 class Rollback:
-    """One example's database: its start, and back to it."""
+    """A transaction for one example, which is rolled back at the end."""
 
     def __init__(self) -> None:
         self.transaction = transaction.atomic()
@@ -203,7 +204,7 @@ class Rollback:
 
 
 class Senders(RuleBasedStateMachine):
-    """Senders, time and people, beside the model."""
+    """Senders, time and people, compared with the model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -217,7 +218,7 @@ class Senders(RuleBasedStateMachine):
         self.resolved: list[tuple[Activity, list[Line]]] = []
 
     @initialize()
-    def cast(self) -> None:
+    def create_senders(self) -> None:
         self.sender = Sender()
         self.by = User.objects.create_user("rosa", role=Role.objects.built_in(BuiltIn.RESPONDER))
         self.secrets: dict[str, str] = {}
@@ -236,7 +237,7 @@ class Senders(RuleBasedStateMachine):
         batch=st.booleans(),
     )
     def send(self, drawn: list[Any], app_key: str, batch: bool) -> None:
-        """A batch, or the same items one request each."""
+        """Send a batch, or one request per item."""
         items = [self._timed(*each) for each in drawn]
         for part in [items] if batch else [[item] for item in items]:
             self._post(app_key, batch, part)
@@ -253,11 +254,11 @@ class Senders(RuleBasedStateMachine):
 
     @precondition(lambda self: Incident.objects.filter(resolved_at=None).exists())
     @rule(which=st.integers(0, 9))
-    def resolve_by_hand(self, which: int) -> None:
+    def resolve_manually(self, which: int) -> None:
         still_open = list(Incident.objects.filter(resolved_at=None).order_by("pk"))
         incident = still_open[which % len(still_open)]
         places = self._places(incident)
-        tell(f"resolve by hand: {places}")
+        show(f"resolve manually: {places}")
         with TestCase.captureOnCommitCallbacks(execute=True):
             activity = actions.resolve(incident, by=self.by)
         self.resolved.append((activity, self.model.resolve(places, now=self.now)))
@@ -286,34 +287,34 @@ class Senders(RuleBasedStateMachine):
 
     @invariant()
     def incidents_count_their_alerts(self) -> None:
-        assert_incidents_are_in_step()
+        assert_incidents_match_alerts()
 
     def _timed(
         self, item: dict[str, Any], when: tuple[str, Any] | None, form: str
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The item as it is sent, and as the model reads it."""
+        """Return an item as it is sent, and as the model reads it."""
         match when:
             case None:
                 return item, item
-            case ("unsaid", sent):
+            case ("missing", sent):
                 return {**item, "timestamp": sent}, item
             case ("ago", age):
                 moment = self.now - int(age)
                 self.times.append(moment)
             case (_, back):
                 moment = self.times[-1 - back % len(self.times)]
-        return {**item, "timestamp": on_the_wire(moment, form)}, {**item, "timestamp": moment}
+        return {**item, "timestamp": in_form(moment, form)}, {**item, "timestamp": moment}
 
     def _post(self, app_key: str, batch: bool, items: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
         self.sent.append((app_key, batch, items))
         secret, wire = self.secrets[app_key], [sent for sent, _ in items]
-        tell(f"{self.now - START:+} {app_key} {json.dumps(wire)}")
+        show(f"{self.now - START:+} {app_key} {json.dumps(wire)}")
         expected = self.model.post([read for _, read in items], app_key=app_key, now=self.now)
         body = {"app_key": secret, "alerts": wire} if batch else {"app_key": secret, **wire[0]}
         assert self.sender.post(body) == expected
 
     def _places(self, incident: Incident) -> list[tuple[tuple[str, ...], int]]:
-        """An incident's alerts as the model knows them, found by what the model says of them too."""
+        """Return the alerts of an incident as places in the model, found by equal tags and logs."""
         found = []
         for alert in incident.alerts.select_related("app_key"):
             log = Counter(seconds(event.occurred_at) for event in alert.events.exclude(kind=Event.Kind.UNDO))
@@ -325,7 +326,7 @@ class Senders(RuleBasedStateMachine):
                 and lives[alert.life - 1].state.tags == alert.tags
                 and Counter(float(line.at) for line in lives[alert.life - 1].lines) == log
             ]
-            # Alerts of one App Key with the same tags are the same alert, unless one has an identifier of its own.
+            # Alerts of one App Key with the same tags are the same alert, unless one was sent with an identifier.
             found.append(
                 (
                     same[0] if len(same) == 1 else next(one for one in same if named_like(one, alert.identifier)),
@@ -335,8 +336,8 @@ class Senders(RuleBasedStateMachine):
         return found
 
 
-def tell(line: str) -> None:
-    """Shown with a failing stream."""
+def show(line: str) -> None:
+    """Show a line with a failing stream."""
     if currently_in_test_context():
         note(line)
 
@@ -345,8 +346,8 @@ def named_like(identity: tuple[str, ...], identifier: str) -> bool:
     return (len(identity) == 2) == (identity[-1] == identifier)
 
 
-def assert_incidents_are_in_step() -> None:
-    """Correlation is done, who was active is in one incident, and its figures are what counting its alerts gives."""
+def assert_incidents_match_alerts() -> None:
+    """Check that each alert that was active is in one incident, and that incidents count their alerts."""
     assert worker.correlate_behind() == 0
     members: dict[int, list[Alert]] = {}
     for alert in Alert.objects.all():
@@ -366,11 +367,11 @@ def assert_incidents_are_in_step() -> None:
         assert incident.started_at == min(alert.started_at for alert in alerts)
 
 
-def test_any_stream_ends_in_what_the_rules_say(db: None) -> None:
+def test_any_stream_has_the_result_of_the_rules(db: None) -> None:
     run_state_machine_as_test(Senders, settings=examples(60, 2500))
 
 
-# --- Streams worth a name of their own: steps are (status, seconds ago or None, tags), a time that passes, or a deed
+# --- named streams: a step is (status, seconds ago or None, tags), a time that passes, or an action
 
 Step = tuple[str, int | None, dict[str, Any]] | int | str
 DAY = 24 * HOUR
@@ -378,20 +379,20 @@ ENDED_LONG_AGO: list[Step] = [("critical", 6 * DAY, {}), ("ok", 4 * DAY, {})]
 
 
 def play(*steps: Step) -> list[tuple[Any, ...]]:
-    """Returns the alerts that come of it, as rows of the database."""
+    """Play steps. Return the resulting alerts as rows."""
     machine = Senders()
     try:
-        machine.cast()
+        machine.create_senders()
         for step in steps:
             match step:
                 case (status, ago, named):
-                    when = ("unsaid", None) if ago is None else ("ago", ago)
+                    when = ("missing", None) if ago is None else ("ago", ago)
                     item = machine._timed({"host": "web-1", "status": status, **named}, when, "seconds")
                     machine._post("Nagios", False, [item])
                 case int(passes):
                     machine.time_passes(by=passes)
                 case "resolve":
-                    machine.resolve_by_hand(which=0)
+                    machine.resolve_manually(which=0)
                 case _:
                     machine.undo_a_resolve(back=0)
             machine.alerts_are_what_the_model_says()
@@ -405,7 +406,7 @@ def statuses_of(rows: list[tuple[Any, ...]]) -> list[str]:
     return [row[3] for row in rows]
 
 
-def test_the_same_trouble_without_a_time_reopens_what_was_resolved_by_hand(db: None) -> None:
+def test_an_active_event_without_a_time_reopens_a_manually_resolved_alert(db: None) -> None:
     assert statuses_of(play(("critical", None, {}), 1, "resolve", ("critical", None, {}))) == ["critical"]
 
 
@@ -431,17 +432,19 @@ def test_the_last_second_of_the_reopen_window_reopens_and_the_next_one_does_not(
 
 
 @pytest.mark.parametrize("ahead", [0, 600])
-def test_trouble_in_the_second_of_the_newest_ok_begins_anew_when_the_end_lies_far_back(ahead: int, db: None) -> None:
-    trouble: Step = ("critical", None if ahead else 0, {})
-    assert statuses_of(play(*ENDED_LONG_AGO, ("ok", -ahead, {"owner": "shop"}), trouble)) == ["ok", "critical"]
+def test_an_active_event_in_the_second_of_the_newest_ok_begins_a_new_alert_after_the_window(
+    ahead: int, db: None
+) -> None:
+    active: Step = ("critical", None if ahead else 0, {})
+    assert statuses_of(play(*ENDED_LONG_AGO, ("ok", -ahead, {"owner": "shop"}), active)) == ["ok", "critical"]
 
 
-# --- With times, the order of arrival does not matter
+# --- with times, the order of arrival does not matter
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Events of a few identities at distinct times, all within one reopen window."""
+    """Draw events of a few identities at distinct times within one reopen window."""
     ages = draw(st.lists(st.integers(0, 40 * HOUR), min_size=2, max_size=12, unique=True))
     named = draw(st.lists(objects, min_size=1, max_size=3))
     return [
@@ -452,7 +455,7 @@ def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @st.composite
 def arrivals(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[list[int]], list[list[int]]]:
-    """A stream, and two ways for it to arrive: orders with repeats, split into batches."""
+    """Draw a stream and two ways of its arrival: orders with repeats, split into batches."""
     stream = draw(streams())
     ways = []
     for _ in range(2):
@@ -481,7 +484,7 @@ def test_with_times_any_order_and_any_split_ends_in_the_same_state(db: None) -> 
             model.post(in_time, app_key="Model", now=START)
             ends.append([row[1:] for row in rows_in_model(model)])
             assert ends[0] == ends[1] == ends[2]
-            assert_incidents_are_in_step()
+            assert_incidents_match_alerts()
         finally:
             rollback.end()
 

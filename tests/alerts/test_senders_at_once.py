@@ -1,7 +1,6 @@
-"""Eight senders at once, two web processes, one database: nothing lost, nothing twice, nobody refused.
+"""Eight simultaneous senders, two web processes, one database: no event is lost, doubled or refused.
 
-The web processes are real and serve a database of their own, beside the one that pytest-django makes; the test asks it
-from a process of its own too.
+The web processes use a database of their own. The test reads that database in a further process.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ SENDERS = 8
 REQUESTS = int(os.environ.get("SENDERS_REQUESTS", "40"))  # of each sender
 NOW = int(time.time())
 
-# Run in processes that see the database as the web processes do.
+# Scripts for processes that use the database of the web processes.
 PREPARE = """
 import json, django
 django.setup()
@@ -72,7 +71,7 @@ print(json.dumps({
 
 @dataclass
 class Console:
-    """Two web processes on one fresh database."""
+    """Two web processes on a new database."""
 
     environment: dict[str, str]
     log: Path
@@ -121,7 +120,7 @@ def answers(port: int) -> bool:
 
 @contextlib.contextmanager
 def fresh_database(name: str) -> Iterator[str]:
-    """The DATABASE_URL of an empty database beside that of this run; empty where that is SQLite."""
+    """Yield the DATABASE_URL of an empty database on the server of this run. The URL is empty for SQLite."""
     if connection.vendor == "sqlite":
         yield ""
         return
@@ -147,7 +146,8 @@ def console(tmp_path: Path) -> Iterator[Console]:
         }
         if url:
             own["DATABASE_URL"] = url
-        # With no broker each web process correlates what it took, so both do, at once, beside the senders.
+        # Without a broker, each web process correlates the events that it stored, so that both correlate at the same
+        # time.
         running = Console({**kept, **own}, tmp_path / "web.log")
         try:
             yield running
@@ -157,7 +157,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
 
 @dataclass
 class Sent:
-    """One request and what it was answered."""
+    """A request and its reply."""
 
     app_key: str
     items: list[dict[str, Any]]
@@ -166,9 +166,9 @@ class Sent:
     answer: str = ""
 
 
-def stories(chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
-    """Events of few identities under two App Keys, each with its time, all within one reopen window."""
-    told = []
+def events_of(chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
+    """Return events of a few identities of two App Keys, each with a time within one reopen window."""
+    events = []
     for app_key in ("Nagios", "Zabbix"):
         for host in range(12):
             for step in range(8):
@@ -177,28 +177,28 @@ def stories(chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
                     "status": chance.choice(["ok", "warning", "critical"]),
                     "timestamp": NOW - 3600 * step,
                 }
-                told.append(
+                events.append(
                     (app_key, event | ({"description": f"step {step}"} if step % 2 else {"owner": f"team {step}"}))
                 )
-    return told
+    return events
 
 
-def requests_of(sender: int, told: list[tuple[str, dict[str, Any]]]) -> list[Sent]:
-    """A sender's own choice: singles and batches of the same stories, in its own order, with repeats."""
+def requests_of(sender: int, events: list[tuple[str, dict[str, Any]]]) -> list[Sent]:
+    """Return the requests of a sender: single events and batches in an order of its own, with repeats."""
     chance = random.Random(sender)
     posts = []
     for number in range(REQUESTS):
-        app_key, event = chance.choice(told)
+        app_key, event = chance.choice(events)
         if number % 3 or only_single(event):
             posts.append(Sent(app_key, [event], is_batch=False))
         else:
-            batch = [other for key, other in chance.sample(told, 60) if key == app_key and not only_single(other)]
+            batch = [other for key, other in chance.sample(events, 60) if key == app_key and not only_single(other)]
             posts.append(Sent(app_key, batch or [event], is_batch=True))
     return posts
 
 
 def only_single(event: dict[str, Any]) -> bool:
-    """Whether no batch tells it, so that its answers say what became of it."""
+    """Return whether an event is in no batch, so that its replies show its outcomes."""
     return bool(event["host"] in ("web-0", "web-1", "web-2"))
 
 
@@ -220,21 +220,23 @@ def send_all(port: int, token: str, keys: dict[str, str], posts: list[Sent], tog
 
 
 def key_of(app_key: str, event: dict[str, Any]) -> tuple[str, str, str, float, str]:
-    """What tells an event from all others: alert, time and content."""
+    """Return alert, time and content of an event, which identify the event."""
     tags = {name: value for name, value in event.items() if name not in ("status", "timestamp")}
     return app_key, event["host"], event["status"], float(event.get("timestamp", 0)), json.dumps(tags, sort_keys=True)
 
 
-def test_eight_senders_at_two_processes_lose_nothing_and_double_nothing(console: Console) -> None:
-    cast = console.run(PREPARE)
+def test_eight_senders_at_two_processes_lose_and_double_nothing(console: Console) -> None:
+    credentials = console.run(PREPARE)
     console.serve()
-    told = stories(random.Random(7))
-    # Each begins with an event that all of them send at the same moment, and that has no time of its own.
+    events = events_of(random.Random(7))
+    # Each sender begins with the same event without a timestamp, at the same moment.
     first = {"status": "critical", "host": "first"}
-    posts = [[Sent("Nagios", [first], is_batch=False), *requests_of(number, told)] for number in range(SENDERS)]
+    posts = [[Sent("Nagios", [first], is_batch=False), *requests_of(number, events)] for number in range(SENDERS)]
     together = threading.Barrier(SENDERS)
     threads = [
-        threading.Thread(target=send_all, args=(console.ports[number % 2], cast["token"], cast["keys"], mine, together))
+        threading.Thread(
+            target=send_all, args=(console.ports[number % 2], credentials["token"], credentials["keys"], mine, together)
+        )
         for number, mine in enumerate(posts)
     ]
     began = time.monotonic()
@@ -252,7 +254,7 @@ def test_eight_senders_at_two_processes_lose_nothing_and_double_nothing(console:
     print(f"{len(sent)} requests in {took:.1f} s: {statuses}; {report['events']} events stored")
     alerts = report["alerts"]
 
-    # One current alert for each identity, and no other life: all lies within one reopen window.
+    # Each identity has one alert, because all events lie within one reopen window.
     assert all(alert["is_current"] for alert in alerts)
     assert (
         len({alert["identity"] for alert in alerts})
@@ -260,7 +262,7 @@ def test_eight_senders_at_two_processes_lose_nothing_and_double_nothing(console:
         == len({(post.app_key, item["host"]) for post in sent for item in post.items})
     )
 
-    # Stored is exactly what was sent, each once.
+    # Each event is stored once, and no other event is.
     timed = Counter(
         key_of(alert["app_key"], {**tags, "status": status, "timestamp": at})
         for alert in alerts
@@ -273,14 +275,14 @@ def test_eight_senders_at_two_processes_lose_nothing_and_double_nothing(console:
     assert [len(alert["events"]) for alert in alerts if alert["host"] == "first"] == [1]
     assert report["events"] == len(wanted) + 1
 
-    # Every answer is true: what only single posts told was accepted once, and a duplicate ever after.
+    # An event that was only sent alone was accepted once, and was a duplicate each further time.
     answers_of: dict[tuple[Any, ...], Counter[int]] = {}
     for post in sent:
         if (not post.is_batch and only_single(post.items[0])) or post.items[0] is first:
             answers_of.setdefault(key_of(post.app_key, post.items[0]), Counter())[post.status] += 1
     assert {answers[201] for answers in answers_of.values()} == {1}
 
-    # And each alert is what its events come to, in the order of their times.
+    # Each alert has the state that its events have in order of time.
     model = Model()
     for post in sorted(sent, key=lambda post: post.app_key):
         if post.items[0] is not first:
@@ -292,7 +294,7 @@ def test_eight_senders_at_two_processes_lose_nothing_and_double_nothing(console:
             found = (alert["status"], alert["severity"], alert["tags"], alert["started_at"])
             assert found == (state.status, state.severity, state.tags, float(state.started_at))
 
-    # Correlation comes to its end, and each alert that was active is in one incident.
+    # Correlation ends, and each alert that was active is in one incident.
     assert report["behind"][1] == 0
     members = Counter(alert["incident"] for alert in alerts if alert["incident"])
     assert all((alert["incident"] is not None) == (alert["severity"] != "ok") for alert in alerts)

@@ -1,4 +1,4 @@
-"""Limits, idempotency keys, and the counts an App Key's page shows."""
+"""Limits, idempotency keys, and the counts of an App Key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_there_is_no_limit_unless_one_is_set(post_event: PostEvent) -> None:
     assert {post_event(host=f"h{number}").status_code for number in range(50)} == {201}
 
 
-def test_above_the_limit_a_sender_is_told_when_to_try_again(post_event: PostEvent, settings: Any) -> None:
+def test_above_the_limit_the_reply_says_when_to_try_again(post_event: PostEvent, settings: Any) -> None:
     settings.EVENTS_PER_MINUTE = 3
     assert [post_event(host=f"h{number}").status_code for number in range(3)] == [201] * 3
     reply = post_event(host="h4")
@@ -31,7 +31,7 @@ def test_above_the_limit_a_sender_is_told_when_to_try_again(post_event: PostEven
     assert Alert.objects.count() == 3
 
 
-def test_a_request_sent_again_under_its_idempotency_key_does_nothing_more(send: Send, app_key: Any) -> None:
+def test_a_request_repeated_with_its_idempotency_key_has_no_effect(send: Send, app_key: Any) -> None:
     body = {"app_key": app_key.secret, "status": "critical", "host": "web-1", "nested": {}}
     first = send(body, headers={"Idempotency-Key": "k1"})
     send({**body, "status": "ok"})
@@ -49,20 +49,20 @@ def test_an_idempotency_key_with_another_payload_is_a_422(send: Send, app_key: A
     assert Alert.objects.count() == 1
 
 
-def test_a_refused_request_may_be_sent_again_under_its_key(send: Send, app_key: Any) -> None:
+def test_a_refused_request_may_be_repeated_with_its_key(send: Send, app_key: Any) -> None:
     body = {"app_key": app_key.secret, "status": "on fire", "host": "web-1"}
     assert send(body, headers={"Idempotency-Key": "k1"}).status_code == 400
     assert send({**body, "status": "ok"}, headers={"Idempotency-Key": "k1"}).status_code == 201
 
 
-def test_old_replies_are_forgotten(send: Send, app_key: Any) -> None:
+def test_old_replies_are_deleted(send: Send, app_key: Any) -> None:
     send({"app_key": app_key.secret, "status": "ok", "host": "web-1"}, headers={"Idempotency-Key": "k1"})
     assert forget_old() == 0
     IdempotentReply.objects.update(created_at="2020-01-01T00:00:00Z")
     assert forget_old() == 1
 
 
-def test_what_an_app_key_sends_is_counted_by_the_hour(
+def test_events_of_an_app_key_are_counted_by_the_hour(
     post_event: PostEvent, post_batch: PostBatch, app_key: Any
 ) -> None:
     post_event()
@@ -78,7 +78,7 @@ def test_repairs_are_listed_with_the_app_key_once_per_field(post_event: PostEven
     assert {(repair.field, repair.times) for repair in app_key.repairs.all()} == {("nested", 2), ("long", 1)}
 
 
-def test_with_the_database_away_a_sender_is_told_to_send_again(
+def test_with_the_database_away_the_reply_asks_to_send_again(
     post_event: PostEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any, **__: Any) -> None:

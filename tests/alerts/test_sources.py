@@ -1,4 +1,4 @@
-"""No payload whatever makes a source raise anything but its declared error."""
+"""No payload makes a source raise anything but its declared error."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def recorded(tool: str) -> list[Any]:
 
 
 def places(payload: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a payload, from the whole to its last leaf."""
+    """Return every place in a payload, from the whole payload to its leaves."""
     inside = payload.items() if isinstance(payload, dict) else enumerate(payload) if isinstance(payload, list) else ()
     return [path, *(place for name, each in inside for place in places(each, (*path, name)))]
 
 
 @st.composite
 def broken(draw: st.DrawFn, payloads: list[Any]) -> Any:
-    """A recorded payload in which up to three places hold something else, or nothing."""
+    """Return a recorded payload with up to three places changed or removed."""
     payload = deepcopy(draw(st.sampled_from(payloads)))
     if isinstance(payload, bytes):
         cut = draw(st.integers(0, len(payload)))
@@ -75,7 +75,7 @@ def broken(draw: st.DrawFn, payloads: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize("tool", SOURCES)
-def test_whatever_is_sent_a_source_reads_it_or_says_what_is_wrong(tool: str) -> None:
+def test_a_source_reads_any_payload_or_rejects_it(tool: str) -> None:
     @settings(max_examples=EXAMPLES, deadline=None, database=None)
     @given(st.one_of(broken(recorded(tool)), broken(recorded(tool)), values, st.binary(max_size=200)))
     def read(payload: Any) -> None:
@@ -89,7 +89,7 @@ def test_whatever_is_sent_a_source_reads_it_or_says_what_is_wrong(tool: str) -> 
 
 
 @pytest.mark.parametrize("tool", SOURCES)
-def test_a_source_leaves_what_it_reads_as_it_was(tool: str) -> None:
+def test_a_source_does_not_change_its_payload(tool: str) -> None:
     for payload in recorded(tool):
         before = deepcopy(payload)
         first, again = SOURCES[tool].normalize(payload), SOURCES[tool].normalize(payload)
@@ -114,7 +114,7 @@ def test_a_source_leaves_what_it_reads_as_it_was(tool: str) -> None:
         (7, "critical"),
     ],
 )
-def test_a_tools_word_for_a_severity_is_a_status_and_one_not_known_is_critical(word: object, status: str) -> None:
+def test_a_word_for_a_severity_is_a_status_and_an_unknown_word_is_critical(word: object, status: str) -> None:
     assert severity(word) == status
 
 
@@ -133,7 +133,7 @@ def test_a_tools_word_for_a_severity_is_a_status_and_one_not_known_is_critical(w
         ("CRITICAL", "critical", "critical"),
     ],
 )
-def test_the_words_of_a_subject_tell_status_and_subject_matter(subject: str, status: str, about: str) -> None:
+def test_the_words_of_a_subject_give_status_and_identifier(subject: str, status: str, about: str) -> None:
     message = Message()
     message["Subject"] = subject
     [alert] = SOURCES["email"].normalize(message.as_bytes())
@@ -141,7 +141,7 @@ def test_the_words_of_a_subject_tell_status_and_subject_matter(subject: str, sta
 
 
 @pytest.mark.parametrize("charset", ["no-such-charset", "undefined", "hex", "\0utf-8", "ut\0f-8"])
-def test_a_mail_in_a_charset_that_nobody_can_read_is_read_as_utf_8(charset: str) -> None:
+def test_a_mail_in_an_unknown_charset_is_read_as_utf_8(charset: str) -> None:
     mail = f"From: backup@example.com\nSubject: Backup of vault failed\nContent-Type: text/plain; charset={charset}\n\nHöst: vault-1\n"
     [alert] = SOURCES["email"].normalize(mail.encode())
     assert alert["description"] == "Höst: vault-1"

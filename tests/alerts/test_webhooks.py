@@ -1,4 +1,4 @@
-"""The tools' own webhooks, as they are sent: what each payload becomes, and that its resolve ends what its fire began."""
+"""The webhooks of tools, with recorded payloads: each fire becomes an alert that the resolve ends."""
 
 from __future__ import annotations
 
@@ -30,56 +30,56 @@ KINDS = {
 }
 
 
-class Told(NamedTuple):
-    """What a recorded pair of payloads comes to."""
+class Pair(NamedTuple):
+    """The alert that results from a recorded pair of payloads."""
 
     tool: str
     version: str
     status: str
     primary: str
     secondary: str
-    links: str = ""  # names of its link buttons
+    links: str = ""  # names of the link buttons
     alerts: int = 1
 
 
 TABLE = (
-    Told("prometheus", "alertmanager-0.25-documented", "critical", "db-1.example.com:9100", "DiskWillFillIn4Hours",
+    Pair("prometheus", "alertmanager-0.25-documented", "critical", "db-1.example.com:9100", "DiskWillFillIn4Hours",
          "alertmanager dashboard runbook source_url", alerts=2),
-    Told("prometheus", "alertmanager-0.25-captured", "critical", "db-9.example.com:9100", "DiskFull", "alertmanager runbook source_url"),
-    Told("grafana", "unified-11.3-documented", "warning", "web-3", "High memory usage", "dashboard panel runbook silence source_url"),
-    Told("grafana", "legacy-7.5-documented", "critical", "Web CPU", "", "image rule"),
-    Told("nagios", "command-4.4-documented", "critical", "db-2", "PostgreSQL connections", "runbook"),
-    Told("nagios", "bigpanda-events-documented", "warning", "web-1", "HTTP"),
-    Told("icinga", "command-2.14-documented", "critical", "app-1", "disk /var", "source_url"),
-    Told("checkmk", "script-2.3-documented", "critical", "db-3", "Filesystem /var", "source_url"),
-    Told("zabbix", "webhook-6.0-documented", "critical", "db-2", "PostgreSQL: replication lag is over 60 s", "runbook source_url"),
-    Told("prtg", "http-action-24.1-documented", "critical", "switch-4", "Ping", "device_url prtg source_url"),
-    Told("cloudwatch", "sns-1-documented", "critical", "i-0abc1234def567890", "web-cpu-high", "source_url"),
-    Told("azure_monitor", "common-schema-1.0-documented", "critical", "vm-web-1", "VM CPU", "source_url"),
-    Told("google_cloud", "webhook-1.2-documented", "warning", "web-7", "Web CPU", "source_url"),
-    Told("datadog", "webhook-2024-documented", "critical", "web-9", "CPU of a web server on host:web-9", "snapshot source_url"),
-    Told("newrelic", "workflow-2024-documented", "critical", "checkout", "Checkout error rate", "source_url"),
-    Told("newrelic", "classic-2022-documented", "warning", "shop-web", "Apdex is low", "chart runbook source_url"),
-    Told("dynatrace", "custom-integration-1.290-documented", "critical", "web-11", "Host or monitoring unavailable", "source_url"),
-    Told("splunk", "alert-action-9.2-documented", "critical", "pay-1", "Payment errors", "source_url"),
-    Told("elastic", "kibana-8.13-documented", "warning", "checkout-eu", "Latency of checkout", "source_url"),
-    Told("elastalert", "http-post2-2.17-documented", "critical", "web-12", "Nginx 5xx"),
-    Told("sentry", "issue-alert-24.4-documented", "critical", "shop-web", "ReferenceError: blooopy is not defined", "source_url"),
-    Told("sentry", "metric-alert-24.4-documented", "critical", "shop-web", "Too many errors", "source_url"),
-    Told("uptime_kuma", "webhook-1.23-documented", "critical", "shop.example.com", "Shop front", "target"),
-    Told("healthchecks", "webhook-3.3-documented", "critical", "Backup of db-1", "Heartbeat", "source_url"),
-    Told("pagerduty", "events-v2-documented", "critical", "srv01.example.com", "HTTP status", "runbook source_url"),
-    Told("opsgenie", "alerts-v2-documented", "critical", "mq-1", "Queue of orders is long", "runbook"),
-    Told("pagerduty", "alertmanager-0.25-captured", "critical", "Alertmanager", "DiskFull sda1 db-9.example.com:9100 node critical", "source_url"),
-    Told("opsgenie", "alertmanager-0.25-captured", "critical", "db-9.example.com",
+    Pair("prometheus", "alertmanager-0.25-captured", "critical", "db-9.example.com:9100", "DiskFull", "alertmanager runbook source_url"),
+    Pair("grafana", "unified-11.3-documented", "warning", "web-3", "High memory usage", "dashboard panel runbook silence source_url"),
+    Pair("grafana", "legacy-7.5-documented", "critical", "Web CPU", "", "image rule"),
+    Pair("nagios", "command-4.4-documented", "critical", "db-2", "PostgreSQL connections", "runbook"),
+    Pair("nagios", "bigpanda-events-documented", "warning", "web-1", "HTTP"),
+    Pair("icinga", "command-2.14-documented", "critical", "app-1", "disk /var", "source_url"),
+    Pair("checkmk", "script-2.3-documented", "critical", "db-3", "Filesystem /var", "source_url"),
+    Pair("zabbix", "webhook-6.0-documented", "critical", "db-2", "PostgreSQL: replication lag is over 60 s", "runbook source_url"),
+    Pair("prtg", "http-action-24.1-documented", "critical", "switch-4", "Ping", "device_url prtg source_url"),
+    Pair("cloudwatch", "sns-1-documented", "critical", "i-0abc1234def567890", "web-cpu-high", "source_url"),
+    Pair("azure_monitor", "common-schema-1.0-documented", "critical", "vm-web-1", "VM CPU", "source_url"),
+    Pair("google_cloud", "webhook-1.2-documented", "warning", "web-7", "Web CPU", "source_url"),
+    Pair("datadog", "webhook-2024-documented", "critical", "web-9", "CPU of a web server on host:web-9", "snapshot source_url"),
+    Pair("newrelic", "workflow-2024-documented", "critical", "checkout", "Checkout error rate", "source_url"),
+    Pair("newrelic", "classic-2022-documented", "warning", "shop-web", "Apdex is low", "chart runbook source_url"),
+    Pair("dynatrace", "custom-integration-1.290-documented", "critical", "web-11", "Host or monitoring unavailable", "source_url"),
+    Pair("splunk", "alert-action-9.2-documented", "critical", "pay-1", "Payment errors", "source_url"),
+    Pair("elastic", "kibana-8.13-documented", "warning", "checkout-eu", "Latency of checkout", "source_url"),
+    Pair("elastalert", "http-post2-2.17-documented", "critical", "web-12", "Nginx 5xx"),
+    Pair("sentry", "issue-alert-24.4-documented", "critical", "shop-web", "ReferenceError: blooopy is not defined", "source_url"),
+    Pair("sentry", "metric-alert-24.4-documented", "critical", "shop-web", "Too many errors", "source_url"),
+    Pair("uptime_kuma", "webhook-1.23-documented", "critical", "shop.example.com", "Shop front", "target"),
+    Pair("healthchecks", "webhook-3.3-documented", "critical", "Backup of db-1", "Heartbeat", "source_url"),
+    Pair("pagerduty", "events-v2-documented", "critical", "srv01.example.com", "HTTP status", "runbook source_url"),
+    Pair("opsgenie", "alerts-v2-documented", "critical", "mq-1", "Queue of orders is long", "runbook"),
+    Pair("pagerduty", "alertmanager-0.25-captured", "critical", "Alertmanager", "DiskFull sda1 db-9.example.com:9100 node critical", "source_url"),
+    Pair("opsgenie", "alertmanager-0.25-captured", "critical", "db-9.example.com",
          "DiskFull sda1 db-9.example.com:9100 node critical", "source_url"),
-    Told("email", "pipe-rfc5322-documented", "critical", "vault-1", "Backup of vault", "report"),
+    Pair("email", "pipe-rfc5322-documented", "critical", "vault-1", "Backup of vault", "report"),
 )  # fmt: skip
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The addresses that SNS was asked at. It answers with the tests' certificate."""
+    """Record the URLs that are requested from SNS. Answer with the certificate of the tests."""
     addresses: list[str] = []
 
     def answer(url: str) -> str:
@@ -96,43 +96,43 @@ def send_recorded(send: Send, app_key: Any, asked: list[str]) -> Any:
     def post(tool: str, stem: str) -> Reply:
         [file] = (PAYLOADS / tool).glob(f"{stem}.*")
         body = file.read_bytes().rstrip(b"\n")
-        if tool == "cloudwatch":  # a recorded signature could not be made with a key that may be published
+        if tool == "cloudwatch":  # the key of a recorded signature could not be published
             body = json.dumps(signed(json.loads(body))).encode()
         return send(body, path=f"/oim/{tool}/alerts?app_key={app_key.secret}", content_type=KINDS[file.suffix])
 
     return post
 
 
-@pytest.mark.parametrize("told", TABLE, ids=lambda told: f"{told.tool} {told.version}")
-def test_a_recorded_fire_becomes_the_alert_that_its_recorded_resolve_ends(told: Told, send_recorded: Any) -> None:
-    reply = send_recorded(told.tool, f"{told.version}-fire")
+@pytest.mark.parametrize("recorded", TABLE, ids=lambda recorded: f"{recorded.tool} {recorded.version}")
+def test_a_recorded_fire_becomes_the_alert_that_its_recorded_resolve_ends(recorded: Pair, send_recorded: Any) -> None:
+    reply = send_recorded(recorded.tool, f"{recorded.version}-fire")
     assert (reply.status_code, reply.json()["data"]) == (201, {})
     assert "notes" not in reply.json(), "a tool's plain payload needs no repair"
     alert = Alert.objects.order_by("pk")[0]
     assert (Status(alert.status).label, alert.primary_value, alert.secondary_value) == (
-        told.status,
-        told.primary,
-        told.secondary,
+        recorded.status,
+        recorded.primary,
+        recorded.secondary,
     )
-    assert " ".join(sorted(link.name for link in links_of(alert.tags))) == told.links
+    assert " ".join(sorted(link.name for link in links_of(alert.tags))) == recorded.links
     assert shown(alert.tags["description"])
-    assert Alert.objects.filter(ended_at=None).count() == told.alerts
+    assert Alert.objects.filter(ended_at=None).count() == recorded.alerts
 
-    assert send_recorded(told.tool, f"{told.version}-fire").status_code == 204, "the same again is a duplicate"
-    assert send_recorded(told.tool, f"{told.version}-resolve").status_code == 201
-    assert Alert.objects.count() == told.alerts, "the resolve speaks of the same alerts"
+    assert send_recorded(recorded.tool, f"{recorded.version}-fire").status_code == 204, "the same again is a duplicate"
+    assert send_recorded(recorded.tool, f"{recorded.version}-resolve").status_code == 201
+    assert Alert.objects.count() == recorded.alerts, "the resolve is for the same alerts"
     assert not Alert.objects.filter(ended_at=None)
     alert.refresh_from_db()
-    assert (alert.primary_value, alert.secondary_value) == (told.primary, told.secondary), "it keeps its name"
+    assert (alert.primary_value, alert.secondary_value) == (recorded.primary, recorded.secondary), "it keeps its name"
 
 
-def test_every_source_has_recorded_payloads_of_both_kinds_and_all_are_played() -> None:
-    recorded = {(file.parent.name, file.stem) for file in PAYLOADS.glob("*/*")}
-    assert {(told.tool, f"{told.version}-{kind}") for told in TABLE for kind in ("fire", "resolve")} == recorded
-    assert {told.tool for told in TABLE} == set(SOURCES)
+def test_every_source_has_recorded_payloads_of_both_kinds_and_all_are_tested() -> None:
+    files = {(file.parent.name, file.stem) for file in PAYLOADS.glob("*/*")}
+    assert {(each.tool, f"{each.version}-{kind}") for each in TABLE for kind in ("fire", "resolve")} == files
+    assert {each.tool for each in TABLE} == set(SOURCES)
 
 
-def test_the_gallery_offers_what_can_be_read_and_each_has_its_help() -> None:
+def test_every_tool_in_the_gallery_has_a_source_and_help() -> None:
     assert set(gallery.TOOLS) - set(SOURCES) == {"api", "custom"}
     for slug in gallery.TOOLS:
         parts = gallery.setup(slug, url="https://console/oim/x/alerts", app_key="K" * 32, token="T" * 32)
@@ -145,14 +145,14 @@ def test_the_gallery_offers_what_can_be_read_and_each_has_its_help() -> None:
 
 
 @pytest.mark.parametrize("path", ["/oim/{}/alerts", "/data/integrations/{}", "/oim/{}_v2/alerts"])
-def test_both_url_shapes_take_key_and_token_in_the_query(path: str, org_token: Any, app_key: Any) -> None:
+def test_every_form_of_the_url_takes_app_key_and_token_in_the_query(path: str, org_token: Any, app_key: Any) -> None:
     url = path.format("nagios") + f"?access_token={org_token.secret}&app_key={app_key.secret}"
     reply = Client().post(url, {"host_name": "a", "state": "DOWN"})
     assert reply.status_code == 201
     assert Alert.objects.get().primary_value == "a"
 
 
-def test_a_wrong_payload_is_a_400_that_says_what_was_expected_of_this_tool(send: Send, app_key: Any) -> None:
+def test_a_wrong_payload_is_a_400_that_describes_the_right_one(send: Send, app_key: Any) -> None:
     path = f"/oim/prometheus/alerts?app_key={app_key.secret}"
     assert_error(send({"host": "a"}, path=path), 400, "alerts", "array")
     assert "Expected from Prometheus Alertmanager" in send([], path=path).json()["errors"][1]
@@ -168,17 +168,17 @@ def test_an_unknown_tool_a_missing_token_and_a_missing_key_have_their_own_answer
     assert_error(send({}, path="/oim/nagios"), 404, "not found")
 
 
-# --- senders that have one field for a secret
+# --- senders with one field for both secrets
 
 
-def test_a_pagerduty_sender_finds_its_route_its_reply_and_its_resolve(org_token: Any, app_key: Any) -> None:
+def test_a_pagerduty_sender_gets_the_reply_it_expects_and_resolves_by_key(org_token: Any, app_key: Any) -> None:
     def post(**fields: Any) -> Any:
         body = {"routing_key": f"{org_token.secret}:{app_key.secret}", "dedup_key": "disk", **fields}
         return Client().post("/v2/enqueue", body, content_type="application/json")
 
-    told = {"summary": "Disk full", "source": "web-1", "severity": "warning"}
+    event = {"summary": "Disk full", "source": "web-1", "severity": "warning"}
     for _ in range(2):
-        reply = post(event_action="trigger", payload=told)
+        reply = post(event_action="trigger", payload=event)
         assert (reply.status_code, reply.json()) == (
             202,
             {"status": "success", "message": "Event processed", "dedup_key": "disk"},
@@ -265,7 +265,7 @@ def test_a_subscription_is_confirmed_at_sns_itself_whatever_address_the_message_
         {"TopicArn": "arn:aws:sns:eu-central-1:123456789012:console/../x"},
     ],
 )
-def test_no_message_makes_us_ask_another_host(changes: dict[str, str], post_sns: Any, asked: list[str]) -> None:
+def test_no_message_causes_a_request_to_another_host(changes: dict[str, str], post_sns: Any, asked: list[str]) -> None:
     assert_error(post_sns(signed(subscription(**changes))), 400, next(iter(changes)))
     assert asked == []
 
@@ -278,7 +278,7 @@ def test_a_message_that_sns_did_not_sign_is_refused(post_sns: Any, asked: list[s
     assert asked == [CERTIFICATE_URL], "nothing is confirmed"
 
 
-def test_with_sns_out_of_reach_the_message_is_left_to_be_sent_again(
+def test_without_a_reply_from_sns_the_message_is_to_be_sent_again(
     post_sns: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(url: str) -> str:
@@ -292,7 +292,9 @@ def test_with_sns_out_of_reach_the_message_is_left_to_be_sent_again(
 @pytest.mark.parametrize(
     "answer", ["", "no certificate", CERTIFICATE[:400] + CERTIFICATE[-60:], CERTIFICATE.replace("M", "N")]
 )
-def test_what_is_no_certificate_verifies_nothing(answer: str, post_sns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reply_without_a_certificate_verifies_nothing(
+    answer: str, post_sns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sns, "fetch", lambda url: answer)
     monkeypatch.setattr(sns, "_keys", {})
     assert_error(post_sns(signed(subscription())), 400, "SigningCertURL")
