@@ -73,11 +73,14 @@ def test_what_changes_ends_a_snooze_that_was_to_last_until_then(
     assert why in acting.get(f"/incidents/{incident.pk}/activity").content.decode()
 
 
-def test_resolved_and_reopened_it_is_back_too(incident: Incident, responder: User, post_event: PostEvent) -> None:
+def test_resolved_and_reopened_it_is_back_too(
+    acting: Client, incident: Incident, responder: User, post_event: PostEvent
+) -> None:
     snooze(incident, responder)
     actions.resolve(incident, by=responder)
     post_event(host="db-1", check="disk", status="warning", timestamp=int(time.time()) + 1)
     assert Incident.objects.active().get() == incident
+    assert "Snooze ended: it reopened" in acting.get(f"/incidents/{incident.pk}/activity").content.decode()
 
 
 def test_else_it_sleeps_on(acting: Client, incident: Incident, responder: User, post_event: PostEvent) -> None:
