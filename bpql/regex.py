@@ -1,12 +1,12 @@
-"""Regular expressions whose search takes time in proportion to the length of the text.
+r"""Regular expressions whose search takes time in proportion to the length of the text.
 
 Users write the expressions, and the texts come from senders, so a search must not backtrack. `Regex` reads a text
 once, character by character, and keeps the set of terms that may follow (the partial derivatives of Antimirov).
 SQLite calls `Regex`. PostgreSQL, whose own engine does not backtrack either, gets the same expression in its own
 syntax.
 
-The syntax is what all three dialects (Python, PostgreSQL, this module) read alike: literals, `.`, classes, `\\d \\w
-\\s` (ASCII) and their opposites, groups, `|`, `* + ? {n,m}`, `^` and `$`. The case of letters does not count. An
+The syntax is what all three dialects (Python, PostgreSQL, this module) read alike: literals, `.`, classes, `\d \w
+\s` (ASCII) and their opposites, groups, `|`, `* + ? {n,m}`, `^` and `$`. The case of letters does not count. An
 error names any other syntax.
 """
 

@@ -41,6 +41,7 @@ LINT = [
     [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
     [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     [str(TOOLS / "djlint"), "templates", "--check", "--quiet"],
+    [PYTHON, "-m", "tests.prose"],
 ]
 SCRIPTS = [["tsc", "--project", "."], ["biome", "check", "--error-on-warnings"]]
 
