@@ -86,5 +86,5 @@ class OldConsole:
         recorded = self.recorded() if on_postgres else {}
         for who, given in answers.items():
             on_sqlite = {each.path: each for each in recorded.get(who, ())}
-            if new := [each for each in given if each.path not in on_sqlite or on_sqlite[each.path].difference(each)]:
+            if new := [each for each in given if each != on_sqlite.get(each.path)]:
                 write(folder / f"{who}.txt", new)

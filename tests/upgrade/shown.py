@@ -17,6 +17,7 @@ _BLOCKS = (
 )
 BLOCKS = frozenset(_BLOCKS.split())  # elements that begin a line of their own
 UNSEEN = frozenset(("script", "style", "template", "svg", "datalist", "button"))
+SECTIONS = frozenset(("article", "aside", "main", "nav", "section"))  # a header outside them is the banner of the page
 NOT_TYPED = ("hidden", "checkbox", "radio")  # kinds of input whose value nobody sees
 ADDRESSES = {"a": "href", "form": "action"}
 LINK = "→ "
@@ -26,7 +27,7 @@ class Visible(HTMLParser):
     """Parser that keeps the visible lines of a page.
 
     A block of text is one line. The addresses of the links and forms that begin in the block follow, each on a line that begins with `LINK`.
-    Left out are places within a page, and the words of controls: buttons, and links that come back to the page.
+    Left out are the banner, places within a page, and the words of controls: buttons, and links that come back to the page.
     """
 
     def __init__(self, page: str) -> None:
@@ -34,13 +35,18 @@ class Visible(HTMLParser):
         self.lines: list[str] = []
         self._text = ""
         self._links: list[str] = []
+        self._sections = 0  # open elements of SECTIONS
         self._unseen = 0  # open elements whose text is left out
-        self._is_control = False  # whether a link is open that comes back to the page
+        self._is_banner = self._is_control = False  # whether such an element is open
         self.feed(page)
         self.close()
         self._end_line()
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self._is_banner = self._is_banner or (tag == "header" and not self._sections)
+        if self._is_banner:
+            return
+        self._sections += tag in SECTIONS
         self._unseen += tag in UNSEEN
         if tag in BLOCKS:
             self._end_line()
@@ -56,6 +62,10 @@ class Visible(HTMLParser):
             self._text += f"[{values.get('datetime')}] "
 
     def handle_endtag(self, tag: str) -> None:
+        if self._is_banner:
+            self._is_banner = tag != "header"
+            return
+        self._sections -= tag in SECTIONS
         self._unseen -= tag in UNSEEN
         if tag == "a":
             self._unseen -= self._is_control
@@ -64,7 +74,7 @@ class Visible(HTMLParser):
             self._end_line()
 
     def handle_data(self, data: str) -> None:
-        if not self._unseen:
+        if not self._unseen and not self._is_banner:
             self._text += data
 
     def _end_line(self) -> None:
@@ -91,12 +101,17 @@ class Shown:
             body = json.dumps(_with_sorted_tags(json.loads(body)), indent=1, ensure_ascii=False, sort_keys=True)
         return cls(path, status, tuple(body.splitlines()))
 
+    def is_still_shown_by(self, other: Shown) -> bool:
+        """Return whether another answer has the same status, the same text apart from white space, and every address of this one."""
+        return (self.status, self._text) == (other.status, other._text) and self._links <= other._links
+
     @property
-    def _content(self) -> tuple[int, str, frozenset[str]]:
-        """Status, text without white space, and addresses. A change of the markup leaves the three as they are."""
-        links = frozenset(line for line in self.lines if line.startswith(LINK))
-        text = "".join(line for line in self.lines if line not in links)
-        return self.status, "".join(text.split()), links
+    def _text(self) -> str:
+        return "".join("".join(line for line in self.lines if not line.startswith(LINK)).split())
+
+    @property
+    def _links(self) -> frozenset[str]:
+        return frozenset(line for line in self.lines if line.startswith(LINK))
 
     def reworded(self, words: Mapping[str, str]) -> Shown:
         """Return the answer with texts of today in the place of older ones."""
@@ -106,9 +121,7 @@ class Shown:
         return replace(self, lines=tuple(text.split("\n")))
 
     def difference(self, other: Shown) -> str:
-        """Return the lines that differ, or an empty text where both show the same."""
-        if self._content == other._content:
-            return ""
+        """Return the lines in which another answer differs."""
         heads = f"{self.status} {self.path}", f"{other.status} {other.path}"
         return "\n".join(difflib.unified_diff(self.lines, other.lines, *heads, lineterm="", n=1))
 
