@@ -1,8 +1,9 @@
-"""Filters of lists: which rows a list shows and in which order, as a query string says.
+"""Filters of the feed and of the alerts of an incident: which rows a list shows and in which order.
 
-The filters are classes of this package. A form of django-filter takes 1.6 ms to read a query string, a class of this
-module 0.01 ms, and a live view reads its query string at each refresh. No parameter here stands for one column, and
-each filter also writes query strings.
+A plain list of one model has a FilterSet of django-filter, as the audit log in `people.filters`. The parameters of
+these lists are a query language, folders and environments, each filter also writes query strings, and a live view
+reads its query string at each refresh. A FilterSet takes 1.6 ms to read a query string, a class of this module 0.01
+ms, and a whole refresh 9 ms.
 """
 
 from __future__ import annotations
