@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,22 @@ import pytest
 import schemathesis
 from django.test import Client
 from django.urls import URLPattern, get_resolver
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rest_framework.views import APIView
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from alerts.api.alerts import is_for_senders
-from people.models import User
+from bigpanda_site.openapi import document
+from bigpanda_site.operation_schema import described_operations
+from bigpanda_site.wsgi import application
+from people.models import ApiKey, User
 from tests.described import described_path
 
 VERBS = {"get", "post", "put", "patch", "delete"}  # DRF itself answers OPTIONS and HEAD
@@ -74,7 +87,50 @@ def test_the_document_is_valid_openapi(served: Any) -> None:
 
 
 def test_nothing_of_an_operation_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
-    from bigpanda_site.operation_schema import described_operations
-
     described_operations()
     assert capsys.readouterr().err == ""
+
+
+# --- Generated requests
+
+GENERATED = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "60"))
+CHECKS: list[Any] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.mark.django_db(transaction=True)  # the WSGI handler closes its connection after each request
+def test_generated_requests_to_resources_are_answered_as_described(admin: User, org_token: Any) -> None:
+    _, api_key = ApiKey.issue(admin, name="Script", expires_at=None)
+    described = document("http://localhost")
+    schema: Any = schemathesis.openapi.from_dict(described)
+    schema.app = application
+    declared = [
+        (path, verb)
+        for path, verbs in described["paths"].items()
+        for verb, each in verbs.items()
+        if not {"Alerts", "Webhooks"} & set(each["tags"])  # tests/alerts has tests of these
+    ]
+    modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
+    generated = st.one_of([schema[path][verb].as_strategy(mode) for path, verb in declared for mode in modes])
+
+    @settings(
+        max_examples=GENERATED,
+        deadline=None,
+        database=None,
+        derandomize="SCHEMATHESIS_EXAMPLES" not in os.environ,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=generated)
+    def send(case: Any) -> None:
+        secret = api_key if {"api_key": []} in case.operation.definition.raw["security"] else org_token.secret
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {secret}"}
+        if "env" in (case.path_parameters or {}):
+            case.path_parameters["env"] = "all"
+        case.validate_response(case.call(), checks=CHECKS)
+
+    send()
