@@ -232,7 +232,11 @@ def test_plans_are_searched_sorted_and_in_pages(script: Script) -> None:
     assert names("sort_by=next_run") == ["Racks", "Databases", "Network"]
     assert names("search_text=about%20RACKS") == ["Racks"]
     assert names("status=planned&order=asc") == ["Racks", "Databases"]
-    assert names("per_page=2&page=2") == ["Racks"]
+    assert names("status=Running") == ["Network"]
+    assert names("status=done") == []
+    plan("host = web-1", name="Übung", starts=-30, ends=-1)
+    assert names("status=done") == names("search_text=übung") == ["Übung"]
+    assert names("per_page=2&page=2") == ["Databases", "Racks"]
     assert names("frequency=recurring") == []
     for wrong in ("sort_by=name", "order=up", "status=asleep", "page=0", "frequency=hourly"):
         reply = script("GET", f"{ORDERED}?{wrong}")
