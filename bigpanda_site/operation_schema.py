@@ -78,7 +78,7 @@ class OperationSchema(AutoSchema):
         return [waits, *([self.operation.query] if self.operation.query else [])]
 
     def get_request_serializer(self) -> Any:
-        return _any_of(self.operation.body, f"{self.operation.name}Body")
+        return _any_of(self.operation.body, self.operation.name)
 
     def get_response_serializers(self) -> Any:
         operation = self.operation
@@ -111,7 +111,9 @@ def _any_of(shape: Shape | tuple[Shape, ...] | None, name: str) -> Any:
     """Return a shape as drf-spectacular takes it. Several are alternatives, under a name of their own."""
     if not isinstance(shape, tuple):
         return shape
-    return PolymorphicProxySerializer(name, cast(Any, shape), resource_type_field_name=None, many=False)
+    return PolymorphicProxySerializer(
+        name[0].upper() + name[1:], cast(Any, shape), resource_type_field_name=None, many=False
+    )
 
 
 class PartSchema(OpenApiSerializerFieldExtension):

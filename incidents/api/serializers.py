@@ -51,7 +51,7 @@ class Expand(serializers.ChoiceField):
     """A switch that shows each alert whole: the word `alerts`. Any other word has no effect."""
 
     def __init__(self) -> None:
-        super().__init__(["alerts"], required=False, default=False)
+        super().__init__(["alerts"], required=False)
 
     def run_validation(self, data: Any = False) -> bool:
         return bool(data == "alerts")

@@ -86,12 +86,12 @@ def validated(serializer: serializers.BaseSerializer[Any]) -> JSONDict:
     return values
 
 
-class _ErrorsSerializer(serializers.Serializer[Any]):
+class RefusalErrorsSerializer(serializers.Serializer[Any]):
     status = serializers.CharField(help_text="The first message.")
     errors = serializers.ListField(child=serializers.CharField(), help_text="Every message.")  # type: ignore[assignment]
 
 
-class _RejectedSerializer(serializers.Serializer[Any]):
+class RejectedItemSerializer(serializers.Serializer[Any]):
     index = serializers.IntegerField(help_text="The place in the list that was sent, from 0.")
     rule = serializers.CharField()
 
@@ -104,5 +104,5 @@ class RefusalSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="Every message, with the name of its field."
     )
     error = serializers.CharField(help_text="The first message.")
-    response = _ErrorsSerializer(help_text="The oldest shape of the same.")
-    rejected = _RejectedSerializer(many=True, required=False, help_text="What is wrong in a list that was sent.")
+    response = RefusalErrorsSerializer(help_text="The oldest shape of the same.")
+    rejected = RejectedItemSerializer(many=True, required=False, help_text="What is wrong in a list that was sent.")
