@@ -4,12 +4,13 @@ python -m bench.files_entered
 
 Each path is played in this process, on a new SQLite database (or the empty database that DATABASE_URL names) and with a
 broker of its own. The first play is not counted: imports and empty caches belong to it. A file counts where one of its
-functions runs. Tests, bench and migrations do not count, nor does the writing of log lines.
+functions runs in each of three further plays, so that work of the background does not count. Tests, bench and
+migrations do not count, nor does the writing of log lines. The paths:
 
-fast path      One POST of a new alert by a sender that keeps its connection, answered by the web process itself.
-standard path  One POST of a new alert through Django's handler, with its correlation. resolve        One POST of the
-form that resolves an incident, up to the redirect. live update    From `announce` of a changed incident to the fragment
-that an open page receives.
+- fast path: one POST of a new alert by a sender that keeps its connection, answered by the web process itself.
+- standard path: one POST of a new alert through Django's handler, with its correlation.
+- resolve: one POST of the form that resolves an incident, up to the redirect.
+- live update: from `announce` of a changed incident to the fragment that an open page receives.
 
 The script knows only entry points (addresses, the ASGI application, `announce`), so the same script measures two
 layouts.
@@ -38,6 +39,7 @@ from typing import Any, BinaryIO
 
 CODE = Path(__file__).resolve().parent.parent
 NOT_COUNTED = {"tests", "bench", "migrations", "var"}
+PLAYS = 3
 PATIENCE = 30.0
 QUIET_SECONDS = 0.5  # until threads of the background have done what the request before left to them
 ALERTS = "/data/v2/alerts"
@@ -53,14 +55,17 @@ class Entered:
         sys.setprofile(self._note)
 
     def by(self, work: Callable[[], object], *, after: Callable[[], object] = lambda: None) -> list[str]:
-        """Return the files that a function enters right after another function, in alphabetical order."""
-        time.sleep(QUIET_SECONDS)
-        after()
-        files: set[str] = set()
-        self._files = files
-        work()
-        self._files = None
-        return sorted(files - {""})
+        """Return the files that each call of a function enters right after another function, in alphabetical order."""
+        found: list[set[str]] = []
+        for _ in range(PLAYS):
+            time.sleep(QUIET_SECONDS)
+            after()
+            files: set[str] = set()
+            found.append(files)
+            self._files = files
+            work()
+            self._files = None
+        return sorted(set.intersection(*found) - {""})
 
     def _note(self, frame: FrameType, event: str, _: Any) -> None:
         if event == "call" and (files := self._files) is not None:
@@ -131,7 +136,7 @@ class Senders:
 
 
 def measure(entered: Entered) -> Iterator[tuple[str, list[str]]]:
-    """Play each path twice. Yield the name of the path and the files entered the second time."""
+    """Play each path. Yield the name of the path and the files entered."""
     from bigpanda_site import celery_app
     from incidents.models import Incident
 
@@ -140,13 +145,31 @@ def measure(entered: Entered) -> Iterator[tuple[str, list[str]]]:
     celery_app.conf.task_always_eager = True
     senders.post_by_standard_path()
     standard_path = entered.by(senders.post_by_standard_path)
-    first, second = Incident.objects.order_by("pk")[:2]
-    senders.resolve(first.pk)
-    resolve = entered.by(lambda: senders.resolve(second.pk))
     senders.post_by_standard_path()
+    *others, watched = Incident.objects.order_by("pk")
+    incidents = iter(others)
+
+    def resolve() -> None:
+        senders.resolve(next(incidents).pk)
+
+    resolve()
+    resolved = entered.by(resolve)
     celery_app.conf.task_always_eager = False
 
     with web_process() as address:
+        with socket.create_connection(address, PATIENCE) as connection, senders.ask_for_stream(connection) as lines:
+
+            def change() -> None:
+                watched.title += " changed"
+                watched.save(update_fields=["title"])
+
+            def update() -> None:
+                announce([watched.pk])
+                _line_with(watched.title.encode(), lines)
+
+            change()
+            update()
+            live_update = entered.by(update, after=change)
         with socket.create_connection(address, PATIENCE) as connection:
 
             def post() -> None:
@@ -155,22 +178,9 @@ def measure(entered: Entered) -> Iterator[tuple[str, list[str]]]:
             post()  # the web process learns the credentials
             post()  # and reads them from the database, and learns the head
             yield "fast path", entered.by(post, after=post)  # the credentials are read again only after a pause
-        yield "standard path", standard_path
-        yield "resolve", resolve
-        with socket.create_connection(address, PATIENCE) as connection, senders.ask_for_stream(connection) as lines:
-            watched = Incident.objects.open()[0]
-
-            def update() -> None:
-                announce([watched.pk])
-                _line_with(watched.title.encode(), lines)
-
-            played = []
-            for title in ("first title", "second title", "third title", "fourth title"):
-                watched.title = title
-                watched.save(update_fields=["title"])
-                played.append(set(entered.by(update)))
-            # Threads of the background write what earlier requests left, at times of their own.
-            yield "live update", sorted(set.intersection(*played[1:]))
+    yield "standard path", standard_path
+    yield "resolve", resolved
+    yield "live update", live_update
 
 
 def announce(incidents: list[int]) -> None:
