@@ -165,6 +165,7 @@ def alerts_arrive(speaker: Speaker) -> None:
         speaker.go_to(12, minute)
         speaker.send("Nagios", "calm-1", "Ping", ("critical", "ok")[minute % 2])
     speaker.note(calm="calm-1", mail="mail-1", mail_2="mail-2", till="till-1", full="rack-000", kiosk="kiosk-1")
+    speaker.note(follower="rack-300")
 
 
 def tools_send(speaker: Speaker) -> None:

@@ -37,7 +37,7 @@ def histories(number: dict[str, int]) -> list[str]:
     """Return the activities of each incident, and more of some."""
     activities = [f"/incidents/{key}/activity{ASIDE}" for name, key in number.items() if name != "pattern"]
     grown = [number[name] for name in ("mail", "till", "flap", "cellar", "resolved", "worked_on", "talked")]
-    single = [number[name] for name in ("acked", "snoozed", "tagged", "kiosk", "f", "to_reopen")]
+    single = [number[name] for name in ("acked", "snoozed", "tagged", "kiosk", "f", "follower", "to_reopen")]
     overviews = [f"/incidents/{key}{ASIDE}" for key in (*grown, *single)]
     tabs = [f"/incidents/{key}/{tab}{ASIDE}" for tab in ("alerts", "timeline", "why") for key in grown]
     return [*activities, *overviews, *tabs]
