@@ -149,8 +149,8 @@ def test_who_may_only_look_sees_results_and_no_buttons(page: Client, press: Any,
     page.force_login(viewer)
     assert "Incidents 4 → 2" in said(page.get(reply.url))
     assert "Enable" not in said(page.get(reply.url))
-    for deed in ("enable", "cancel", "again"):
-        assert page.post(f"{reply.url}/{deed}").status_code == 403
+    for change in ("enable", "cancel", "again"):
+        assert page.post(f"{reply.url}/{change}").status_code == 403
 
 
 def test_a_new_draft_stands_where_its_window_puts_it_unless_the_order_is_set(admin: User) -> None:
