@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import ValidationError as InvalidValue
 from django.db.models import Q
-from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,27 +16,20 @@ from incidents import actions
 from incidents.actions.action import asked_action, perform_on
 from incidents.api import serializers as shapes
 from incidents.api.resource import NOTHING, PersonsResource, done
-from incidents.api.serializers import LAST_RESULT, SORTS, incidents_as_data, tags_of
+from incidents.api.serializers import LAST_RESULT, SORTS, incidents_as_data
 from incidents.feed.folders import Folder
-from incidents.models import Environment, Incident, IncidentTag, Priority
+from incidents.models import Environment, Incident
 from incidents.models.incident import IncidentQuerySet
-from incidents.tags import changes as tag_changes
-from incidents.tags.forms import TagDefinitionForm
 from people.api.fields import is_key
 from people.api.operation import Operation
-from people.models import Area, User
+from people.models import Area
 from people.permissions import permits
 
 EVERYTHING = "all"  # the environment that holds every incident
-ACCEPTED, BAD_REQUEST, CONFLICT, NOT_FOUND = (
-    HTTPStatus.ACCEPTED,
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.NOT_FOUND,
-)
+ACCEPTED, BAD_REQUEST, CONFLICT = HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT
 
 
-class _Resource(PersonsResource):
+class IncidentResource(PersonsResource):
     tag = "Incidents"
     permission_classes = (permits(Area.INCIDENTS),)
 
@@ -60,7 +51,7 @@ class _Resource(PersonsResource):
         return incident
 
 
-class Incidents(_Resource):
+class Incidents(IncidentResource):
     @Operation(
         "listIncidents",
         f"Search by BPQL, folder and time; nothing past the {LAST_RESULT:,}th result",
@@ -90,14 +81,14 @@ def _found(incidents: IncidentQuerySet, asked: dict[str, Any]) -> IncidentQueryS
     return found.order_by(SORTS[asked["sort_by"]], "-pk")
 
 
-class One(_Resource):
+class One(IncidentResource):
     @Operation("getIncident", "Read an incident", query=shapes.ExpandQuerySerializer, reply=shapes.IncidentSerializer)
     def get(self, request: Request, env: str, pk: int) -> Response:
         incident = self.find(env, pk, to_act=False)
         return Response(incidents_as_data([incident], with_alerts=self.asked()["expand"])[0])
 
 
-class Resolve(_Resource):
+class Resolve(IncidentResource):
     @Operation(
         "resolveIncident",
         "Resolve an incident and its active alerts",
@@ -110,7 +101,7 @@ class Resolve(_Resource):
         return done(lambda: actions.resolve(incident, by=self.person, comment=comment), ACCEPTED)
 
 
-class Comments(_Resource):
+class Comments(IncidentResource):
     @Operation(
         "commentIncident", "Comment on an incident", body=shapes.CommentSerializer, status=NOTHING, refused=(CONFLICT,)
     )
@@ -119,7 +110,7 @@ class Comments(_Resource):
         return done(lambda: actions.comment(incident, by=self.person, text=text))
 
 
-class Assignment(_Resource):
+class Assignment(IncidentResource):
     @Operation(
         "assignIncident",
         "Assign an incident to a person",
@@ -137,7 +128,7 @@ class Assignment(_Resource):
         return done(lambda: actions.unassign(incident, by=self.person), refused=BAD_REQUEST)
 
 
-class Snooze(_Resource):
+class Snooze(IncidentResource):
     @Operation(
         "snoozeIncident",
         "Snooze an incident, or move the end of its snooze",
@@ -158,7 +149,7 @@ class Snooze(_Resource):
         return done(lambda: actions.unsnooze(incident, by=self.person), refused=BAD_REQUEST)
 
 
-class Merge(_Resource):
+class Merge(IncidentResource):
     @Operation(
         "mergeIncidents",
         "Merge other incidents into this one",
@@ -175,7 +166,7 @@ class Merge(_Resource):
         return done(lambda: actions.merge(incident, sources, by=self.person, comment=comment), ACCEPTED)
 
 
-class Split(_Resource):
+class Split(IncidentResource):
     @Operation(
         "splitIncident",
         "Split alerts out of an incident, into one of their own",
@@ -189,60 +180,7 @@ class Split(_Resource):
         return done(lambda: actions.split(incident, alerts, by=self.person, comment=comment), ACCEPTED)
 
 
-class Tags(_Resource):
-    tag = "Incident tags"
-
-    @Operation("listIncidentTags", "List the tags of an incident", reply=shapes.TagSerializer(many=True))
-    def get(self, request: Request, env: str, pk: int) -> Response:
-        return Response(tags_of(self.find(env, pk, to_act=False)))
-
-    @Operation(
-        "setIncidentTags",
-        "Set each of these tags, or none of them",
-        body=shapes.TagSerializer(many=True),
-        status=NOTHING,
-        refused=(CONFLICT,),
-    )
-    def post(self, request: Request, env: str, pk: int) -> Response:
-        incident, sent = self.find(env, pk), shapes.TagSerializer(data=request.data, many=True)
-        if not isinstance(request.data, list) or not sent.is_valid():
-            raise ValidationError(["The body must be a list of {tag_id, tag_value}."])
-        sets = [_setting(incident, each["tag_id"], each["tag_value"], self.person) for each in sent.validated_data]
-        return done(lambda: [each() for each in sets])
-
-    @Operation("removeIncidentTags", "Remove all tags of an incident", status=NOTHING, refused=(CONFLICT,))
-    def delete(self, request: Request, env: str, pk: int) -> Response:
-        incident = self.find(env, pk)
-        removals = [_setting(incident, each["tag_id"], None, self.person) for each in tags_of(incident)]
-        return done(lambda: [each() for each in removals])
-
-
-class OneTag(_Resource):
-    tag = "Incident tags"
-
-    @Operation("getIncidentTag", "Read a tag of an incident", reply=shapes.TagSerializer)
-    def get(self, request: Request, env: str, pk: int, tag: str) -> Response:
-        for each in tags_of(self.find(env, pk, to_act=False)):
-            if each["tag_id"] == tag:
-                return Response(each)
-        raise NotFound(f"The incident has no tag {tag}.")
-
-    @Operation(
-        "setIncidentTag",
-        "Set a tag of an incident",
-        body=shapes.TagValueSerializer,
-        status=NOTHING,
-        refused=(CONFLICT,),
-    )
-    def post(self, request: Request, env: str, pk: int, tag: str) -> Response:
-        return done(_setting(self.find(env, pk), tag, self.sent()["tag_value"], self.person))
-
-    @Operation("removeIncidentTag", "Remove a tag of an incident", status=NOTHING)
-    def delete(self, request: Request, env: str, pk: int, tag: str) -> Response:
-        return done(_setting(self.find(env, pk), tag, None, self.person), refused=NOT_FOUND)
-
-
-class BatchResolve(_Resource):
+class BatchResolve(IncidentResource):
     request_limit = BATCH_RESOLVES
 
     @Operation(
@@ -258,7 +196,7 @@ class BatchResolve(_Resource):
         return Response(status=ACCEPTED)
 
 
-class BatchAction(_Resource):
+class BatchAction(IncidentResource):
     @Operation(
         "actOnIncidents",
         f"Perform an action on up to {shapes.BATCH_LIMIT} incidents; ids of incidents that the person may not act on are ignored",
@@ -279,7 +217,7 @@ class BatchAction(_Resource):
         return Response({"done": done, "refused": refused})
 
 
-class Activities(_Resource):
+class Activities(IncidentResource):
     @Operation(
         "listIncidentActivities",
         "List the activities of an incident, the newest first",
@@ -293,75 +231,3 @@ class Activities(_Resource):
             found = found.filter(kind__in=types)
         page, size = asked["page"], asked["per_page"]
         return Response({"items": shapes.ActivitySerializer(found[(page - 1) * size : page * size], many=True).data})
-
-
-class _Definitions(_Resource):
-    tag = "Incident tags"
-
-    def form(self, tag: IncidentTag | None) -> TagDefinitionForm:
-        if not self.person.is_administrator:
-            raise PermissionDenied("Only an administrator defines incident tags.")
-        form = TagDefinitionForm(shapes.as_form(self.body(), tag), instance=tag)
-        if not form.is_valid():
-            names = {"kind": "type", "choices": "config"}
-            raise ValidationError(
-                {names.get(name, name): [str(each) for each in told] for name, told in form.errors.items()}
-            )
-        return form
-
-
-class Definitions(_Definitions):
-    @Operation(
-        "listTagDefinitions", "List the incident tags that are defined", reply=shapes.TagDefinitionSerializer(many=True)
-    )
-    def get(self, request: Request) -> Response:
-        tags = shapes.TagDefinitionSerializer(IncidentTag.objects.all(), many=True).data
-        return Response([shapes.PRIORITY_DEFINITION, *tags])
-
-    @Operation("createTagDefinition", "Define an incident tag", body=shapes.TagDefinitionSerializer, status=NOTHING)
-    def post(self, request: Request) -> Response:
-        tag_changes.create(self.form(None).draft, by=self.person)
-        return Response(status=NOTHING)
-
-
-class OneDefinition(_Definitions):
-    @Operation("getTagDefinition", "Read the definition of an incident tag", reply=shapes.TagDefinitionSerializer)
-    def get(self, request: Request, tag: str) -> Response:
-        is_priority = tag == shapes.PRIORITY
-        return Response(shapes.PRIORITY_DEFINITION if is_priority else shapes.TagDefinitionSerializer(_tag(tag)).data)
-
-    @Operation(
-        "changeTagDefinition",
-        "Change the definition of an incident tag; what is left out stays as it is",
-        body=shapes.TagDefinitionSerializer(partial=True),
-        reply=shapes.TagDefinitionSerializer,
-    )
-    def put(self, request: Request, tag: str) -> Response:
-        definition = _tag(tag)
-        changed = tag_changes.edit(definition, self.form(definition).draft, by=self.person)
-        return Response(shapes.TagDefinitionSerializer(changed).data)
-
-
-def _setting(incident: Incident, tag_id: str, value: Any, by: User) -> Callable[[], object]:
-    """Return a function that sets one tag, or removes it if there is no value. Raise ValidationError if the tag does not accept the value."""
-    if tag_id == shapes.PRIORITY:
-        if value is not None and value not in Priority.labels:
-            raise ValidationError({"tag_value": [f"must be one of {', '.join(Priority.labels)}."]})
-        priority = Priority[value] if value else None
-        return lambda: actions.prioritise(incident, priority, by=by)
-    tag = _tag(tag_id)
-    if value is None:
-        return lambda: actions.remove_tag(incident, tag, by=by)
-    said = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    try:
-        values = tag.read(said)
-    except InvalidValue as error:
-        raise ValidationError({"tag_value": error.messages}) from None
-    return lambda: actions.set_tag(incident, tag, values, by=by)
-
-
-def _tag(tag_id: str) -> IncidentTag:
-    tag = IncidentTag.objects.filter(pk=int(tag_id)).first() if is_key(tag_id) else None
-    if tag is None:
-        raise NotFound(f"There is no incident tag {tag_id}.")
-    return tag

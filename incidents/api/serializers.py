@@ -17,7 +17,7 @@ from alerts.events import Status
 from alerts.models import Alert
 from incidents.actions.action import asked_actions
 from incidents.feed.folders import Folder
-from incidents.models import Activity, Incident, IncidentTag, Maintenance, Priority
+from incidents.models import Activity, Incident, Maintenance, Priority
 from incidents.search import conditions
 from people.api.fields import Choice, Described, Key, Keys, Number, Seconds, Text, YesNo, refuse
 from people.api.operation import JSONDict
@@ -349,46 +349,6 @@ class ActivitiesSerializer(serializers.Serializer[Any]):
     items = ActivitySerializer(many=True)
 
 
-class _TagConfigSerializer(serializers.Serializer[Any]):
-    ordered_list = serializers.ListField(
-        source="choices", child=serializers.CharField(), help_text="The values of a closed list."
-    )
-
-    class Meta:
-        ref_name = "TagConfig"
-
-
-class TagDefinitionSerializer(serializers.Serializer[Any]):
-    """The definition of an incident tag. TagDefinitionForm, which the page uses too, checks what is sent."""
-
-    id = serializers.CharField(source="pk", read_only=True)
-    name = serializers.CharField(max_length=20)
-    description = serializers.CharField(max_length=200, required=False, allow_blank=True)
-    type = serializers.ChoiceField([*IncidentTag.Kind.values, "Priority"], source="kind", required=False)
-    config = _TagConfigSerializer(source="*", required=False)
-    active = serializers.BooleanField(required=False)
-    can_manual_input = serializers.SerializerMethodField()
-    deleted = serializers.SerializerMethodField()
-
-    def get_can_manual_input(self, tag: IncidentTag) -> bool:
-        return not tag.has_choices
-
-    def get_deleted(self, tag: IncidentTag) -> bool:
-        return False
-
-
-PRIORITY_DEFINITION = {
-    "id": PRIORITY,
-    "name": "Priority",
-    "description": "How much an incident matters.",
-    "type": "Priority",
-    "config": {"ordered_list": list(Priority.labels)},
-    "active": True,
-    "can_manual_input": False,
-    "deleted": False,
-}
-
-
 # --- How it is made
 
 
@@ -421,20 +381,6 @@ def tags_of(incident: Incident) -> list[JSONDict]:
         {"tag_id": str(each.tag_id), "tag_value": each.values if each.tag.has_many else each.values[0]}
         for each in incident.tag_values.all()
     ]
-
-
-def as_form(sent: JSONDict, tag: IncidentTag | None) -> JSONDict:
-    """Return a definition that was sent as data of TagDefinitionForm. A field that was not sent stays as it is."""
-    known = TagDefinitionSerializer(tag).data if tag else {"active": True, "type": IncidentTag.Kind.TEXT.value}
-    said = {**known, **sent}
-    config = said.get("config")
-    values = config.get("ordered_list") if isinstance(config, dict) else None
-    choices = "\n".join(map(str, values)) if isinstance(values, list) else ""
-    return {
-        **{name: said.get(name) for name in ("name", "description", "active")},
-        "kind": said["type"],
-        "choices": choices,
-    }
 
 
 def _snooze(incident: Incident) -> JSONDict:

@@ -51,9 +51,8 @@ class Choice(serializers.ChoiceField):
     ) -> None:
         self.words, self.any_case = tuple(words), any_case
         self.rule = rule or f"must be one of {', '.join(self.words)}."
-        super().__init__(
-            choices=self.words, default=default or str, **options
-        )  # of a callable, the document shows no default
+        # The document does not show a callable default.
+        super().__init__(choices=self.words, default=default or str, **options)
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is not empty and self.any_case:
