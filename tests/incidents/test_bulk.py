@@ -205,3 +205,16 @@ def test_an_activity_of_many_says_so_and_leads_to_its_page(acting: Client, four:
     acting.post(f"/bulk/{drafted.pk}/start")
     shown = acting.get(f"/incidents/{four[0].pk}/activity").content.decode()
     assert f'<a href="/bulk/{drafted.pk}">with 4 at once</a>' in shown
+
+
+def test_a_bulk_action_stored_under_a_former_name_is_shown_and_undone(
+    acting: Client, four: list[Incident], responder: User
+) -> None:
+    for each in four:
+        actions.assign(each, to=responder, by=responder)
+    drafted = asked(acting, "release", incident=[each.pk for each in four])
+    acting.post(f"/bulk/{drafted.pk}/start")
+    BulkAction.objects.update(what="release")
+    assert "Unassign 4 incidents" in acting.get(f"/bulk/{drafted.pk}").content.decode()
+    acting.post(f"/bulk/{drafted.pk}/undo")
+    assert not Incident.objects.filter(assignee=None).exists()
