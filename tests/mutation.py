@@ -468,9 +468,9 @@ def in_child(work: Callable[[Tell], None], seconds: float) -> list[Any]:
 
 
 def limit(seconds: float) -> None:
-    """End this process after so many seconds of CPU time, and after ten times as many seconds if the process only waits."""
+    """End this process after so many seconds of CPU time, and after three times as many seconds if the process only waits."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
-    signal.alarm(int(10 * seconds))
+    signal.alarm(int(3 * seconds))
 
 
 def _folder(child: int) -> Path:
