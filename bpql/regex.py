@@ -379,8 +379,27 @@ def within_search_text(name: str | None, term: Term) -> str:
 
 
 def on_its_own(term: Term) -> str:
-    """Return the PostgreSQL expression that finds a term in a casefolded text."""
-    return _translated(term, "^", "$")
+    """Return the PostgreSQL expression that finds a term in a text in lower case.
+
+    In the locale C, PostgreSQL lowers ASCII letters only. The expression matches both cases of all other letters.
+    """
+    return _translated(_in_both_cases(term), "^", "$")
+
+
+def _in_both_cases(term: Term) -> Term:
+    match term:
+        case Characters():
+            letters = {low.upper() for low, high in term.ranges if low == high and not low.isascii()}
+            upper = tuple((letter, letter) for letter in sorted(letters) if len(letter) == 1)
+            return Characters(term.ranges + upper, term.negated)
+        case Sequence():
+            return Sequence(tuple(map(_in_both_cases, term.parts)))
+        case Either():
+            return Either(tuple(map(_in_both_cases, term.options)))
+        case Many():
+            return Many(_in_both_cases(term.of))
+        case _:
+            return term
 
 
 def _translated(term: Term, begin: str, end: str) -> str:

@@ -101,6 +101,8 @@ def test_what_only_an_incident_has_is_found(shop: None, responder: Any) -> None:
     assert titles("assignee = ROSA") == {"web-2"}
     assert titles("assignee != rosa") == {"web-1", "db-1"}
     assert titles("comment = larger") == {"web-2"}
+    actions.comment(incident, by=responder, text="Übergabe an die Nachtschicht")
+    assert titles("comment = übergabe") == titles("comment = ÜBERGABE*") == {"web-2"}
     assert titles("comment = *cheaper*") == set()
     assert titles("larger OR host = db-1") == {"web-2", "db-1"}
 
