@@ -109,10 +109,10 @@ def install_patterns(count: int) -> None:
 
 def work_off() -> int:
     """Correlate the backlog as a worker that never pauses in a storm."""
-    from incidents.correlation import worker as correlator
+    from incidents.correlation import worker as correlation_worker
 
     total = 0
-    while count := correlator.correlate_batch():
+    while count := correlation_worker.correlate_batch():
         total += count
     return total
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from appkeys.models import OrgToken
-from db import bulk as sets
+from db import bulk as db_bulk
 from incidents import correlation_lock
 from incidents.actions.activity_texts import CORRELATION_TEXTS, ActivityText, Text, incidents_counted, unknown_kind
 from incidents.actions.forms import ActionForm
@@ -307,8 +307,8 @@ def perform_on(action: Action, pks: Iterable[int], *, by: Actor, bulk: BulkActio
         result.activities.append(activity)
         changed.append(incident)
     if action.columns:
-        sets.save(changed, action.columns)
-    sets.create(result.activities)
+        db_bulk.save(changed, action.columns)
+    db_bulk.create(result.activities)
     action.after_change({activity.incident_id: activity for activity in result.activities}, at)
     placement.place_after_action([incident.pk for incident in changed])
     return result
@@ -339,10 +339,10 @@ def undo_on(
         activity.undone_at = at
         undone[pk] = activity
     if action.columns:
-        sets.save([incidents[pk] for pk in undone], action.columns)
-    sets.save(list(undone.values()), ["undone_at"])
+        db_bulk.save([incidents[pk] for pk in undone], action.columns)
+    db_bulk.save(list(undone.values()), ["undone_at"])
     result.activities = [undo_activity(activity, by=by, at=at, bulk=bulk) for activity in undone.values()]
-    sets.create(result.activities)
+    db_bulk.create(result.activities)
     action.after_restore(undone, {pk: incidents[pk] for pk in undone}, at)
     placement.place_after_action(list(undone))
     return result

@@ -14,7 +14,7 @@ from django.utils import timezone
 from alerts.models import Alert
 from appkeys.models import AppKey
 from incidents import actions
-from incidents.correlation import worker as correlator
+from incidents.correlation import worker as correlation_worker
 from incidents.models import CorrelationBatch, Incident, ReplayRun
 from incidents.replay import runs, tasks
 from people.models import User
@@ -40,10 +40,10 @@ def test_a_replay_reaches_the_same_incidents_as_one_worker(
     for place, batch in enumerate(Stream(seed)):
         store(app_keys, batch, place)
         if draw.random() < 0.6:  # else correlation falls behind
-            correlator.correlate_behind()
+            correlation_worker.correlate_behind()
         if draw.random() < 0.05:
             act(draw, responder)
-    correlator.correlate_behind()
+    correlation_worker.correlate_behind()
     assert differences(replayed(), live()) == []
 
 
@@ -78,18 +78,18 @@ def test_a_killed_worker_and_repeated_messages_leave_the_same_incidents(
     for place, batch in enumerate(Stream(5)):
         store(app_keys, batch, place)
     with transaction.atomic():
-        correlator.correlate_behind()
+        correlation_worker.correlate_behind()
         in_order = live()
         transaction.set_rollback(True)
     for size in (7, 31, 100):
         monkeypatch.setattr(correlator, "BATCH_SIZE", size)
         with transaction.atomic():
-            correlator.correlate_batch()  # killed before the commit
+            correlation_worker.correlate_batch()  # killed before the commit
             transaction.set_rollback(True)
-        correlator.correlate_batch()
-        correlator.correlate_batch()
-    correlator.correlate_behind()
-    correlator.correlate_behind()
+        correlation_worker.correlate_batch()
+        correlation_worker.correlate_batch()
+    correlation_worker.correlate_behind()
+    correlation_worker.correlate_behind()
     assert differences(live(), in_order) == []
 
 
