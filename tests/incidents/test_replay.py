@@ -34,7 +34,7 @@ def app_keys(db: None) -> list[AppKey]:
 def test_a_replay_reaches_the_same_incidents_as_one_worker(
     seed: int, app_keys: list[AppKey], responder: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(correlator, "LONGEST_PAUSE", 0)
+    monkeypatch.setattr(correlation_worker, "LONGEST_PAUSE", 0)
     install_patterns()
     draw = random.Random(seed)
     for place, batch in enumerate(Stream(seed)):
@@ -74,7 +74,7 @@ def test_a_killed_worker_and_repeated_messages_leave_the_same_incidents(
 ) -> None:
     """Roll back batches of several sizes, as a kill does, while several hundred alerts are behind."""
     install_patterns()
-    monkeypatch.setattr(correlator, "LONGEST_PAUSE", 0)
+    monkeypatch.setattr(correlation_worker, "LONGEST_PAUSE", 0)
     for place, batch in enumerate(Stream(5)):
         store(app_keys, batch, place)
     with transaction.atomic():
@@ -82,7 +82,7 @@ def test_a_killed_worker_and_repeated_messages_leave_the_same_incidents(
         in_order = live()
         transaction.set_rollback(True)
     for size in (7, 31, 100):
-        monkeypatch.setattr(correlator, "BATCH_SIZE", size)
+        monkeypatch.setattr(correlation_worker, "BATCH_SIZE", size)
         with transaction.atomic():
             correlation_worker.correlate_batch()  # killed before the commit
             transaction.set_rollback(True)
