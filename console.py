@@ -26,7 +26,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from supervisor.preflight import SetupError
+from supervisor.preflight import SetupError, make_private
 
 CODE = Path(__file__).resolve().parent
 LOCKS = {"venv": "requirements.lock", "venv-test": "requirements-test.lock"}
@@ -47,6 +47,7 @@ def data_folder() -> Path:
     """Return the data folder, and make CONSOLE_DATA absolute for the processes that follow."""
     data = Path(os.environ.get("CONSOLE_DATA") or CODE / "var").resolve()
     data.mkdir(parents=True, exist_ok=True)
+    make_private(data)
     os.environ["CONSOLE_DATA"] = str(data)
     return data
 

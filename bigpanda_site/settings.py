@@ -34,10 +34,13 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
+from supervisor.preflight import make_private
+
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("CONSOLE_DATA", default="") or BASE_DIR / "var").resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
+make_private(DATA_DIR)  # also where a process was started without ./console
 
 
 def _secret_key() -> str:
@@ -296,6 +299,7 @@ V1_REQUESTS_PER_MINUTE = env.int("CONSOLE_V1_REQUESTS_PER_MINUTE", default=150)
 ALERTS_PER_INCIDENT = env.int("CONSOLE_ALERTS_PER_INCIDENT", default=300)
 FLAPPING_CHANGES = env.int("CONSOLE_FLAPPING_CHANGES", default=4)
 FLAPPING_WINDOW = timedelta(minutes=env.float("CONSOLE_FLAPPING_MINUTES", default=60))
+FILE_UPLOAD_PERMISSIONS = 0o600  # of the files that collectstatic writes
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 25_000  # the alerts of one incident that a form can select at once
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # docs/wire-contract.md §2.4: 6 MB per payload
 

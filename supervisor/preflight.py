@@ -8,13 +8,30 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import os
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+
+PRIVATE = 0o077  # umask: nobody else on the machine reads what the console writes
 
 
 class SetupError(Exception):
     """Error that keeps the console from starting. The message is one sentence for a person."""
+
+
+def make_private(data: Path) -> None:
+    """Take the rights of other users from the data folder and its files, and from the files of this process from now on.
+
+    A folder inside is out of reach once the data folder is. The files that hold data or secrets are repaired all the same.
+    """
+    os.umask(PRIVATE)
+    for path in (data, *data.glob("*"), *data.glob("logs/*"), *data.glob("broker/*")):
+        with contextlib.suppress(OSError):  # another process removed it, or it belongs to somebody else
+            mode = path.stat().st_mode
+            if mode & PRIVATE and not path.is_symlink():
+                path.chmod(stat.S_IMODE(mode) & ~PRIVATE)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from supervisor.preflight import SetupError, held, listen, reach, web_address
+from supervisor.preflight import SetupError, held, listen, make_private, reach, web_address
 from supervisor.processes import Guard, Process, broker_binary, broker_config, free_port, signal_group, start
 
 CODE = Path(__file__).resolve().parent.parent
@@ -354,6 +354,7 @@ def main() -> None:
     """Run the supervisor in an existing environment: `python -m supervisor.supervisor`."""
     data = Path(os.environ.get("CONSOLE_DATA") or CODE / "var").resolve()
     data.mkdir(parents=True, exist_ok=True)
+    make_private(data)
     try:
         up(sys.argv[1:], data=data, environment=lambda: Path(sys.executable))
     except SetupError as refusal:
