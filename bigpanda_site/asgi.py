@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import sys
+from http import HTTPStatus
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
 
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
-from alerts.fast_path.fast_path import FastPath
-from alerts.payload import LIMIT
+from django.http.request import host_validation_re
+
+from alerts.api.alerts import error_body
+from alerts.fast_path.fast_path import ACCEPTED, ASGI, FastPath, RequestHead
 from bigpanda_site import live_stream
+from bigpanda_site.bodies import BodyTooSlow, Disconnected, read_body
 
 THREADS = 8
 # Requests in flight are thousands of objects, and hardly any of them is part of a cycle. Python's default of 700 collects far too often.
@@ -30,27 +35,101 @@ fast_path = FastPath(_pages)
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await _live(receive, send)
-    elif scope["type"] == "http" and scope["path"] == live_stream.PATH:
+        return
+    if problem := _problem_of_head(scope["headers"]):
+        await _answer(send, HTTPStatus.BAD_REQUEST, problem)
+    elif scope["path"] == live_stream.PATH:
         await live_stream.stream(scope, receive, send)
-    elif scope["type"] == "http":
-        await _pages(*await _with_length(scope, receive), send)
+    else:
+        await _answer_request(scope, receive, send)
 
 
-async def _with_length(scope: Any, receive: Any) -> tuple[Any, Any]:
-    """Read a chunked body and add its length to the headers, because WSGI reads no body without a length."""
-    if not any(name == b"transfer-encoding" for name, _ in scope["headers"]):
-        return scope, receive
-    body, more = b"", True
-    while more and len(body) <= LIMIT:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
+def _problem_of_head(headers: list[tuple[bytes, bytes]]) -> str:
+    """Return what makes the head ambiguous, or an empty text. Two readers of one request must not see two senders."""
+    if sum(name == b"authorization" for name, _ in headers) > 1:
+        return "The request has more than one Authorization header. Send one."
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
+        return "The request has both Content-Length and Transfer-Encoding. Send one of them."
+    host = next((value for name, value in headers if name == b"host"), b"localhost")
+    if not host_validation_re.match(host.decode("latin-1").lower()):
+        return "The Host header is not the name of a host."
+    return ""
+
+
+async def _answer_request(scope: Any, receive: Any, send: Any) -> None:
+    standard_path: ASGI | None = scope["state"].pop("standard_path", None) if "state" in scope else None
+    try:
+        scope, body = await read_body(scope, receive)
+    except Disconnected:
+        return
+    except BodyTooSlow:
+        await _answer(
+            send, HTTPStatus.REQUEST_TIMEOUT, "The body of the request did not arrive in time. Send it again."
+        )
+        return
+    head = RequestHead(scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), scope["headers"])
+    if standard_path is None and scope["method"] == "POST" and fast_path.accepts(head):
+        request = AsgiRequest(head, body)
+        fast_path.handle(request)
+        standard_path = await request.standard_path
+        if standard_path is None:
+            await request.send_answer(send)
+            raw_head = scope["state"].get("raw_head")
+            if raw_head and _may_be_learned(scope):
+                fast_path.learn_head(raw_head, head)
+            return
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def replay() -> Any:
         return next(messages, {"type": "http.disconnect"})
 
-    return scope | {"headers": [*scope["headers"], (b"content-length", str(len(body)).encode())]}, replay
+    await (standard_path or _pages)(scope, replay, send)
+
+
+class AsgiRequest:
+    """A request for the fast path whose head was not known before."""
+
+    def __init__(self, head: RequestHead, body: bytes) -> None:
+        self.head, self.body = head, body
+        self._created = False
+        # The standard path, if the fast path leaves the request to it; None once the request is answered.
+        self.standard_path: asyncio.Future[ASGI | None] = asyncio.get_running_loop().create_future()
+
+    def answer(self, *, created: bool) -> None:
+        self._created = created
+        if not self.standard_path.done():
+            self.standard_path.set_result(None)
+
+    def pass_to(self, standard_path: ASGI) -> None:
+        if not self.standard_path.done():
+            self.standard_path.set_result(standard_path)
+
+    async def send_answer(self, send: Any) -> None:
+        """Send the answer of the fast path."""
+        status = HTTPStatus.CREATED if self._created else HTTPStatus.NO_CONTENT
+        body = ACCEPTED if self._created else b""
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))] if body else []
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _may_be_learned(scope: Any) -> bool:
+    """Return whether another request with the same head can skip its reading: a plain request on a connection that stays open."""
+    return scope["http_version"] == "1.1" and all(
+        name not in (b"expect", b"upgrade", b"transfer-encoding") and (name, value.lower()) != (b"connection", b"close")
+        for name, value in scope["headers"]
+    )
+
+
+async def _answer(send: Any, status: HTTPStatus, text: str) -> None:
+    body = json.dumps(error_body(status, [text])).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _live(receive: Any, send: Any) -> None:

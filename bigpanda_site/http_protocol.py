@@ -1,9 +1,12 @@
 """Uvicorn's HTTP protocol with a direct way to the fast path (measured by `bench/ingest.py`).
 
-A POST of alerts goes to the fast path as it was read and is answered in one write. The messages, events and task that
-ASGI makes of a request would cost as much as validating it. A head with the same bytes as an earlier head is not parsed
-again; a sender's heads are mostly equal. Requests that the fast path does not take, or leaves to the standard path, go
-through uvicorn unchanged.
+h11 reads every request, so one request is one request whatever its headers say: an offered upgrade is ignored, trailers
+never become headers, and a second `Host` or `Content-Length` is an error. A head with the same bytes as the head of an
+earlier alert has the same meaning, so it is not read again. Its POST goes straight to the fast path and is answered in one
+write: the messages, events and task that ASGI makes of a request would cost as much as validating it.
+
+Every wait for a peer has a limit: for the head of a request, for the next request, and for the peer to read the answer.
+`bigpanda_site.bodies` limits the wait for a body.
 """
 
 from __future__ import annotations
@@ -12,74 +15,118 @@ import asyncio
 from functools import lru_cache
 from typing import Any, Self
 
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+import h11
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from alerts.fast_path.fast_path import ASGI, RequestHead
+from alerts.fast_path.fast_path import ACCEPTED, ASGI, RequestHead
 from bigpanda_site import asgi
 
-HEADS_KNOWN, HEAD_BYTES = 1_000, 2_000  # limits of the cache of heads, which starts again when it is full
-_BODY = b'{"response":{"status":"success"}}'
+HEAD_SECONDS = 10.0  # from the first byte of a head, or from the start of a connection, to the end of the head
+READ_SECONDS = 30.0  # how long a peer may leave an answer unread
 _END = {
-    True: b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(_BODY), _BODY),
+    True: b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(ACCEPTED), ACCEPTED),
     False: b"\r\n",
 }
 
 
-class Protocol(HttpToolsProtocol):
-    is_between_requests = True  # no byte of the next request was read yet
-    piece = b"", b""  # head and body of the bytes that are being read
-    answered_at = 0.0
+class Protocol(H11Protocol):
+    """A connection. While a known head is on the fast path, `held` collects the bytes that arrive behind it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.held = b""
+        self.answered_at = 0.0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._read_timer: asyncio.TimerHandle | None = None
+
+    # --- Receiving
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type] # a TCP connection is a Transport
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def data_received(self, data: bytes) -> None:
-        raw, end, body = data.partition(b"\r\n\r\n") if self.is_between_requests else (b"", b"", b"")
-        head = asgi.fast_path.heads.get(raw)
-        if head and end and len(body) == head.length and self._is_free():
-            request = FastPathCycle(self, head, keep_alive=True)
+        if isinstance(self.cycle, FastPathCycle) and not self.cycle.response_complete:
+            self.held += data  # the request before is answered first
+            self.flow.pause_reading()
+            return
+        raw_head, end, body = data.partition(b"\r\n\r\n") if self._is_between_requests() else (b"", b"", b"")
+        head = asgi.fast_path.heads.get(raw_head)
+        if head and end and len(body) == head.length and not self.flow.write_paused:
+            self._stop_head_timer()
+            request = FastPathCycle(self, head, body, data)
             self.cycle = request  # type: ignore[assignment]
-            request.take(body)
+            asgi.fast_path.handle(request)
         else:
-            self.piece = raw, body
-            super().data_received(data)
+            self.receive(data)
+            if end and not self._has_more_to_read():
+                # The whole request arrived in one piece: its head can be learned.
+                self.scope["state"]["raw_head"] = raw_head
 
-    def on_message_begin(self) -> None:
-        self.is_between_requests = False
-        super().on_message_begin()
+    def receive(self, data: bytes) -> None:
+        """Let h11 read the bytes."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_head_timer()
+        elif self._head_timer is None and self.conn.trailing_data[0]:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
-    def on_headers_complete(self) -> None:
-        path, _, query = self.url.decode("latin-1").partition("?")
-        head = RequestHead(path, query, self.headers)
-        if self._is_ordinary() and self._is_free() and asgi.fast_path.accepts(head):
-            self.cycle = FastPathCycle(self, head, keep_alive=self.parser.should_keep_alive())  # type: ignore[assignment]
-        else:
-            super().on_headers_complete()
+    def _is_between_requests(self) -> bool:
+        return self.is_free() and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
 
-    def on_message_complete(self) -> None:
-        self.is_between_requests = True
-        super().on_message_complete()
+    def _has_more_to_read(self) -> bool:
+        return self.conn.their_state is not h11.DONE or bool(self.conn.trailing_data[0])
 
-    def _is_ordinary(self) -> bool:
-        is_post = self.parser.get_method() == b"POST" and self.parser.get_http_version() == "1.1"
-        return is_post and not self.expect_100_continue and not self.parser.should_upgrade()
+    def is_free(self) -> bool:
+        """Return whether no request of this connection waits for its answer."""
+        return self.cycle is None or self.cycle.response_complete
 
-    def _is_free(self) -> bool:
-        """Return whether no other request of this connection is waiting."""
-        return not self._is_busy() and not self.flow.write_paused
+    # --- Limits of waiting
 
-    def _is_busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        """Close a connection whose peer sends no complete head."""
+        self._head_timer = None
+        if self.conn.trailing_data[0] and self.is_free() and not self.transport.is_closing():
+            phrase = STATUS_PHRASES[408]
+            self.transport.write(b"HTTP/1.1 408 %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % phrase)
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._read_timer = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+        super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
         self.answered_at = self.loop.time()
-        if self.timeout_keep_alive_task is None or self.pipeline:
+        if self.timeout_keep_alive_task is None:
             super().on_response_complete()
         else:  # the running timer serves this answer too
             self.server_state.total_requests += 1
+            self.flow.resume_reading()
+        if self.held:
+            data, self.held = self.held, b""
+            self.data_received(data)
 
     def timeout_keep_alive_handler(self) -> None:
         self.timeout_keep_alive_task = None
         left = self.answered_at + self.timeout_keep_alive - self.loop.time()
-        if self._is_busy():
+        if not self.is_free():
             return  # the pending answer starts another timer
         if left > 0:
             self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
@@ -88,94 +135,50 @@ class Protocol(HttpToolsProtocol):
 
 
 class FastPathCycle:
-    """A request on the fast path, in the place and with the names of uvicorn's own cycle of request and response."""
+    """A request with a known head on the fast path, in the place and with the names of uvicorn's own cycle."""
 
-    def __init__(self, protocol: Protocol, head: RequestHead, *, keep_alive: bool) -> None:
-        self.protocol, self.head, self.keep_alive = protocol, head, keep_alive
-        self.body = b""  # uvicorn appends to it
-        self.more_body = True
+    def __init__(self, protocol: Protocol, head: RequestHead, body: bytes, data: bytes) -> None:
+        self.protocol, self.head, self.body, self.data = protocol, head, body, data
         self.disconnected = self.response_complete = False
-        self.raw_head = b""  # set where head and body arrived in one piece
+        self.keep_alive = True  # uvicorn changes it when the server stops
 
     @property
     def message_event(self) -> Self:
-        """Return the object that uvicorn sets when data arrived or the sender disconnected."""
+        """Return the object that uvicorn sets when the sender disconnected."""
         return self
 
     def set(self) -> None:
-        if self.more_body:
-            self.protocol.flow.resume_reading()  # the fast path needs the whole body, and bodies are small
-        elif not self.disconnected and not self.response_complete:
-            raw_head, body = self.protocol.piece
-            if body == self.body:
-                self.raw_head = raw_head
-            asgi.fast_path.handle(self)
-
-    def take(self, body: bytes) -> None:
-        """Hand the complete request to the fast path."""
-        self.body, self.more_body = body, False
-        asgi.fast_path.handle(self)
+        """Do nothing: an event is stored even if its sender disconnected."""
 
     def answer(self, *, created: bool) -> None:
         self.response_complete = True
         transport = self.protocol.transport
         if not transport.is_closing():
-            transport.write(
-                _head(created, self.keep_alive, tuple(self.protocol.server_state.default_headers)) + _END[created]
-            )
+            headers = tuple(self.protocol.server_state.default_headers)
+            transport.write(_head(created, self.keep_alive, headers) + _END[created])
             if not self.keep_alive:
                 transport.close()
         self.protocol.on_response_complete()
-        if self.raw_head and self.keep_alive:
-            self._learn()
-
-    def _learn(self) -> None:
-        """Remember the head, because equal bytes have an equal meaning."""
-        heads = asgi.fast_path.heads
-        if len(heads) >= HEADS_KNOWN:
-            heads.clear()
-        if len(self.raw_head) <= HEAD_BYTES:
-            heads[self.raw_head] = self.head
 
     def pass_to(self, standard_path: ASGI) -> None:
-        protocol, head = self.protocol, self.head
-        scope: Any = {
-            "type": "http",
-            "asgi": {"version": protocol.asgi_version, "spec_version": "2.3"},
-            "http_version": "1.1",
-            "server": protocol.server,
-            "client": protocol.client,
-            "scheme": protocol.scheme,
-            "root_path": protocol.root_path,
-            "headers": list(head.sent_headers),
-            "state": protocol.app_state.copy(),
-            "method": "POST",
-            "path": head.path,
-            "raw_path": head.path.encode(),
-            "query_string": head.query.encode("latin-1"),
-        }
-        cycle = RequestResponseCycle(
-            scope=scope,
-            transport=protocol.transport,
-            flow=protocol.flow,
-            logger=protocol.logger,
-            access_logger=protocol.access_logger,
-            access_log=protocol.access_log,
-            default_headers=protocol.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=self.keep_alive,
-            on_response=protocol.on_response_complete,
-        )
-        cycle.body, cycle.more_body, cycle.disconnected = bytearray(self.body), False, self.disconnected
-        cycle.message_event.set()
-        if protocol.cycle is self:  # type: ignore[comparison-overlap] # otherwise another request waits behind it
-            protocol.cycle = cycle
-        # Uvicorn wraps the whole application like this: a proxy may state the client's address and the scheme.
-        protocol._start_asgi_task(cycle, ProxyHeadersMiddleware(standard_path, protocol.config.forwarded_allow_ips))
+        """Let h11 read the request, and the standard path answer it."""
+        self.response_complete = True
+        protocol = self.protocol
+        if protocol.transport.is_closing():
+            return
+        protocol.receive(self.data)
+        protocol.scope["state"]["standard_path"] = standard_path
+        held, protocol.held = protocol.held, b""
+        if held:
+            protocol.receive(held)
 
 
 @lru_cache(maxsize=8)
 def _head(created: bool, keep_alive: bool, default_headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    status = 201 if created else 204
     lines = [b"%s: %s\r\n" % header for header in default_headers]
-    return STATUS_LINE[201 if created else 204] + b"".join(lines) + (b"" if keep_alive else b"connection: close\r\n")
+    return (
+        b"HTTP/1.1 %d %s\r\n" % (status, STATUS_PHRASES[status])
+        + b"".join(lines)
+        + (b"" if keep_alive else b"connection: close\r\n")
+    )

@@ -180,7 +180,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     The events are `feed` for each `view` that the query string names, `incident` for each `incident`, and with `all`
     also `changed` at any change. Without a broker the answer is 204, which ends the browser's attempts.
     """
-    user = await sync_to_async(_person)(scope)
+    user = await sync_to_async(person_of)(scope)
     if user is None or not settings.REDIS_URL:
         await send({"type": "http.response.start", "status": 204 if user else 403, "headers": []})
         await send({"type": "http.response.body", "body": b""})
@@ -208,7 +208,7 @@ async def _tell(page: OpenPage, gone: asyncio.Task[None], send: Any, scope: Any,
         await _write(send, message or b"event: ping\ndata:\n\n")
         if monotonic() - checked > RECHECK_SECONDS:
             checked = monotonic()
-            now = await sync_to_async(_person)(scope)
+            now = await sync_to_async(person_of)(scope)
             if now is None or now.role_id != user.role_id:
                 return
 
@@ -231,8 +231,8 @@ async def _write(send: Any, chunk: bytes) -> None:
     await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
-def _person(scope: Any) -> User | None:
-    """Return the person of the stream's cookie. Give the database connection back at once, because a stream lasts for hours."""
+def person_of(scope: Any) -> User | None:
+    """Return the person of the session cookie. Give the database connection back at once, because a stream lasts for hours."""
     cookies = parse_cookie(dict(scope["headers"]).get(b"cookie", b"").decode("latin-1"))
     request = HttpRequest()
     request.session = SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))

@@ -37,6 +37,8 @@ from people.secrets import digest
 logger = logging.getLogger(__name__)
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 PATHS = frozenset({"/data/v2/alerts", "/oim/api/alerts"})
+ACCEPTED = b'{"response":{"status":"success"}}'  # the body of a 201
+HEADS_KNOWN, HEAD_BYTES = 1_000, 2_000  # limits of the cache of heads, which starts again when it is full
 # In bytes. Reading a larger batch on the event loop would delay other requests; the standard path reads it in a thread.
 BODY_LIMIT = 256 * 1024
 FRESH_SECONDS = 0.25  # for so long a token or an App Key may still be accepted after it was deactivated
@@ -172,6 +174,13 @@ class FastPath:
         if self._group:
             await self._group.close()
             await asyncio.to_thread(self._writer.stop)
+
+    def learn_head(self, raw_head: bytes, head: RequestHead) -> None:
+        """Remember the head of an accepted request, because equal bytes have an equal meaning."""
+        if len(self.heads) >= HEADS_KNOWN:
+            self.heads.clear()
+        if len(raw_head) <= HEAD_BYTES:
+            self.heads[raw_head] = head
 
     def accepts(self, head: RequestHead) -> bool:
         """Return whether a POST may be clear-cut, as far as its head tells."""
