@@ -198,13 +198,14 @@ def _line_with(text: bytes, lines: BinaryIO) -> None:
 def web_process() -> Iterator[tuple[str, int]]:
     """Serve the console from a thread, over HTTP as in service. Yield the address."""
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     import bigpanda_site
 
     for module in pkgutil.iter_modules(bigpanda_site.__path__, "bigpanda_site."):
         importlib.import_module(module.name)
-    (protocol,) = HttpToolsProtocol.__subclasses__()
+    (protocol,) = H11Protocol.__subclasses__() or HttpToolsProtocol.__subclasses__()
     address = "127.0.0.1", free_port()
     server = uvicorn.Server(uvicorn.Config("bigpanda_site.asgi:application", *address, http=protocol))
     thread = threading.Thread(target=server.run)
