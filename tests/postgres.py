@@ -62,12 +62,15 @@ def running(extra: Sequence[str] = FAST, *, kept: Path | None = None) -> Iterato
         as_user: dict[str, Any] = {"cwd": scratch}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             nobody = pwd.getpwnam("nobody")
-            os.chown(scratch, nobody.pw_uid, nobody.pw_gid)
             as_user |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         programs, data, port = _programs(scratch), scratch / "data", free_port()
         password_file = scratch / "password"
-        if not data.exists():
+        is_new = not data.exists()
+        if is_new:
             password_file.write_text(secrets.token_hex(16))
+        if "user" in as_user:
+            _give(scratch, as_user["user"], as_user["group"])
+        if is_new:
             _make(programs, data, password_file, as_user)
         settings = [*extra, f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={scratch}"]
         log = cleanup.enter_context((scratch / "postgres.log").open("wb"))
@@ -88,6 +91,12 @@ def running(extra: Sequence[str] = FAST, *, kept: Path | None = None) -> Iterato
                 )
             time.sleep(0.05)
         yield f"postgres://console:{password_file.read_text()}@127.0.0.1:{port}/postgres"
+
+
+def _give(folder: Path, user: int, group: int) -> None:
+    """Give a folder and all in it to a user, who cannot read what a process of the console wrote for its own user alone."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, user, group, follow_symlinks=False)
 
 
 def _make(programs: Path, data: Path, password_file: Path, as_user: dict[str, Any]) -> None:
