@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import queue
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,8 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+
+import psycopg
 
 from supervisor.processes import free_port
 
@@ -113,6 +117,18 @@ class RunningConsole:
         done = subprocess.run(command, cwd=CODE, env=self.environment, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def wait_for_correlation(self) -> None:
+        """Wait until every stored alert is in an incident. A page that is opened after that shows it."""
+        eventually(lambda: not self._is_behind(), "every alert is correlated")
+
+    def _is_behind(self) -> bool:
+        behind = "SELECT count(*) FROM alerts_alert WHERE revision > correlated_revision"
+        if url := self.environment.get("DATABASE_URL"):
+            with psycopg.connect(url) as server:
+                return server.execute(behind).fetchone() != (0,)
+        with contextlib.closing(sqlite3.connect(self.data / "console.sqlite3", timeout=20)) as file:
+            return file.execute(behind).fetchone() != (0,)
 
     def status(self, path: str = "/") -> int:
         try:

@@ -190,6 +190,7 @@ def fill_every_field(console: RunningConsole, texts: Texts) -> None:
         for each in (_prolonged, _widened):
             answered = answer(f"/oim/{file.parent.name}/alerts", each(json.loads(file.read_bytes()), long))
             assert answered < 500, f"{file.name}: {answered}"  # what is refused is shown by the doctor
+    console.wait_for_correlation()
     named = {
         "LONG": long,
         "SHORT": short,

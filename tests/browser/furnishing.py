@@ -54,4 +54,5 @@ print(f"/wall/{secret}")
 def furnish(console: RunningConsole) -> str:
     """Fill the console. Return the address of a wallboard, to which no link leads because it is shown once."""
     console.manage("play_demo", "--url", console.url)
+    console.wait_for_correlation()
     return console.manage("shell", "-c", WHAT_PEOPLE_DID).splitlines()[-1]

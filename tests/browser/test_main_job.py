@@ -52,10 +52,12 @@ def run(command: str) -> None:
 
 
 def post(console: RunningConsole, token: str, body: dict[str, Any]) -> None:
+    """Send alerts, and wait until the incidents that they belong to are there."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     request = urllib.request.Request(console.url + "/data/v2/alerts", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as reply:
         assert reply.status == 201
+    console.wait_for_correlation()
 
 
 def test_from_the_first_integration_to_a_resolved_incident_and_back(page: Any) -> None:
