@@ -1,4 +1,4 @@
-"""Run all checks (`./console test`) and print which of them ran. They run in two lanes of about the same length.
+"""Run all checks (`./console test`) and print which of them ran. They run in two sequences of about the same length.
 
 | leg      | what it runs                                                     | what it needs                      |
 |----------|------------------------------------------------------------------|------------------------------------|
@@ -45,7 +45,7 @@ LINT = [
 ]
 SCRIPTS = [["tsc", "--project", "."], ["biome", "check", "--error-on-warnings"]]
 
-BESIDE = ("postgres", "browser")  # the second lane: these legs run one after the other, beside the others
+BESIDE = ("postgres", "browser")  # the second sequence, which runs beside the first
 RUNNING: list[subprocess.Popen[bytes]] = []  # the pytest processes that were started
 
 
@@ -173,7 +173,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     outcomes: list[LegResult] = []
-    with tempfile.TemporaryDirectory(prefix="console-test-") as folder, ThreadPoolExecutor(max_workers=1) as second_lane:
+    with (
+        tempfile.TemporaryDirectory(prefix="console-test-") as folder,
+        ThreadPoolExecutor(max_workers=1) as second_sequence,
+    ):
         scratch = Path(folder)
 
         def run(name: str, output: IO[bytes] | None = None) -> LegResult:
@@ -189,7 +192,9 @@ def main() -> int:
             with (scratch / f"{name}.log").open("wb") as output:
                 return run(name, output)
 
-        beside = {name: second_lane.submit(run_beside, name) for name in chosen if name in BESIDE and len(chosen) > 1}
+        beside = {
+            name: second_sequence.submit(run_beside, name) for name in chosen if name in BESIDE and len(chosen) > 1
+        }
         try:
             for name in chosen:
                 print(f"\n===== {name}", flush=True)
@@ -197,7 +202,7 @@ def main() -> int:
                 if name in beside:
                     print((scratch / f"{name}.log").read_text(errors="replace"), flush=True)
         finally:
-            second_lane.shutdown(wait=False, cancel_futures=True)
+            second_sequence.shutdown(wait=False, cancel_futures=True)
             for pytest in RUNNING:  # if this process ends before them
                 pytest.terminate()
 

@@ -128,7 +128,7 @@ class RunningConsole:
             with psycopg.connect(url) as server:
                 return server.execute(behind).fetchone() != (0,)
         with contextlib.closing(sqlite3.connect(self.data / "console.sqlite3", timeout=20)) as file:
-            return file.execute(behind).fetchone() != (0,)
+            return bool(file.execute(behind).fetchone()[0])
 
     def status(self, path: str = "/") -> int:
         try:
