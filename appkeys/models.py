@@ -233,6 +233,11 @@ class OrgToken(Credential):
         ]
 
     @property
+    def actor_name(self) -> str:
+        """Return how the audit log names the token where it makes a change."""
+        return f"Org token {self.name} (id {self.pk}, ends in {self.suffix})"
+
+    @property
     def is_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
 

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from people.models import AuditEntry, User
+from people.sessions import client_address
 
 Change = AuditEntry.Change
 Properties = Mapping[str, Any]
@@ -22,10 +26,45 @@ REDACTED = "[REDACTED]"
 SECRET = re.compile(r"(password|secret|digest|credential|authorization|token|api_?key|app_?key)$", re.IGNORECASE)
 NAME_LIMIT = 300
 SEARCH_LIMIT = 20_000  # characters of an entry that its search looks at
+ADDRESS_LIMIT = 45
+
+_address: ContextVar[str] = ContextVar("address", default="")
+
+
+class OrgToken(Protocol):
+    """An org token (appkeys.models.OrgToken) that makes a change. No person stands behind it."""
+
+    @property
+    def actor_name(self) -> str: ...
+
+
+Actor = User | OrgToken
+
+
+def name_address(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware by which the entries of a request name the address that the request came from."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        with at_address(client_address(request) or ""):
+            return get_response(request)
+
+    return middleware
+
+
+@contextmanager
+def at_address(address: str) -> Iterator[None]:
+    """Name this address in the entries that are recorded inside the block."""
+    before = _address.set(address)
+    try:
+        yield
+    finally:
+        _address.reset(before)
 
 
 def record(
-    actor: User | None, subject: Model, change: Change, *, old: Properties | None = None, new: Properties | None = None
+    actor: Actor | None, subject: Model, change: Change, *, old: Properties | None = None, new: Properties | None = None
 ) -> AuditEntry:
     """Record a change in the transaction that makes it. Without an actor, the console itself made the change.
 
@@ -35,25 +74,35 @@ def record(
     changes = list(_differences(_plain(old or {}), _plain(new or {})))
     entry = AuditEntry(
         at=timezone.now(),
-        actor=actor,
+        actor=actor if isinstance(actor, User) else None,
         actor_kind=_kind_of(actor),
-        actor_name=actor.shown_name[:NAME_LIMIT] if actor else "The console",
+        actor_name=_name_of(actor)[:NAME_LIMIT],
+        address=_address.get()[:ADDRESS_LIMIT],
         entity_kind=str(subject._meta.verbose_name),
         entity_id=str(subject.pk or ""),
         entity_name=str(subject)[:NAME_LIMIT],
         change=change,
         changes=changes,
     )
-    words = [entry.actor_name, actor.username if actor else "", entry.entity_kind, entry.entity_name, change.label]
+    words = [entry.actor_name, actor.username if isinstance(actor, User) else "", entry.address]
+    words += [entry.entity_kind, entry.entity_name, change.label]
     words += [f"{each['propertyPath']} {_text(each['oldValue'])} {_text(each['newValue'])}" for each in changes]
     entry.search_text = "\n".join(words).casefold()[:SEARCH_LIMIT]
     entry.save()
     return entry
 
 
-def _kind_of(actor: User | None) -> AuditEntry.ActorKind:
+def _name_of(actor: Actor | None) -> str:
+    if actor is None:
+        return "The console"
+    return actor.shown_name if isinstance(actor, User) else actor.actor_name
+
+
+def _kind_of(actor: Actor | None) -> AuditEntry.ActorKind:
     if actor is None:
         return AuditEntry.ActorKind.SYSTEM
+    if not isinstance(actor, User):
+        return AuditEntry.ActorKind.ORG_TOKEN
     return AuditEntry.ActorKind.API_KEY if actor.speaks_by_api_key else AuditEntry.ActorKind.USER
 
 

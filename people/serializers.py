@@ -46,6 +46,6 @@ class AuditEntrySerializer(serializers.Serializer[Any]):
             "actorType": instance.actor_kind,
             "userFullName": instance.actor_name,
             "userId": str(instance.actor_id) if instance.actor_id else None,
-            "metadata": {},
+            "metadata": {"address": instance.address} if instance.address else {},
             "changes": instance.changes,
         }

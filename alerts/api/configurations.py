@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -16,7 +16,7 @@ from alerts.mapping import mapping
 from alerts.models import Mapping
 from alerts.sources.oim import BadConfig
 from appkeys.authentication import app_keys_of
-from appkeys.models import AppKey
+from appkeys.models import AppKey, OrgToken
 from people.api.operation import Operation, OperationView
 
 BAD_REQUEST = HTTPStatus.BAD_REQUEST
@@ -71,6 +71,10 @@ class DiffSerializer(serializers.Serializer[Any]):
 class _Configurations(OperationView, AlertsAPI):
     tag = "Mappings"
 
+    @property
+    def token(self) -> OrgToken:
+        return cast(OrgToken, self.request.auth)
+
     def app_key(self, secret: str) -> AppKey:
         app_key = app_keys_of(self.request)(secret)
         if app_key is None:
@@ -101,16 +105,16 @@ class Configuration(_Configurations):
         body = payload.parse(request.body, request.headers.get("Content-Encoding", ""))
         if not isinstance(body, dict) or "config" not in body or "sample_payload" not in body:
             return error_response(BAD_REQUEST, ["config and sample_payload are required, in one object"])
-        note = f"Over the API, with the org token {request.auth}"[:200]
+        note = f"Over the API, with the org token {self.token}"[:200]
         try:
-            made = mapping.save(self.app_key(app_key), body["config"], body["sample_payload"], by=None, note=note)
+            made = mapping.save(self.app_key(app_key), body["config"], body["sample_payload"], by=self.token, note=note)
         except BadConfig as error:
             return error_response(BAD_REQUEST, [str(error)])
         return Response(MappingSerializer(made).data)
 
     @Operation("switchMappingOff", "Use no mapping any more; its versions stay", status=HTTPStatus.NO_CONTENT)
     def delete(self, request: Request, app_key: str) -> Response:
-        mapping.switch_off(self.app_key(app_key), by=None)
+        mapping.switch_off(self.app_key(app_key), by=self.token)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -152,6 +156,6 @@ class Restore(_Configurations):
     )
     def post(self, request: Request, app_key: str, number: int) -> Response:
         try:
-            return Response(MappingSerializer(mapping.restore(self.version(app_key, number), by=None)).data)
+            return Response(MappingSerializer(mapping.restore(self.version(app_key, number), by=self.token)).data)
         except BadConfig as error:
             return error_response(BAD_REQUEST, [str(error)])

@@ -19,6 +19,7 @@ from alerts.sources.reading import AlertObject
 from appkeys.models import AppKey
 from bpql import BpqlError, fold_tags, parse
 from people import audit
+from people.audit import Actor
 from people.models import User
 
 SAMPLE_LIMIT = 256 * 1024  # characters of JSON
@@ -38,7 +39,7 @@ def alerts_of(mapping: Mapping, payload: object) -> list[AlertObject]:
 
 
 @transaction.atomic
-def save(app_key: AppKey, config: object, sample: object, *, by: User | None, note: str = "") -> Mapping:
+def save(app_key: AppKey, config: object, sample: object, *, by: Actor | None, note: str = "") -> Mapping:
     """Create a version and make it the current one. Raise BadConfig."""
     AppKey.objects.select_for_update().get(pk=app_key.pk)  # two savers at once would take the same number
     if len(json.dumps(sample)) > SAMPLE_LIMIT:
@@ -56,7 +57,7 @@ def save(app_key: AppKey, config: object, sample: object, *, by: User | None, no
         sample=sample,
         is_current=True,
         note=note,
-        created_by=by,
+        created_by=by if isinstance(by, User) else None,
         created_at=timezone.now(),
     )
     old = {"mapping": before.config} if before else None
@@ -64,13 +65,13 @@ def save(app_key: AppKey, config: object, sample: object, *, by: User | None, no
     return made
 
 
-def restore(version: Mapping, *, by: User | None) -> Mapping:
+def restore(version: Mapping, *, by: Actor | None) -> Mapping:
     """Save the configuration of a version as a new version. Raise BadConfig if it can no longer be used."""
     return save(version.app_key, version.config, version.sample, by=by, note=f"Version {version.version} restored")
 
 
 @transaction.atomic
-def switch_off(app_key: AppKey, *, by: User | None) -> None:
+def switch_off(app_key: AppKey, *, by: Actor | None) -> None:
     """Use no mapping: the source of the tool reads the payloads again. The versions stay and can be restored."""
     if before := current(app_key):
         Mapping.objects.filter(pk=before.pk).update(is_current=False)

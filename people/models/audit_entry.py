@@ -29,6 +29,7 @@ class AuditEntry(models.Model):
     class ActorKind(models.TextChoices):
         USER = "user", "person"
         API_KEY = "api_key", "personal API key"
+        ORG_TOKEN = "org_token", "org token"
         SYSTEM = "system", "the console"
 
     class Change(models.TextChoices):
@@ -48,6 +49,8 @@ class AuditEntry(models.Model):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     actor_kind = models.CharField(max_length=10, choices=ActorKind)
     actor_name = models.CharField(max_length=300)
+    # From where the change was made. Empty for changes of the console itself.
+    address = models.CharField(max_length=45, blank=True, default="", db_default="")
     entity_kind = models.CharField(max_length=60)  # the model's name: "App Key"
     entity_id = models.CharField(max_length=40)
     entity_name = models.CharField(max_length=300)

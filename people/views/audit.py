@@ -23,6 +23,7 @@ COLUMNS = (
     "timestamp",
     "actor",
     "actorType",
+    "address",
     "changeType",
     "entityType",
     "entityId",
@@ -78,7 +79,7 @@ def _as_csv(entries: Iterator[AuditEntry]) -> Iterator[str]:
     yield write(COLUMNS)
     for entry in entries:
         told = as_data(entry)
-        about = [told["timestamp"], told["userFullName"], told["actorType"], told["changeType"]]
+        about = [told["timestamp"], told["userFullName"], told["actorType"], entry.address, told["changeType"]]
         about += [told["entityType"], told["entityId"], told["entityName"]]
         for each in entry.changes or [{}]:
             values = (each.get("propertyPath"), each.get("oldValue"), each.get("newValue"))

@@ -224,6 +224,18 @@ def test_the_api_names_the_field_of_an_unusable_configuration(api: Any) -> None:
     assert_error(api("PUT"), 501)
 
 
+def test_the_audit_log_names_the_org_token_that_changed_the_mapping_and_its_address(
+    api: Any, org_token: Any, client: Client, admin: User
+) -> None:
+    api("POST", body={"config": GOOD, "sample_payload": SAMPLE})
+    api("DELETE")
+    client.force_login(admin)
+    shown = client.get("/audit?what=App+Key&changeType=changed").content.decode()
+    assert shown.count(f"Org token Test senders (id {org_token.pk}, ends in {org_token.suffix})") >= 2
+    assert shown.count("from 127.0.0.1") == 2
+    assert org_token.secret not in shown
+
+
 # --- in the browser
 
 

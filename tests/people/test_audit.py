@@ -135,3 +135,18 @@ def test_the_entry_outlives_who_made_it_and_what_it_tells_of(reading: Client, vi
 def test_only_administrators_read_it(client: Client, request: pytest.FixtureRequest, role: str, path: str) -> None:
     client.force_login(request.getfixturevalue(role))
     assert client.get(path).status_code == 403
+
+
+def test_each_change_names_the_address_that_it_came_from(reading: Client, admin: User) -> None:
+    reading.post("/integrations/new/api", {"name": "Nagios"}, REMOTE_ADDR="192.0.2.7")
+    assert "from 192.0.2.7" in shown(reading, "?q=192.0.2.7")
+    rows = list(csv.DictReader(file(reading, "csv", "?what=App+Key").splitlines()))
+    assert {row["address"] for row in rows} == {"192.0.2.7"}
+    entries = json.loads(file(reading, "json", "?what=App+Key"))
+    assert entries[0]["metadata"] == {"address": "192.0.2.7"}
+
+
+def test_what_the_console_does_by_itself_has_no_address(reading: Client, admin: User, viewer: User) -> None:
+    reading.get("/audit", REMOTE_ADDR="192.0.2.7")
+    changed(None, viewer, old={}, new={"email": "v@example.com"})
+    assert AuditEntry.objects.get().address == ""
