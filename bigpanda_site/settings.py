@@ -160,6 +160,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # further attempts do not
 AXES_CLIENT_IP_CALLABLE = "people.sessions.client_address"
 AXES_LOCKOUT_CALLABLE = "people.lockout.answer"
 AXES_DISABLE_ACCESS_LOG = True
+AXES_SENSITIVE_PARAMETERS = ["your_password"]  # of people.confirmation
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 # --- Security

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as all_apps
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
 
 
@@ -11,7 +12,10 @@ class PeopleConfig(AppConfig):
     name = "people"
 
     def ready(self) -> None:
+        from people import sessions
+
         post_migrate.connect(install_built_in_roles, sender=self)
+        user_logged_in.connect(sessions.note_password)
 
 
 def install_built_in_roles(*, using: str, apps: Any = all_apps, **_: Any) -> None:

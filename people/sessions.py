@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
@@ -12,11 +13,17 @@ from people.models import BrowserSession, User
 
 NOTED_EVERY = 60  # seconds
 SEEN = "seen_at"
+CONFIRMED = "confirmed_at"  # when the person last gave the password
 
 
 def client_address(request: HttpRequest) -> str | None:
     """Return the address of the client. The web server has replaced it by the one that a trusted proxy reports (FORWARDED_ALLOW_IPS)."""
     return request.META.get("REMOTE_ADDR") or None
+
+
+def note_password(*, request: HttpRequest, **_: Any) -> None:
+    """Receive Django's signal of a sign-in: note in the session that the person has just given the password."""
+    request.session[CONFIRMED] = int(time.time())
 
 
 def begin(request: HttpRequest, user: User) -> None:

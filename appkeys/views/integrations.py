@@ -21,6 +21,7 @@ from appkeys.commands import TestAlert
 from appkeys.forms import AppKeyForm, NameForm, RotateForm
 from appkeys.models import AppKey, OrgToken
 from people.access import SignedInRequest, may_change, may_see
+from people.confirmation import confirmed
 from people.models import Area
 
 GUIDELINE = 300  # "a few hundred" events an hour, shown and not enforced
@@ -47,6 +48,7 @@ def tools(request: SignedInRequest) -> HttpResponse:
 @may_change(Area.INTEGRATIONS)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed
 def new(request: SignedInRequest, slug: str) -> HttpResponse:
     """Create an integration. The response shows its secrets, once; they are stored nowhere."""
     tool = gallery.TOOLS.get(slug)
@@ -90,6 +92,7 @@ def rename(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_change(Area.INTEGRATIONS)
 @never_cache
 @require_POST
+@confirmed
 def rotate(request: SignedInRequest, pk: int) -> HttpResponse:
     """Rotate the secret. The response shows the new secret, once. The old one works beside it for the chosen time."""
     app_key, form = _present(pk), RotateForm(request.POST)

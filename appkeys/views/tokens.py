@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from appkeys.forms import OrgTokenForm
 from appkeys.models import AppKey, OrgToken
 from people.access import SignedInRequest, may_change, may_see
+from people.confirmation import confirmed
 from people.models import Area
 
 
@@ -25,6 +26,7 @@ def tokens(request: SignedInRequest) -> HttpResponse:
 @may_change(Area.INTEGRATIONS)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed
 def new(request: SignedInRequest) -> HttpResponse:
     """Create an org token. The response shows its secret, once."""
     form = OrgTokenForm(request.POST if request.method == "POST" else None)
@@ -48,6 +50,7 @@ def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @may_change(Area.INTEGRATIONS)
 @require_POST
+@confirmed
 def restore(request: SignedInRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(OrgToken, pk=pk)
     token.activate(by=request.user)

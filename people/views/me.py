@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from people import audit, sessions
 from people.access import SignedInRequest
 from people.audit import Change
+from people.confirmation import confirmed
 from people.forms import ApiKeyForm, PreferencesForm
 from people.models import ApiKey, BrowserSession
 
@@ -44,6 +45,7 @@ def password(request: SignedInRequest) -> HttpResponse:
 
 @never_cache
 @require_POST
+@confirmed
 def new_key(request: SignedInRequest) -> HttpResponse:
     """Create an API key. The response shows it, once; it is stored nowhere."""
     form = ApiKeyForm(request.POST)

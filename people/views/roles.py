@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from people import staffing
 from people.access import SignedInRequest, may_change, may_see
+from people.confirmation import confirmed
 from people.forms import RoleForm, choices
 from people.models import Area, BuiltIn, Role
 
@@ -27,6 +28,7 @@ def roles(request: SignedInRequest) -> HttpResponse:
 
 @may_change(Area.PEOPLE)
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed
 def new(request: SignedInRequest) -> HttpResponse:
     """Start a copy of another role, by default of Viewer."""
     copied = Role.objects.filter(pk=_number(request.GET.get("copy"))).first() or Role.objects.built_in(BuiltIn.VIEWER)
@@ -43,6 +45,7 @@ def new(request: SignedInRequest) -> HttpResponse:
 
 @may_change(Area.PEOPLE)
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed
 def role(request: SignedInRequest, pk: int) -> HttpResponse:
     edited = get_object_or_404(Role, pk=pk, built_in=None)
     form = RoleForm(request.POST if request.method == "POST" else None, instance=edited)
@@ -54,6 +57,7 @@ def role(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @may_change(Area.PEOPLE)
 @require_POST
+@confirmed
 def delete(request: SignedInRequest, pk: int) -> HttpResponse:
     deleted = get_object_or_404(Role, pk=pk)
     try:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from people import lockout, staffing
 from people.access import SignedInRequest, may_change, may_see
+from people.confirmation import confirmed
 from people.forms import PersonForm
 from people.models import Area, BrowserSession, Invitation, User
 
@@ -28,6 +29,7 @@ def people(request: SignedInRequest) -> HttpResponse:
 @may_change(Area.PEOPLE)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed
 def invite(request: SignedInRequest) -> HttpResponse:
     """Invite a person. The response shows the link, once; it is stored nowhere."""
     form = PersonForm(request.POST if request.method == "POST" else None, by=request.user)
@@ -44,6 +46,7 @@ def person(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @may_change(Area.PEOPLE)
 @require_POST
+@confirmed
 def change(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     form = PersonForm(request.POST, instance=user, by=request.user)
@@ -56,6 +59,7 @@ def change(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_change(Area.PEOPLE)
 @never_cache
 @require_POST
+@confirmed
 def link(request: SignedInRequest, pk: int) -> HttpResponse:
     """Make a new link that sets a password, for a person who lost the first link or the password."""
     user = get_object_or_404(User, pk=pk)
@@ -68,6 +72,7 @@ def link(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @may_change(Area.PEOPLE)
 @require_POST
+@confirmed
 def deactivate(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     try:
@@ -80,6 +85,7 @@ def deactivate(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @may_change(Area.PEOPLE)
 @require_POST
+@confirmed
 def activate(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     try:
