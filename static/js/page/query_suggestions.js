@@ -92,15 +92,13 @@ function assist(input) {
   });
   input.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" && list.hidden) return void ask();
+    if (event.key === "Enter" && chosen < 0) return close(); // the query is sent as it stands, and no answer comes after it
     if (list.hidden) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) choose((chosen + step + offered.length + (chosen < 0 && step < 0 ? 1 : 0)) % offered.length);
     else if ((event.key === "Enter" || event.key === "Tab") && chosen >= 0) insert(chosen);
     else if (event.key === "Escape") close();
-    else {
-      if (event.key === "Enter") close(); // the query is sent as it stands
-      return;
-    }
+    else return;
     event.preventDefault();
     event.stopPropagation();
   });
