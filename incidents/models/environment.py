@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from collections.abc import Collection, Iterable, Mapping
+from typing import ClassVar, NamedTuple, Self
 
 from django.conf import settings
 from django.db import models
@@ -43,6 +44,10 @@ class Environment(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True)
+    # Whether an administrator chose the query and the roles. Only then do its roles see incidents that are also in an
+    # environment that is closed to them. An environment of anybody else only restricts, so that nobody can open
+    # incidents to themselves.
+    set_by_administrator = models.BooleanField(default=False, db_default=False)
     # Incidents with this primary key or a greater one are placed by the present query. Null if all are.
     unplaced_below = models.BigIntegerField(null=True)
 
@@ -70,6 +75,15 @@ class Environment(models.Model):
 
     def may_be_seen_by(self, user: User) -> bool:
         return user.is_administrator or not self.seen_by or user.role_id in self.seen_by
+
+    def may_be_changed_by(self, user: User) -> bool:
+        """Return whether a user may change the environment.
+
+        A user who acts on incidents, but not on those of this environment, could otherwise take that right.
+        """
+        if not self.may_be_seen_by(user):
+            return False
+        return user.is_administrator or not user.may_act or not self.acted_by or user.role_id in self.acted_by
 
 
 class Membership(models.Model):
@@ -104,14 +118,36 @@ class Membership(models.Model):
     def closed_to(cls, user: User, *, keeping: str) -> list[int]:
         """Return the primary keys of the combinations that are closed to a user.
 
-        `keeping` is `seen_by` or `acted_by`. A combination is closed if some of its environments are limited to roles,
-        and none of these to the user's role.
+        `keeping` is `seen_by` or `acted_by`.
         """
         if user.is_administrator:
             return []
-        kept_for = {each.pk: getattr(each, keeping) for each in Environment.objects.kept()}
-        is_open = {pk: user.role_id in roles for pk, roles in kept_for.items() if roles}
-        if all(is_open.values()):
+        limits = limits_of(Environment.objects.kept(), keeping=keeping)
+        if all(user.role_id in limit.roles for limit in limits.values()):
             return []
-        answers = {each.pk: [is_open[pk] for pk in each.environments if pk in is_open] for each in cls.objects.all()}
-        return [pk for pk, answer in answers.items() if answer and not any(answer)]
+        return [each.pk for each in cls.objects.all() if is_closed(each.environments, user.role_id, limits)]
+
+
+class Limit(NamedTuple):
+    """The roles for which an environment keeps its incidents."""
+
+    roles: Collection[int]
+    opens: bool  # see Environment.set_by_administrator
+
+
+def limits_of(environments: Iterable[Environment], *, keeping: str) -> dict[int | None, Limit]:
+    """Return the limits by the primary key of the environment. Environments that allow every role have none."""
+    kept_for = ((each, getattr(each, keeping)) for each in environments)
+    return {each.pk: Limit(roles, each.set_by_administrator) for each, roles in kept_for if roles}
+
+
+def is_closed(environments: Iterable[int | None], role: int, limits: Mapping[int | None, Limit]) -> bool:
+    """Return whether incidents in all of these environments are closed to a role.
+
+    They are closed if some environment is limited to other roles, unless an administrator opened one of the
+    environments to the role.
+    """
+    found = [limits[pk] for pk in environments if pk in limits]
+    if any(limit.opens and role in limit.roles for limit in found):
+        return False
+    return any(role not in limit.roles for limit in found)
