@@ -55,8 +55,11 @@ class EventRejected(Exception):
     """An event that is rejected. `field` is the name in the payload, `rule` says what is expected."""
 
     def __init__(self, field: str, rule: str) -> None:
-        super().__init__(f"{field}: {rule}")
+        super().__init__(field, rule)
         self.field, self.rule = field, rule
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.rule}"
 
 
 class IncomingEvent(NamedTuple):

@@ -21,6 +21,10 @@ from appkeys.models import AppKey
 
 LIMIT = 6 * 1024 * 1024  # bytes, as sent and as unpacked (docs/wire-contract.md §2.4)
 DIGITS_LIMIT = 4000  # Python converts no longer integers
+# A reply lists so many rejects, repairs and messages, and counts the others. Else a small request could have a huge reply.
+LISTED = 100
+UNKNOWN_APP_KEYS = 100  # in one request; each costs a query
+NOT_AN_OBJECT = EventRejected("alerts", "each alert must be a JSON object")
 
 FindAppKey = Callable[[str], AppKey | None]
 
@@ -97,21 +101,27 @@ def _unpacked(body: bytes) -> bytes:
 
 @dataclass(slots=True)
 class ValidatedRequest:
-    """The events of one request, the repairs made to them, and the rejected items by index, with field and rule."""
+    """The events of one request, and its first repairs and rejected items by index, with field and rule."""
 
     events: list[tuple[AppKey, IncomingEvent]] = field(default_factory=list)
     notes: list[dict[str, object]] = field(default_factory=list)
     rejected: list[dict[str, object]] = field(default_factory=list)
+    notes_count: int = 0  # of all, listed or not
+    rejected_count: int = 0
     app_keys_of_rejects: list[AppKey] = field(default_factory=list)  # only known App Keys
     secrets: Collection[str] = ()  # credentials of the request that may stand in the body
 
     def accept(self, index: int, app_key: AppKey, event: IncomingEvent) -> None:
         if event.notes:
-            self.notes += ({"index": index, "field": note.field, "rule": note.rule} for note in event.notes)
+            listed = event.notes[: LISTED - len(self.notes)]
+            self.notes += ({"index": index, "field": note.field, "rule": note.rule} for note in listed)
+            self.notes_count += len(event.notes)
         self.events.append((app_key, event))
 
     def reject(self, index: int, app_key: AppKey | None, error: EventRejected) -> None:
-        self.rejected.append({"index": index, "field": error.field, "rule": error.rule})
+        if self.rejected_count < LISTED:
+            self.rejected.append({"index": index, "field": error.field, "rule": error.rule})
+        self.rejected_count += 1
         if app_key:
             self.app_keys_of_rejects.append(app_key)
 
@@ -126,15 +136,16 @@ def validate(body: object, key_for_all: object, find_app_key: FindAppKey, *, rec
     validated = ValidatedRequest()
     known: dict[str, AppKey] = {}
     validated.secrets = known
+    look_up = _AppKeyLookup(find_app_key)
     for index, item in enumerate(items):
-        app_key = None
+        if not isinstance(item, dict):
+            validated.reject(index, None, NOT_AN_OBJECT)
+            continue
+        secret = item.get("app_key") or common or key_for_all
+        app_key = known.get(secret) if isinstance(secret, str) else None
         try:
-            if not isinstance(item, dict):
-                raise EventRejected("alerts", "each alert must be a JSON object")
-            secret = item.get("app_key") or common or key_for_all
-            app_key = known.get(secret) if isinstance(secret, str) else None
             if app_key is None:
-                app_key = known[str(secret)] = active_app_key(secret, find_app_key)
+                app_key = known[str(secret)] = look_up(secret)
             event = bigpanda.normalize(item, received_at=received_at)
         except EventRejected as error:
             validated.reject(index, app_key, error)
@@ -159,6 +170,29 @@ def items_of(body: object) -> tuple[Sequence[object], object]:
     if not batch:
         raise BadPayload("alerts: must hold at least one alert.")
     return batch, common
+
+
+class _AppKeyLookup:
+    """The lookup of the App Keys of one request. Each one that cannot be used is looked up once, and only some are."""
+
+    def __init__(self, find_app_key: FindAppKey) -> None:
+        self._find_app_key = find_app_key
+        self._refused: dict[str, str] = {}  # rules by secret
+
+    def __call__(self, secret: object) -> AppKey:
+        if not isinstance(secret, str):
+            return active_app_key(secret, self._find_app_key)
+        if rule := self._refused.get(secret):
+            raise EventRejected("app_key", rule)
+        if len(self._refused) >= UNKNOWN_APP_KEYS:
+            raise EventRejected(
+                "app_key", f"was not looked up: {UNKNOWN_APP_KEYS} others of this request cannot be used"
+            )
+        try:
+            return active_app_key(secret, self._find_app_key)
+        except EventRejected as error:
+            self._refused[secret] = error.rule
+            raise
 
 
 def active_app_key(secret: object, find_app_key: FindAppKey) -> AppKey:

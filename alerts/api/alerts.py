@@ -112,24 +112,44 @@ def store(validated: ValidatedRequest, received_at: datetime) -> list[IngestOutc
 def success_response(
     body: Mapping[str, object], validated: ValidatedRequest, outcomes: Collection[IngestOutcome]
 ) -> Response:
-    """Return 204 if all events were duplicates, else 201 with the rejects and repairs."""
+    """Return 204 if all events were duplicates, else 201 with the first rejects and repairs, and their numbers."""
     if outcomes and IngestOutcome.ACCEPTED not in outcomes:
         return Response(status=HTTPStatus.NO_CONTENT)
-    details = {"rejected": validated.rejected, "notes": validated.notes}
-    return Response({**body, **{name: rows for name, rows in details.items() if rows}}, HTTPStatus.CREATED)
+    return Response({**body, **_findings(validated)}, HTTPStatus.CREATED)
 
 
 def rejected_response(validated: ValidatedRequest, *more: str) -> Response:
     messages = [f"{each['field']}: {each['rule']}" for each in validated.rejected]
-    return error_response(HTTPStatus.BAD_REQUEST, [*messages, *more], rejected=validated.rejected)
+    if unlisted := validated.rejected_count - len(messages):
+        messages.append(f"{unlisted:,} more alerts were rejected.")
+    return error_response(HTTPStatus.BAD_REQUEST, [*messages, *more], **_findings(validated))
+
+
+def _findings(validated: ValidatedRequest) -> dict[str, object]:
+    """Return the first rejects and repairs, each with the number of all where they are not all listed."""
+    found: dict[str, object] = {}
+    for name, rows, count in (
+        ("rejected", validated.rejected, validated.rejected_count),
+        ("notes", validated.notes, validated.notes_count),
+    ):
+        if rows:
+            found[name] = rows
+        if count > len(rows):
+            found[f"{name}_count"] = count
+    return found
 
 
 # --- error replies
 
 
 def error_body(status: int, messages: list[str]) -> dict[str, object]:
-    """Return a body with all of BigPanda's error envelopes, old and new (docs/wire-contract.md §2.5)."""
+    """Return a body with all of BigPanda's error envelopes, old and new (docs/wire-contract.md §2.5).
+
+    Only the first messages are listed: a small request can be wrong in a million places.
+    """
     first = messages[0]
+    if len(messages) > payload.LISTED + 2:  # a list of LISTED with a sentence before or behind it stays as it is
+        messages = [*messages[: payload.LISTED], f"… and {len(messages) - payload.LISTED:,} more messages."]
     return {
         "status": int(status),
         "errors": messages,

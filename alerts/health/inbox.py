@@ -44,7 +44,7 @@ class AnsweredRequest(NamedTuple):
 
 def record(validated: ValidatedRequest, *, path: str, body: bytes, status: int, reply: Any) -> None:
     """Record an answered request if it had rejected items, or if a person watches. Never raise."""
-    refused = {app_key.pk: app_key for app_key in validated.app_keys_of_rejects}
+    refused = {app_key.id: app_key for app_key in validated.app_keys_of_rejects}
     app_keys = {app_key.pk: app_key for app_key, _ in validated.events} | refused
     try:
         observed = [(app_key, _identities(validated, app_key)) for pk, app_key in app_keys.items() if pk in watched()]

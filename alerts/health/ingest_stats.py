@@ -58,8 +58,8 @@ class _Counts:
                 key = app_key.id  # `pk` would cost more than the rest of the loop
                 sent[key].append(event)
                 accepted[key] += outcome is IngestOutcome.ACCEPTED
-            for app_key in request.app_keys_of_rejects:
-                self.events[app_key.pk, hour, "rejected"] += 1
+            for key, times in Counter(app_key.id for app_key in request.app_keys_of_rejects).items():
+                self.events[key, hour, "rejected"] += times
         for key, events in sent.items():
             self.events[key, hour, "accepted"] += accepted[key]
             self.events[key, hour, "duplicates"] += len(events) - accepted[key]

@@ -25,6 +25,8 @@ STATUSES = {
     "crit": Status.CRITICAL,
     "ack": Status.ACKNOWLEDGED,
 }
+STATUSES_SHOWN = "one of ok, warning, critical, acknowledged, unknown"
+STATUS_REQUIRED = f"is required: {STATUSES_SHOWN}"
 PRIMARY = ("host", "service", "application", "device")
 SECONDARY = ("check", "sensor")
 # Fields of an alert that are no tags. `seconday_property` is the spelling of an old example of BigPanda.
@@ -72,12 +74,11 @@ def normalize(item: dict[str, Any], *, received_at: datetime, may_follow: bool =
 
 
 def _status(value: object) -> Status:
-    allowed = "one of ok, warning, critical, acknowledged, unknown"
     if value is None or value == "":
-        raise EventRejected("status", f"is required: {allowed}")
+        raise EventRejected("status", STATUS_REQUIRED)
     found = STATUSES.get(value) or STATUSES.get(value.strip().lower()) if isinstance(value, str) else None
     if found is None:
-        raise EventRejected("status", f"must be {allowed}, not {_quoted(value)}")
+        raise EventRejected("status", f"must be {STATUSES_SHOWN}, not {_quoted(value)}")
     return found
 
 

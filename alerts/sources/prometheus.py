@@ -16,6 +16,8 @@ from alerts.sources.reading import (
     text_at,
 )
 
+# Labels that all alerts of a payload get. Alertmanager repeats these labels in each alert, so 6 MB hold fewer.
+SHARED_LIMIT = 1_000_000
 PRIMARY = ("instance", "host", "node", "pod", "service", "job")
 
 
@@ -24,7 +26,10 @@ def normalize(payload: object) -> list[AlertObject]:
     alerts = objects_at(as_object(payload), "alerts")
     if not alerts:
         raise EventRejected("alerts", "must be an array with at least one alert")
-    return [_alert(alert, object_at(payload, "commonLabels"), text_at(payload, "externalURL")) for alert in alerts]
+    common = object_at(payload, "commonLabels")
+    if len(common) * len(alerts) > SHARED_LIMIT:
+        raise EventRejected("commonLabels", f"has too many labels for {len(alerts):,} alerts; send fewer at once")
+    return [_alert(alert, common, text_at(payload, "externalURL")) for alert in alerts]
 
 
 def _alert(alert: dict[str, Any], common: dict[str, Any], alertmanager: str) -> AlertObject:

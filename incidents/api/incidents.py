@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from alerts.api.limits import BATCH_RESOLVES
 from alerts.models import Alert
+from alerts.payload import LISTED
 from incidents import actions
 from incidents.actions.action import asked_action, perform_on
 from incidents.api import serializers as shapes
@@ -214,7 +215,7 @@ class BatchAction(IncidentResource):
         result = perform_on(action.from_form(form), incidents.values_list("pk", flat=True), by=self.person)
         done = [str(activity.incident_id) for activity in result.activities]
         refused = [{"id": str(pk), "reason": reason} for pk, reason in result.refused.items()]
-        return Response({"done": done, "refused": refused})
+        return Response({"done": done, "refused": refused[:LISTED], "refused_count": len(refused)})
 
 
 class Activities(IncidentResource):

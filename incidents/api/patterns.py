@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from alerts.api.alerts import error_response
 from alerts.api.limits import PATTERN_REQUESTS
+from alerts.payload import LISTED
 from bpql.grammar import LENGTH_LIMIT
 from incidents.api.resource import PersonsResource
 from incidents.models import CorrelationPattern
@@ -128,7 +129,8 @@ class Patterns(_Resource):
         if plan.errors:
             rejected = [{"index": index, "rule": rule} for index, rule in plan.errors.items()]
             messages = [f"{each['index']}: {each['rule']}" for each in rejected]
-            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=rejected)
+            count = {"rejected_count": len(rejected)} if len(rejected) > LISTED else {}
+            return error_response(HTTPStatus.BAD_REQUEST, messages, rejected=rejected[:LISTED], **count)
         return Response([_shown(pattern) for pattern in transfer.carry_out(plan, by=self.person)])
 
 

@@ -15,6 +15,7 @@ from rest_framework.fields import empty
 import bpql
 from alerts.events import Status
 from alerts.models import Alert
+from alerts.payload import LISTED
 from incidents.actions.action import asked_actions
 from incidents.feed.folders import Folder
 from incidents.models import Activity, Incident, Maintenance, Priority
@@ -173,7 +174,8 @@ class BatchActionReplySerializer(serializers.Serializer[Any]):
     """The result of an action on many incidents. For the document only."""
 
     done = serializers.ListField(child=serializers.CharField(), help_text="The ids of the changed incidents.")
-    refused = RefusedSerializer(many=True, help_text="The incidents that do not allow the action now.")
+    refused = RefusedSerializer(many=True, help_text=f"The first {LISTED} incidents that do not allow the action now.")
+    refused_count = serializers.IntegerField(help_text="How many incidents do not allow it.")
 
 
 class _TagValue(Described):

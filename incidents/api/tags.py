@@ -23,6 +23,8 @@ from people.api.fields import is_key
 from people.api.operation import JSONDict, Operation
 from people.models import User
 
+AT_ONCE = 500  # tags that one request may set
+
 # --- The shapes of definitions
 
 
@@ -85,8 +87,8 @@ class Tags(IncidentResource):
     )
     def post(self, request: Request, env: str, pk: int) -> Response:
         incident, sent = self.find(env, pk), TagSerializer(data=request.data, many=True)
-        if not isinstance(request.data, list) or not sent.is_valid():
-            raise ValidationError(["The body must be a list of {tag_id, tag_value}."])
+        if not isinstance(request.data, list) or len(request.data) > AT_ONCE or not sent.is_valid():
+            raise ValidationError([f"The body must be a list of up to {AT_ONCE} {{tag_id, tag_value}}."])
         sets = [_setting(incident, each["tag_id"], each["tag_value"], self.person) for each in sent.validated_data]
         return done(lambda: [each() for each in sets])
 

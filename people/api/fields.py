@@ -83,12 +83,16 @@ class Keys(Described):
     """The ids of one object or more."""
 
     RULE = "must be a list of ids."
+    MOST = 10_000  # one statement asks for all of them
 
     def __init__(self, **options: Any) -> None:
         schema: JSONDict = {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1}
+        schema["maxItems"] = self.MOST
         super().__init__(schema, schema, error_messages=dict.fromkeys(("required", "null"), self.RULE), **options)
 
     def to_internal_value(self, data: object) -> list[int]:
+        if isinstance(data, list) and len(data) > self.MOST:
+            refuse(f"can be {self.MOST} at most.")
         if not isinstance(data, list) or not data or not all(is_key(each) for each in data):
             refuse(self.RULE)
         return [int(each) for each in data]

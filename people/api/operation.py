@@ -106,3 +106,4 @@ class RefusalSerializer(serializers.Serializer[Any]):
     error = serializers.CharField(help_text="The first message.")
     response = RefusalErrorsSerializer(help_text="The oldest shape of the same.")
     rejected = RejectedItemSerializer(many=True, required=False, help_text="What is wrong in a list that was sent.")
+    rejected_count = serializers.IntegerField(required=False, help_text="How many are wrong, if not all are listed.")

@@ -227,6 +227,7 @@ def test_any_action_is_performed_on_many_incidents(
     assert reply.json() == {
         "done": [str(incident.pk)],
         "refused": [{"id": str(other.pk), "reason": "It is acknowledged already."}],
+        "refused_count": 1,
     }
     sent = {"action": "snooze", "ids": [str(incident.pk)], "form": {"length": "1h", "comment": "Known"}}
     assert script("POST", batch, sent).json()["done"] == [str(incident.pk)]

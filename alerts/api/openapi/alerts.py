@@ -11,6 +11,7 @@ from http import HTTPStatus
 from alerts.api import alerts as alerts_api
 from alerts.api import idempotency, limits
 from alerts.api.openapi.examples import EXAMPLES, MEGABYTES, PATH, JSONDict
+from alerts.payload import LISTED
 from alerts.sources import bigpanda
 from appkeys.authentication import APP_KEY_HEADERS
 
@@ -155,6 +156,7 @@ def _schemas() -> JSONDict:
                     "What was repaired, and how. The same stands on the alert and on the integration's page."
                 ),
                 "rejected": _findings("The alerts that could not be taken. The others were."),
+                **_COUNTS,
             },
             "required": ["response"],
             "additionalProperties": False,
@@ -174,6 +176,7 @@ def _schemas() -> JSONDict:
                     "additionalProperties": False,
                 },
                 "rejected": _findings("The alerts that could not be taken."),
+                **_COUNTS,
             },
             "required": ["status", "errors", "error", "response"],
             "additionalProperties": False,
@@ -186,8 +189,19 @@ def _findings(description: str) -> JSONDict:
         "type": "array",
         "items": {"$ref": "#/components/schemas/Finding"},
         "minItems": 1,
+        "maxItems": LISTED,
         "description": description,
     }
+
+
+_COUNTS: JSONDict = {
+    f"{name}_count": {
+        "type": "integer",
+        "minimum": LISTED + 1,
+        "description": f"How many `{name}` there are, if more than the {LISTED} that are listed.",
+    }
+    for name in ("rejected", "notes")
+}
 
 
 # --- Replies

@@ -40,6 +40,8 @@ SCHEMAS: JSONDict = {
             "response": {"type": "object", "properties": {"status": {"const": "success"}}, "required": ["status"]},
             "notes": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
             "rejected": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+            "notes_count": {"type": "integer", "description": "How many, if not all are listed."},
+            "rejected_count": {"type": "integer", "description": "How many, if not all are listed."},
         },
         "required": ["status", "data", "response"],
     },
