@@ -225,6 +225,8 @@ class OrgToken(Credential):
     app_keys = models.ManyToManyField(AppKey, blank=True, related_name="tokens")  # empty: all App Keys
     is_limited = models.BooleanField(default=False, editable=False)  # whether it speaks for some App Keys only
     expires_at = models.DateTimeField(null=True, blank=True)  # null: never
+    # Whether it reads the incidents of environments that are kept for some roles, too (incidents.models.access).
+    sees_restricted = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta(Credential.Meta):
         verbose_name = "org token"

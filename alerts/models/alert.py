@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
 
 from alerts.events import Status, Tags, shown
 from alerts.models.keys import time_ordered_key
+
+
+class AlertQuerySet(models.QuerySet["Alert"]):
+    def visible_to(self, reader: Any) -> Self:
+        """Return the alerts that a person, an org token or a wallboard may see. Their incidents decide (incidents.models.access)."""
+        incidents: Any = self.model._meta.get_field("incident").related_model
+        return incidents.objects.alerts_visible_to(reader, self)  # type: ignore[no-any-return]
+
+    def all_visible_to(self, reader: Any) -> bool:
+        """Return whether a reader may see every alert, and so the requests of senders as they came."""
+        incidents: Any = self.model._meta.get_field("incident").related_model
+        return bool(incidents.objects.all_visible_to(reader))
 
 
 class Alert(models.Model):
@@ -58,6 +70,8 @@ class Alert(models.Model):
     search_text = models.TextField(default="", db_default="")
     # The reasons for its incident, as data (incidents.explain.considered).
     decision: models.JSONField[dict[str, object] | None, dict[str, object] | None] = models.JSONField(null=True)
+
+    objects = AlertQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alerts.api.limits import V1_REQUESTS
-from alerts.models import Alert
 from appkeys.authentication import MayUseResources, OrgTokenAuthentication
 from appkeys.models import OrgToken
 from incidents import actions
@@ -23,7 +22,7 @@ from incidents.api.serializers_v1 import (
     SnoozeV1Serializer,
     alerts_of,
 )
-from incidents.models import Incident
+from incidents.models import Incident, access
 from people.api.operation import Operation, validated
 
 
@@ -38,10 +37,9 @@ class _Resource(Resource):
         return cast(OrgToken, self.request.auth)
 
     def find(self, pk: int) -> Incident:
-        """Return the incident. Raise NotFound if the token may not speak for the integrations of all its alerts."""
+        """Return the incident. Raise NotFound if the token may not see it."""
         incident = Incident.objects.filter(pk=pk).first()
-        others = Alert.objects.filter(incident=pk).exclude(app_key__in=self.token.app_keys.all())
-        if incident is None or (self.token.is_limited and others.exists()):
+        if incident is None or not access.may_see(self.token, incident):
             raise NotFound(f"There is no incident {pk} for this org token.")
         return incident
 

@@ -3,6 +3,9 @@
 After every change an incident is in an environment exactly when the query of the environment finds the incident. The
 environments of an incident are stored with the incident, in the transaction that changes the incident, so that
 counting by environment takes one scan.
+
+An incident that was merged away is in the environments of the incident that has its alerts, so that its history stays
+with those who may see the alerts.
 """
 
 from __future__ import annotations
@@ -82,8 +85,9 @@ def _place(incidents: Collection[int], changes: Mapping[int, AlertChanges]) -> N
     environments = list(Environment.objects.kept()) if incidents else []
     if not environments:
         return
-    rows = Incident.objects.filter(pk__in=incidents).select_related("membership").only("membership")
+    rows = Incident.objects.filter(pk__in=incidents).select_related("membership").only("membership", "merged_into")
     known = {incident.pk: incident for incident in rows}
+    followed = {merged for pk in list(known) if (merged := known[pk].merged_into_id) and known.pop(pk)}
     placed_in: dict[int, list[int]] = {pk: [] for pk in known}
     for environment in environments:
         for pk in _found(environment, known, changes):
@@ -91,9 +95,12 @@ def _place(incidents: Collection[int], changes: Mapping[int, AlertChanges]) -> N
     keys = {pk: Membership.key_of(found) for pk, found in placed_in.items()}
     memberships = _memberships(set(keys.values()))
     moved = [incident for pk, incident in known.items() if incident.membership_id != memberships[keys[pk]]]
+    # Nothing was merged into an incident that is new.
+    followed.update(incident.pk for incident in moved if incident.membership_id is not None)
     for incident in moved:
         incident.membership_id = memberships[keys[incident.pk]]
     bulk.save(moved, ["membership"])
+    _place_merged(Q(merged_into__in=followed) if followed else None)
 
 
 def _found(
@@ -145,6 +152,20 @@ def _memberships(keys: set[str]) -> dict[str, int]:
     return known
 
 
+def _place_merged(merged: Q | None) -> None:
+    """Put incidents that were merged away into the environments of the incidents that they were merged into."""
+    while merged is not None:
+        rows = list(Incident.objects.filter(merged).values_list("pk", "membership", "merged_into__membership"))
+        moves: dict[int | None, list[int]] = defaultdict(list)
+        for pk, placed_in, target in rows:
+            if placed_in != target:
+                moves[target].append(pk)
+        for target, pks in moves.items():
+            Incident.objects.filter(pk__in=pks).update(membership=target)
+        moved = [pk for pks in moves.values() for pk in pks]
+        merged = Q(merged_into__in=moved) if moved else None
+
+
 # --- after a change of a query: in the background, the newest incidents first
 
 
@@ -174,12 +195,14 @@ def _place_chunk() -> bool:
     first = below - CHUNK
     for environment in unplaced.filter(unplaced_below=below):
         _place_in(environment, Incident.objects.filter(pk__gte=first, pk__lt=below))
+    _place_merged(Q(merged_into__gte=first, merged_into__lt=below))
     Environment.objects.filter(unplaced_below__gte=below).update(unplaced_below=first if first > 0 else None)
     return True
 
 
 def _place_in(environment: Environment, incidents: IncidentQuerySet) -> None:
     """Put incidents into or out of one environment. Their placement in other environments stays."""
+    incidents = incidents.filter(merged_into=None)
     environments = {each.pk: each.environments for each in Membership.objects.all()}
     is_found, is_placed = found_by(environment.query), Q(membership__in=Membership.of(environment))
     moves: dict[str, list[int]] = defaultdict(list)
@@ -191,3 +214,5 @@ def _place_in(environment: Environment, incidents: IncidentQuerySet) -> None:
     memberships = _memberships(set(moves))
     for key, pks in moves.items():
         Incident.objects.filter(pk__in=pks).update(membership=memberships[key])
+    followed = [pk for pks in moves.values() for pk in pks]
+    _place_merged(Q(merged_into__in=followed) if followed else None)

@@ -14,7 +14,6 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from alerts.models import Alert, key_at
-from incidents.models import Membership
 from people.models import User
 
 SPAN = timedelta(minutes=5)
@@ -55,9 +54,7 @@ def now(user: User) -> Storm | None:
 
 def _look(user: User) -> Storm | None:
     at = timezone.now()
-    seen = Alert.objects.order_by("-pk")
-    if closed := Membership.closed_to(user, keeping="seen_by"):
-        seen = seen.exclude(incident__membership__in=closed)
+    seen = Alert.objects.visible_to(user).order_by("-pk")
     latest = _count(seen.filter(pk__gte=key_at(at - SPAN)))
     if latest < LEAST:
         return None

@@ -33,6 +33,10 @@ class BulkAction(models.Model):
     # alerts.
     preview: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    # Who undid the action, or is undoing it.
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
+    )
     state = models.CharField(max_length=10, choices=State, default=State.ASKED)
     total = models.PositiveIntegerField(default=0)
     position = models.PositiveIntegerField(default=0)  # number of incidents of the snapshot that were processed

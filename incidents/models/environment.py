@@ -114,19 +114,6 @@ class Membership(models.Model):
         """
         return list(cls.objects.filter(key__contains=f",{environment.pk},").values_list("pk", flat=True))
 
-    @classmethod
-    def closed_to(cls, user: User, *, keeping: str) -> list[int]:
-        """Return the primary keys of the combinations that are closed to a user.
-
-        `keeping` is `seen_by` or `acted_by`.
-        """
-        if user.is_administrator:
-            return []
-        limits = limits_of(Environment.objects.kept(), keeping=keeping)
-        if all(user.role_id in limit.roles for limit in limits.values()):
-            return []
-        return [each.pk for each in cls.objects.all() if is_closed(each.environments, user.role_id, limits)]
-
 
 class Limit(NamedTuple):
     """The roles for which an environment keeps its incidents."""
@@ -141,8 +128,8 @@ def limits_of(environments: Iterable[Environment], *, keeping: str) -> dict[int 
     return {each.pk: Limit(roles, each.set_by_administrator) for each, roles in kept_for if roles}
 
 
-def is_closed(environments: Iterable[int | None], role: int, limits: Mapping[int | None, Limit]) -> bool:
-    """Return whether incidents in all of these environments are closed to a role.
+def is_closed(environments: Iterable[int | None], role: int | None, limits: Mapping[int | None, Limit]) -> bool:
+    """Return whether incidents in all of these environments are closed to a role, or to readers without one.
 
     They are closed if some environment is limited to other roles, unless an administrator opened one of the
     environments to the role.

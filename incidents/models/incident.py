@@ -13,6 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alerts.events import Status, Tags
+from alerts.models.alert import AlertQuerySet
+from appkeys.models import OrgToken
+from incidents.models import access
+from incidents.models.access import Reader
 from incidents.models.environment import Environment, Membership
 from incidents.models.maintenance import Maintenance
 from people.models import User
@@ -51,18 +55,35 @@ class IncidentQuerySet(QuerySet["Incident"]):
             return self
         return self.filter(membership__in=Membership.of(environment))
 
-    def visible_to(self, user: User) -> Self:
-        """Return the incidents that a user may see: all except those that environments keep for other roles."""
-        closed = Membership.closed_to(user, keeping="seen_by")
-        return self.exclude(membership__in=closed) if closed else self
+    def visible_to(self, reader: Reader) -> Self:
+        """Return the incidents that a person, an org token or a wallboard may see, by the rule of `access`."""
+        if not access.may_use_incidents(reader):
+            return self.none()
+        closed = access.closed_to(reader)
+        visible = self.exclude(membership__in=closed) if closed else self
+        is_limited = isinstance(reader, OrgToken) and reader.is_limited
+        return visible.exclude(access.of_other_senders(reader)) if is_limited else visible
 
     def changeable_by(self, user: User) -> Self:
         """Return the visible incidents that a user may act on."""
         if not user.may_act:
             return self.none()
-        closed = Membership.closed_to(user, keeping="acted_by")
+        closed = access.closed_to(user, access.To.ACT)
         visible = self.visible_to(user)
         return visible.exclude(membership__in=closed) if closed else visible
+
+    def alerts_visible_to(self, reader: Reader, alerts: AlertQuerySet) -> AlertQuerySet:
+        """Return those of some alerts that a reader may see. `Alert.objects.visible_to` is the short way to ask."""
+        if not access.may_use_incidents(reader):
+            return alerts.none()
+        closed = access.closed_to(reader)
+        if closed:
+            alerts = alerts.exclude(incident__membership__in=closed)
+        return alerts if access.sees_everything(reader) else alerts.filter(incident__isnull=False)
+
+    def all_visible_to(self, reader: Reader) -> bool:
+        """Return whether nothing is closed to a reader."""
+        return access.may_use_incidents(reader) and access.sees_everything(reader)
 
     def open(self) -> Self:
         return self.filter(resolved_at=None)
