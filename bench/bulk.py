@@ -74,7 +74,7 @@ def measure(incidents: int, alerts: int) -> None:
     timed("resolve", lambda: bulk.run(drafted.pk))
     drafted.refresh_from_db()
     print(f"done {drafted.done:,}, skipped {drafted.skipped_count:,}, still open {Incident.objects.open().count():,}")
-    bulk.start_undo(drafted)
+    bulk.start_undo(drafted, by=person)
     timed("undo", lambda: bulk.run(drafted.pk))
     print(f"open again {Incident.objects.open().count():,}")
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -25,6 +25,7 @@ from django.http import Http404, HttpRequest, QueryDict, parse_cookie
 
 from incidents.announce import CHANNEL
 from incidents.feed.live_view import LiveView, Round, State, view_key
+from incidents.models import Incident
 from people.models import User
 
 logger = logging.getLogger(__name__)
@@ -189,7 +190,8 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     asked = QueryDict(scope["query_string"])
     wanted = {view_key(query, user): LiveView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
-    page = OpenPage(set(wanted), set(asked.getlist("incident")[:VIEWS_AT_MOST]), wants_all="all" in asked)
+    incidents = await sync_to_async(_seen)(asked.getlist("incident")[:VIEWS_AT_MOST], user)
+    page = OpenPage(set(wanted), incidents, wants_all="all" in asked)
     gone = asyncio.create_task(_until_disconnected(receive))
     gone.add_done_callback(lambda _: page.tell(b""))
     try:
@@ -211,6 +213,7 @@ async def _tell(page: OpenPage, gone: asyncio.Task[None], send: Any, scope: Any,
             now = await sync_to_async(person_of)(scope)
             if now is None or now.role_id != user.role_id:
                 return
+            page.incidents = await sync_to_async(_seen)(page.incidents, user)
 
 
 async def _next(page: OpenPage) -> bytes:
@@ -229,6 +232,15 @@ async def _until_disconnected(receive: Any) -> None:
 
 async def _write(send: Any, chunk: bytes) -> None:
     await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+def _seen(incidents: Iterable[str], user: User) -> set[str]:
+    """Return the keys of the incidents that a person may see. Of the others a stream does not even tell that they changed."""
+    keys = [int(key) for key in incidents if key.isdecimal() and len(key) < 19]
+    try:
+        return set(map(str, Incident.objects.seen_among(keys, user)))
+    finally:
+        close_old_connections()
 
 
 def person_of(scope: Any) -> User | None:

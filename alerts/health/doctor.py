@@ -11,6 +11,7 @@ from django.db.models import Count, Sum
 from django.utils.safestring import SafeString
 
 from alerts.models import Alert, Health, Traffic
+from alerts.models.alert import AlertQuerySet
 from appkeys import gallery
 from appkeys.gallery import Tool
 from appkeys.models import AppKey
@@ -102,16 +103,16 @@ def rhythm(app_key: AppKey, last_event_at: datetime | None, now: datetime) -> Rh
     return Rhythm(longest, max(now - last_event_at, timedelta(0)))
 
 
-def examine(app_key: AppKey, now: datetime) -> list[Finding]:
-    """Return the findings about an integration, the urgent ones first."""
+def examine(app_key: AppKey, now: datetime, visible: AlertQuerySet) -> list[Finding]:
+    """Return the findings about an integration, the urgent ones first, with examples of the visible alerts."""
     health = Health.objects.filter(app_key=app_key).first() or Health(app_key=app_key)
     slug = tool_of(app_key).slug
     found = [
         *_volume(app_key, now),
         *_silence(app_key, health, now),
-        *_never_resolving(app_key, now),
+        *_never_resolving(app_key, now, visible),
         *_times(health),
-        *_tags(app_key, health),
+        *_tags(app_key, health, visible),
     ]
     findings = [
         Finding(each.kind, each.message, gallery.fix(slug, each.kind) or FIXES[each.kind], each.is_urgent, each.alerts)
@@ -161,7 +162,7 @@ def _silence(app_key: AppKey, health: Health, now: datetime) -> list[Finding]:
     return []
 
 
-def _never_resolving(app_key: AppKey, now: datetime) -> list[Finding]:
+def _never_resolving(app_key: AppKey, now: datetime, visible: AlertQuerySet) -> list[Finding]:
     # Active alerts are in open incidents, few of which are old. An index of all active alerts would cost time with
     # every event.
     active = Alert.objects.filter(app_key=app_key, incident__resolved_at=None, incident__started_at__lt=now - STALE)
@@ -170,7 +171,8 @@ def _never_resolving(app_key: AppKey, now: datetime) -> list[Finding]:
     if not count:
         return []
     words = f"{count:,} alert{'s' if count > 1 else ''} active for more than {STALE.days} days without a word from the tool."
-    return [Finding("never_resolves", words, "", alerts=list(stale.order_by("started_at")[:5]))]
+    examples = list((stale & visible).order_by("started_at")[:5])
+    return [Finding("never_resolves", words, "", alerts=examples)]
 
 
 def _times(health: Health) -> list[Finding]:
@@ -180,7 +182,7 @@ def _times(health: Health) -> list[Finding]:
     return [Finding("clock_skew", f"Its last event was timed {in_words(skew)} ahead of its receipt.", "")]
 
 
-def _tags(app_key: AppKey, health: Health) -> list[Finding]:
+def _tags(app_key: AppKey, health: Health, visible: AlertQuerySet) -> list[Finding]:
     found = []
     repaired = app_key.repairs.aggregate(fields=Count("pk"), times=Sum("times", default=0))
     if repaired["times"]:
@@ -189,6 +191,6 @@ def _tags(app_key: AppKey, health: Health) -> list[Finding]:
             Finding("dropped", f"Tags were cut, dropped or repaired {repaired['times']:,} times, in {fields}.", "")
         )
     if health.most_tags > MANY_TAGS and health.most_tags_identity:
-        largest = list(Alert.objects.filter(identity=health.most_tags_identity, is_current=True))
+        largest = list(visible.filter(identity=health.most_tags_identity, is_current=True))
         found.append(Finding("large_tags", f"An event came with {health.most_tags:,} tags.", "", alerts=largest))
     return found

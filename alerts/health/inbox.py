@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from alerts.health.redaction import redacted
 from alerts.models import Alert, Health, Refusal, TailLine
+from alerts.models.alert import AlertQuerySet
 from alerts.payload import ValidatedRequest
 from appkeys.models import AppKey
 from db.background_buffer import BackgroundBuffer
@@ -127,9 +128,22 @@ def watched() -> frozenset[int]:
     return _watched
 
 
-def tail(app_key: AppKey) -> list[tuple[TailLine, list[Alert]]]:
-    """Return the newest requests of an App Key, each with the alerts that its events belong to."""
+class TailRow(NamedTuple):
+    """A request in the live tail, with the alerts that its events belong to."""
+
+    line: TailLine
+    alerts: list[Alert]
+    sample: str | None  # None where the reader may not see all of its alerts
+
+
+def tail(app_key: AppKey, visible: AlertQuerySet, all_are_visible: bool) -> list[TailRow]:
+    """Return the newest requests of an App Key. What is rejected of a request belongs to no alert that could be asked."""
     lines = list(app_key.tail.all()[:TAIL_KEPT])
     wanted = {identity for line in lines for identity in line.identities}
-    found = {alert.identity.hex: alert for alert in Alert.objects.filter(identity__in=wanted, is_current=True)}
-    return [(line, [found[each] for each in line.identities if each in found]) for line in lines]
+    found = {alert.identity.hex: alert for alert in visible.filter(identity__in=wanted, is_current=True)}
+    rows = []
+    for line in lines:
+        alerts = [found[each] for each in line.identities if each in found]
+        is_whole = len(alerts) == len(line.identities) and 0 < len(alerts) < ALERTS_SHOWN and not line.said
+        rows.append(TailRow(line, alerts, line.sample if all_are_visible or is_whole else None))
+    return rows

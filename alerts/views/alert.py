@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from alerts.health.redaction import redacted
-from alerts.health.request_log import KEPT_FOR, payload_of
+from alerts.health.request_log import KEPT_FOR, SentPayload, payload_of
 from alerts.links import links_of
 from alerts.models import Alert, Event
 from alerts.views.history import history
@@ -23,11 +23,8 @@ OTHER_LIVES = 20
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show an alert. `?event=` names the event that is shown as sent; the newest one is the default."""
-    alert = get_object_or_404(Alert.objects.select_related("app_key", "incident", "maintenance_plan"), pk=pk)
-    incident = alert.incident
-    # The incidents decide who may see an alert.
-    if incident and not type(incident).objects.visible_to(request.user).filter(pk=incident.pk).exists():
-        raise Http404("There is no such alert, or it is not for your role.")
+    visible = Alert.objects.visible_to(request.user)
+    alert = get_object_or_404(visible.select_related("app_key", "incident", "maintenance_plan"), pk=pk)
     events = alert.events.order_by("-occurred_at", "-pk")
     page = page_after(events, request.GET.get("after", ""), size=EVENTS_PER_PAGE + 1)
     lines = list(history(page.rows, is_complete=not page.next_key))
@@ -44,12 +41,19 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "older": f"{last_shown.occurred_at.isoformat()}~{last_shown.pk}" if last_shown else "",
         "is_first_page": page.is_first,
         "event": chosen,
-        "payload": payload_of(chosen, alert) if chosen else None,
+        "payload": _payload(request, chosen, alert) if chosen else None,
         "as_stored": _as_stored(chosen) if chosen else "",
         "kept_days": KEPT_FOR.days,
-        "lives": Alert.objects.filter(identity=alert.identity).exclude(pk=pk).order_by("-life")[:OTHER_LIVES],
+        "lives": visible.filter(identity=alert.identity).exclude(pk=pk).order_by("-life")[:OTHER_LIVES],
     }
     return render(request, "alerts/detail.html", context)
+
+
+def _payload(request: SignedInRequest, event: Event, alert: Alert) -> SentPayload | None:
+    """Return the payload of an event. A request with other alerts is shown whole only to those who may see every alert."""
+    sent = payload_of(event, alert)
+    shows_others = sent is not None and sent.is_whole and sent.alerts > 1
+    return None if shows_others and not Alert.objects.all_visible_to(request.user) else sent
 
 
 def _as_stored(event: Event) -> str:

@@ -40,15 +40,16 @@ def page(request: SignedInRequest, pk: int) -> HttpResponse:
         "tool": doctor.tool_of(app_key),
         "health": health,
         "rhythm": doctor.rhythm(app_key, health.last_event_at if health else None, now),
-        "findings": doctor.examine(app_key, now),
+        "findings": doctor.examine(app_key, now, Alert.objects.visible_to(request.user)),
         "hours": [bar for bar in reversed(hours) if bar.events],
         "chart": _chart(hours),
         "guideline": GUIDELINE,
         "refusals": app_key.refusals.all()[:REFUSALS_SHOWN],
+        "shows_samples": Alert.objects.all_visible_to(request.user),
         "repairs": app_key.repairs.all()[:REPAIRS_SHOWN],
         "is_watching": is_watching,
-        "tail": inbox.tail(app_key) if is_watching else [],
-        "test": _test(app_key, health),
+        "tail": _tail(request, app_key) if is_watching else [],
+        "test": _test(request, app_key, health),
     }
     return render(request, "alerts/doctor.html", context)
 
@@ -59,7 +60,7 @@ def tail(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show the rows of the live tail. The page polls this view, and each request keeps the tail running."""
     app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     inbox.watch(app_key)
-    return render(request, "alerts/_request_tail.html", {"app_key": app_key, "tail": inbox.tail(app_key)})
+    return render(request, "alerts/_request_tail.html", {"app_key": app_key, "tail": _tail(request, app_key)})
 
 
 @may_change(Area.INTEGRATIONS)
@@ -89,13 +90,17 @@ def quiet(request: SignedInRequest, pk: int) -> HttpResponse:
     return redirect("doctor", pk)
 
 
-def _test(app_key: AppKey, health: Health | None) -> Alert | None:
+def _tail(request: SignedInRequest, app_key: AppKey) -> list[inbox.TailRow]:
+    """Return the newest requests. A request with alerts that the person may not see is shown without its sample."""
+    return inbox.tail(app_key, Alert.objects.visible_to(request.user), Alert.objects.all_visible_to(request.user))
+
+
+def _test(request: SignedInRequest, app_key: AppKey, health: Health | None) -> Alert | None:
     """Return the active test alert."""
     if not health or not health.test_ends_at:
         return None
-    active = Alert.objects.filter(app_key=app_key, identifier=self_alerts.TEST, is_current=True).exclude(
-        status=Status.OK
-    )
+    visible = Alert.objects.visible_to(request.user)
+    active = visible.filter(app_key=app_key, identifier=self_alerts.TEST, is_current=True).exclude(status=Status.OK)
     return active.select_related("incident").first()
 
 

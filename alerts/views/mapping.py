@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from alerts.events import EventRejected, IncomingEvent
 from alerts.mapping import mapping
 from alerts.mapping.forms import MappingForm, fields_of, suggested
-from alerts.models import Mapping, Refusal, TailLine
+from alerts.models import Alert, Mapping, Refusal, TailLine
 from alerts.sources import bigpanda, oim
 from alerts.sources.reading import AlertObject, value_at
 from appkeys.models import AppKey
@@ -43,7 +43,7 @@ class Preview:
 def page(request: SignedInRequest, pk: int) -> HttpResponse:
     app_key = get_object_or_404(AppKey.objects.present(), pk=pk)
     current = mapping.current(app_key)
-    captured = _captured(app_key)
+    captured = _captured(request, app_key)
     sample = next((each["sample"] for each in captured if each["key"] == request.GET.get("sample")), None)
     if current:
         data = fields_of(current.config, current.sample if sample is None else sample)
@@ -66,7 +66,7 @@ def save(request: SignedInRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, f"Version {made.version} of the mapping counts from now on.")
             return redirect("mapping", app_key.pk)
-    return _answer(request, app_key, form, captured=_captured(app_key), current=mapping.current(app_key))
+    return _answer(request, app_key, form, captured=_captured(request, app_key), current=mapping.current(app_key))
 
 
 @may_see(Area.INTEGRATIONS)
@@ -164,8 +164,10 @@ def _paths(is_array: bool, sample: object, source: str) -> tuple[tuple[str, str]
     return tuple(found)
 
 
-def _captured(app_key: AppKey) -> list[dict[str, Any]]:
-    """Return the newest requests of an App Key that can be samples."""
+def _captured(request: SignedInRequest, app_key: AppKey) -> list[dict[str, Any]]:
+    """Return the newest requests of an App Key that can be samples, for a person who may see every alert."""
+    if not Alert.objects.all_visible_to(request.user):
+        return []
     rows: list[tuple[str, Refusal | TailLine]] = [(f"refused-{row.pk}", row) for row in app_key.refusals.all()[:10]]
     rows += [(f"request-{row.pk}", row) for row in app_key.tail.all()[:10]]
     rows.sort(key=lambda each: each[1].at, reverse=True)

@@ -1,4 +1,4 @@
-"""Whether an org token reads the incidents of restricted environments."""
+"""Column that says whether an org token reads the incidents of restricted environments."""
 
 from django.db import migrations, models
 

@@ -75,7 +75,9 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
 def status(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show whether anything was received yet. This part of an integration's page refreshes by itself."""
     app_key = _present(pk)
-    return render(request, "appkeys/_status.html", {"app_key": app_key, "latest_alert": _latest_alert(app_key)})
+    return render(
+        request, "appkeys/_status.html", {"app_key": app_key, "latest_alert": _latest_alert(request, app_key)}
+    )
 
 
 @may_change(Area.INTEGRATIONS)
@@ -185,7 +187,7 @@ def _context(
         "secret": secret,
         "token": token,
         "commands": TestAlert(request.build_absolute_uri(reverse("alerts")), app_key.name, app_key=secret, token=token),
-        "latest_alert": _latest_alert(app_key),
+        "latest_alert": _latest_alert(request, app_key),
         "traffic": _traffic(app_key),
         "repairs": app_key.repairs.all()[:REPAIRS_SHOWN],
         "name_form": NameForm(initial={"name": app_key.name}),
@@ -207,9 +209,15 @@ def _traffic(app_key: AppKey) -> dict[str, Any]:
     return {**totals, "guideline": GUIDELINE, "is_over": totals["busiest"] > GUIDELINE}
 
 
-def _latest_alert(app_key: AppKey) -> Any:
-    """Return the latest of its alerts that has an incident."""
-    return app_key.alerts.filter(incident__isnull=False).select_related("incident").order_by("-pk").first()
+def _latest_alert(request: SignedInRequest, app_key: AppKey) -> Any:
+    """Return the latest of its alerts that has an incident and that the person may see."""
+    return (
+        app_key.alerts.visible_to(request.user)
+        .filter(incident__isnull=False)
+        .select_related("incident")
+        .order_by("-pk")
+        .first()
+    )
 
 
 def _confirmation(request: SignedInRequest) -> str:

@@ -20,7 +20,7 @@ from incidents.actions.activity_texts import CORRELATION_TEXTS, ActivityText, Te
 from incidents.actions.forms import ActionForm
 from incidents.environments import placement
 from incidents.feed.folders import Folder
-from incidents.models import Activity, BulkAction, Incident
+from incidents.models import Activity, BulkAction, Incident, access
 from people.models import User
 
 # Large columns that no refusal and no change reads.
@@ -288,15 +288,16 @@ def perform_on(action: Action, pks: Iterable[int], *, by: Actor, bulk: BulkActio
     """Perform an action on each incident that allows it, in one transaction and with a fixed number of statements.
 
     1. Hold the correlation lock, and lock the incidents.
-    2. Ask each incident whether it allows the action, and change those that do.
+    2. Ask each incident whether it allows the action, and change those that do. An incident refuses those who may not
+       act on it.
     3. Write the rows, an activity for each incident, and what lies beyond the rows.
     """
     correlation_lock.hold()
     at = timezone.now()
     person, script = (by, {}) if isinstance(by, User) else (None, {"org_token": by.name})
-    result, changed = ActionResult(), []
+    result, changed, closed = ActionResult(), [], access.closed_to_acting(by)
     for incident in locked(pks, *action.related, without=NOT_READ):
-        if refusal := _merged_away(incident) or action.refusal(incident):
+        if refusal := _not_yours(incident, closed) or _merged_away(incident) or action.refusal(incident):
             result.refused[incident.pk] = refusal
             continue
         was = action.saved_state(incident)
@@ -320,19 +321,20 @@ def undo_on(
 ) -> ActionResult:
     """Undo activities of one action, at most one of each incident, and write an activity for each undo.
 
-    An incident refuses where its activity was undone already, or its state was changed since.
+    An incident refuses where its activity was undone already, its state was changed since, or the person may not act on
+    it.
     """
     correlation_lock.hold()
     at = timezone.now()
-    result = ActionResult()
+    result, closed = ActionResult(), access.closed_to_acting(by)
     activity_rows = Activity.objects.defer(None).filter(pk__in=activities).order_by("pk")
     wanted = {activity.incident_id: activity for activity in activity_rows}
     incidents = {incident.pk: incident for incident in locked(wanted, *action.related)}
     undone = {}
     for pk, incident in incidents.items():
         activity = wanted[pk]
-        refusal = "This was undone already." if activity.undone_at else action.undo_refusal(incident, activity)
-        if refusal:
+        undone_before = "This was undone already." if activity.undone_at else ""
+        if refusal := _not_yours(incident, closed) or undone_before or action.undo_refusal(incident, activity):
             result.refused[pk] = refusal
             continue
         action.restore(incident, activity)
@@ -360,6 +362,10 @@ def locked(pks: Iterable[int], *related: str, without: Iterable[str] = ()) -> li
     """Return incidents as they are now, locked until the transaction ends, and without the columns `without`."""
     rows = Incident.objects.select_for_update(of=("self",)).filter(pk__in=list(pks)).order_by("pk")
     return list(rows.defer(*without).prefetch_related(*related))
+
+
+def _not_yours(incident: Incident, closed: Collection[int | None]) -> str:
+    return access.NOT_YOURS if incident.membership_id in closed else ""
 
 
 def _merged_away(incident: Incident) -> str:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from incidents.models import Activity
+from incidents.models import Activity, access
 
 Kind = Activity.Kind
 Text = str | SafeString
@@ -85,16 +85,24 @@ def names_listed(names: Sequence[str], count: int) -> str:
     return f"{', '.join(shown)}{f' and {more:,} more' if more > 0 else ''}"
 
 
-def incident_link(pk: int, title: str) -> SafeString:
+def incident_link(activity: Activity, pk: int, title: str) -> Text:
+    """Return a link to another incident that an activity names, where the reader may see that incident."""
+    if pk not in activity.seen:
+        return access.HIDDEN
     return format_html('<a href="{}">#{} {}</a>', reverse("incidents:detail", args=[pk]), pk, title)
 
 
-def incident_links(parts: Sequence[Mapping[str, Any]]) -> SafeString:
+def incident_links(activity: Activity) -> Text:
     """Return links to the incidents of a merge or a split: each part has `incident`, and `title` or `value`."""
-    shown = (
-        (incident_link(each["incident"], each.get("title") or each.get("value", "")),)
-        for each in parts[:INCIDENTS_SHOWN]
-    )
-    links = format_html_join(", ", "{}", shown)
-    more = len(parts) - INCIDENTS_SHOWN
-    return format_html("{} and {} more", links, more) if more > 0 else links
+    parts: Sequence[Mapping[str, Any]] = activity.details["incidents"]
+    seen = [each for each in parts if each["incident"] in activity.seen]
+    links = [
+        incident_link(activity, each["incident"], each.get("title") or each.get("value", ""))
+        for each in seen[:INCIDENTS_SHOWN]
+    ]
+    hidden = len(parts) - len(seen)
+    if hidden:
+        links.append(access.HIDDEN if hidden == 1 else f"{hidden:,} incidents that you may not see")
+    more = len(seen) - INCIDENTS_SHOWN
+    listed = format_html_join(", ", "{}", ((link,) for link in links))
+    return format_html("{} and {} more", listed, more) if more > 0 else listed

@@ -6,7 +6,7 @@ A grouping of many alerts runs in the background too. It is one action among the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from incidents.actions.action import (
 )
 from incidents.actions.grouping import Grouping
 from incidents.actions.undo import undo as undo_activity
-from incidents.models import Activity, BulkAction, Incident
+from incidents.models import Activity, BulkAction, Incident, access
 from people.models import User
 
 SET_SIZE = 1000  # incidents changed in one transaction; other transactions run after each
@@ -80,9 +80,15 @@ def start(bulk: BulkAction, action: Action) -> None:
     _begin(bulk, State.ASKED, State.WAITING, what=action.name, arguments=action.arguments())
 
 
-def start_undo(bulk: BulkAction) -> None:
-    """Mark a finished bulk action for undo. Raises InvalidTransition where it is not finished, or was undone already."""
-    _begin(bulk, State.DONE, State.UNDOING, position=0)
+def start_undo(bulk: BulkAction, *, by: User) -> None:
+    """Mark a finished bulk action for undo. Raises InvalidTransition where it is not finished, or was undone already.
+
+    The undo is the act of the person who undoes, and leaves out the incidents that this person may not act on. A
+    grouping is undone as a whole or not at all.
+    """
+    if is_grouping(bulk) and _has_incident_in(access.closed_to_acting(by), bulk):
+        raise InvalidTransition(access.NOT_ALL_YOURS)
+    _begin(bulk, State.DONE, State.UNDOING, position=0, undone_by=by)
 
 
 def start_grouping(grouping: Grouping, *, by: User) -> BulkAction:
@@ -96,6 +102,25 @@ def start_grouping(grouping: Grouping, *, by: User) -> BulkAction:
         by=by,
         state=State.WAITING,
     )
+
+
+def may_see(bulk: BulkAction, user: User) -> bool:
+    """Return whether a user may see a bulk action: their own, or one on incidents that are all open to them.
+
+    What nobody confirmed yet is for the person who was asked.
+    """
+    if bulk.by_id == user.pk or bulk.undone_by_id == user.pk:
+        return True
+    if bulk.state == State.ASKED:
+        return False
+    return not _has_incident_in(access.closed_to(user), bulk)
+
+
+def _has_incident_in(memberships: Collection[int], bulk: BulkAction) -> bool:
+    """Return whether a bulk action is about an incident with one of these memberships."""
+    named = [*bulk.snapshot, *(pk for name in ("into", "to") if isinstance(pk := bulk.arguments.get(name), int))]
+    parts = (named[start : start + SET_SIZE] for start in range(0, len(named) if memberships else 0, SET_SIZE))
+    return any(Incident.objects.filter(pk__in=part, membership__in=memberships).exists() for part in parts)
 
 
 def _begin(bulk: BulkAction, before: BulkAction.State, after: BulkAction.State, **changes: Any) -> None:
@@ -133,19 +158,25 @@ def _step(pk: int) -> bool:
     """Perform or undo one set, and return whether more is left."""
     # Where another worker runs the same bulk action, this one stops.
     bulk = (
-        BulkAction.objects.select_for_update(skip_locked=True, of=("self",)).select_related("by").filter(pk=pk).first()
+        BulkAction.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("by", "undone_by")
+        .filter(pk=pk)
+        .first()
     )
-    if bulk is None or bulk.by is None or not bulk.is_at_work:
+    if bulk is None or not bulk.is_at_work:
         return False
     is_undo, action = bulk.state == State.UNDOING, action_in(bulk)
+    by = bulk.undone_by or bulk.by if is_undo else bulk.by  # an undo that began before an update names nobody
+    if by is None:
+        return False
     if not is_undo:
         bulk.state = State.RUNNING
     if issubclass(action, Grouping):
-        chosen, refused = bulk.snapshot, _run_grouping(bulk, action, bulk.by)
+        chosen, refused = bulk.snapshot, _run_grouping(bulk, action, by)
         done = 0 if refused else bulk.total
     else:
         chosen = bulk.snapshot[bulk.position : bulk.position + SET_SIZE]
-        result = (_undo_set if is_undo else _perform_set)(bulk, action, chosen, bulk.by)
+        result = (_undo_set if is_undo else _perform_set)(bulk, action, chosen, by)
         done, refused = len(result.activities), result.refused
     if is_undo:
         _add_reasons(bulk.kept, refused)

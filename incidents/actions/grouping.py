@@ -152,11 +152,11 @@ class Merge(Grouping):
 
     @classmethod
     def sentence(cls, activity: Activity) -> Text:
-        return format_html("merged {} into this incident", incident_links(activity.details["incidents"]))
+        return format_html("merged {} into this incident", incident_links(activity))
 
     @classmethod
     def part_sentence(cls, activity: Activity) -> Text:
-        into = incident_link(activity.details["into"], activity.details["title"])
+        into = incident_link(activity, activity.details["into"], activity.details["title"])
         return format_html("merged this incident into {}", into)
 
     def snapshot(self) -> list[int]:
@@ -222,11 +222,11 @@ class _Splitting(Grouping):
     def sentence(cls, activity: Activity) -> Text:
         made = activity.details["incidents"]
         count = sum(each["alerts"] for each in made)
-        return format_html("split {} off into {}", alerts_counted(count), incident_links(made))
+        return format_html("split {} off into {}", alerts_counted(count), incident_links(activity))
 
     @classmethod
     def part_sentence(cls, activity: Activity) -> Text:
-        origin = incident_link(activity.details["from"], activity.details["title"])
+        origin = incident_link(activity, activity.details["from"], activity.details["title"])
         count = alerts_counted(activity.details["alerts"])
         return format_html("split this incident, with {}, off {}", count, origin)
 
@@ -341,12 +341,14 @@ class Move(Grouping):
 
     @classmethod
     def sentence(cls, activity: Activity) -> Text:
-        to = incident_link(activity.details["to"], activity.details["title"])
+        to = incident_link(activity, activity.details["to"], activity.details["title"])
+        if activity.details["to"] not in activity.seen:  # and neither do readers see the alerts, which are there now
+            return format_html("moved {} to {}", alerts_counted(activity.details["alerts"]), to)
         return format_html("moved {} to {}: {}", *cls._told(activity, to))
 
     @classmethod
     def part_sentence(cls, activity: Activity) -> Text:
-        origin = incident_link(activity.details["from"], activity.details["title"])
+        origin = incident_link(activity, activity.details["from"], activity.details["title"])
         return format_html("moved {} here from {}: {}", *cls._told(activity, origin))
 
     @staticmethod

@@ -19,7 +19,7 @@ from incidents.actions.recount import rollups_of, save
 from incidents.correlation import correlation_log
 from incidents.correlation.rollup import AlertSnapshot
 from incidents.environments import placement
-from incidents.models import Activity, Incident
+from incidents.models import Activity, Incident, access
 from people.models import User
 
 AlertsByIncident = dict[int, list[int]]  # keys of alerts
@@ -28,12 +28,18 @@ NO_TITLES: Mapping[int, str] = MappingProxyType({})
 
 
 class Regrouping:
-    """Locked incidents, among which alerts move in the present transaction."""
+    """Locked incidents, among which alerts move in the present transaction.
+
+    Raises InvalidTransition where the person may not act on all of them.
+    """
 
     def __init__(self, pks: Collection[int], by: User, comment: str = "") -> None:
         correlation_lock.hold()
         self.incidents = {each.pk: each for each in locked(pks)}
         self.by, self.comment, self.at = by, comment, timezone.now()
+        closed = access.closed_to_acting(by)
+        if any(each.membership_id in closed for each in self.incidents.values()):
+            raise InvalidTransition(access.NOT_ALL_YOURS)
 
     def open_incident(self, origin: Incident) -> Incident:
         """Create an incident without matchers, which no alert joins by itself."""

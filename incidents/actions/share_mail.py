@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from alerts.events import Status
 from incidents.models import Activity, Incident
+from people.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -44,16 +45,26 @@ def mail_shares(task: Any, activities: list[int], addresses: list[str], site: st
 def send(activities: Collection[int], addresses: Collection[str], site: str) -> int:
     """Send each address a mail of its own about shared incidents, and return the number of mails.
 
-    No address sees the others. An incident whose sharing was undone is left out.
+    No address sees the others. An incident whose sharing was undone is left out. So is one that the sharing person may
+    not see any more, and in a mail to a user of the console one that this user may not see.
     """
-    shares = list(
-        Activity.objects.filter(pk__in=activities, undone_at=None).select_related("incident", "by").order_by("pk")
-    )
+    found = Activity.objects.filter(pk__in=activities, undone_at=None).select_related("incident", "by").order_by("pk")
+    shares = _visible_to(list(found), found[0].by) if found else []
     if not shares or not is_set_up():
         return 0
-    subject, text = _subject(shares), "\n".join(_lines(shares, site))
-    mails = [EmailMessage(subject, text, to=[address]) for address in addresses]
+    users = {user.email.casefold(): user for user in User.objects.filter(is_active=True).exclude(email="")}
+    mails = []
+    for address in addresses:
+        user = users.get(address.casefold())
+        if shown := _visible_to(shares, user) if user else shares:
+            mails.append(EmailMessage(_subject(shown), "\n".join(_lines(shown, site)), to=[address]))
     return get_connection().send_messages(mails) or 0
+
+
+def _visible_to(shares: list[Activity], user: User | None) -> list[Activity]:
+    """Return the shares of the incidents that a user may see."""
+    seen = Incident.objects.seen_among([share.incident_id for share in shares], user)
+    return [share for share in shares if share.incident_id in seen]
 
 
 def _subject(shares: list[Activity]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from incidents.actions.action import InvalidTransition, action_of_kind, kinds_of_actions
 from incidents.actions.comments import must_be_author
-from incidents.models import Activity
+from incidents.models import Activity, access
 from people.models import User
 
 
@@ -31,6 +31,8 @@ def undo(activity: Activity, *, by: User) -> Activity:
 
 
 def last_of(user: User) -> Activity | None:
-    """Return the last action of a user that was not undone."""
+    """Return the last action of a user that was not undone, among the incidents that the user may act on."""
     own = Activity.objects.filter(by=user, undone_at=None, part_of=None, kind__in=kinds_of_actions())
+    if closed := access.closed_to_acting(user):
+        own = own.exclude(incident__membership__in=closed)
     return own.select_related("bulk", "incident").order_by("-pk").first()

@@ -20,6 +20,7 @@ from incidents.api.resource import NOTHING, PersonsResource, done
 from incidents.api.serializers import LAST_RESULT, SORTS, incidents_as_data
 from incidents.feed.folders import Folder
 from incidents.models import Environment, Incident
+from incidents.models.activity import readable
 from incidents.models.incident import IncidentQuerySet
 from people.api.fields import is_key
 from people.api.operation import Operation
@@ -231,4 +232,5 @@ class Activities(IncidentResource):
         if types := [each for each in asked["types"].split(",") if each]:
             found = found.filter(kind__in=types)
         page, size = asked["page"], asked["per_page"]
-        return Response({"items": shapes.ActivitySerializer(found[(page - 1) * size : page * size], many=True).data})
+        shown = readable(found[(page - 1) * size : page * size], self.person)
+        return Response({"items": shapes.ActivitySerializer(shown, many=True).data})

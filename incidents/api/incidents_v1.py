@@ -22,7 +22,7 @@ from incidents.api.serializers_v1 import (
     SnoozeV1Serializer,
     alerts_of,
 )
-from incidents.models import Incident, access
+from incidents.models import Incident
 from people.api.operation import Operation, validated
 
 
@@ -39,7 +39,7 @@ class _Resource(Resource):
     def find(self, pk: int) -> Incident:
         """Return the incident. Raise NotFound if the token may not see it."""
         incident = Incident.objects.filter(pk=pk).first()
-        if incident is None or not access.may_see(self.token, incident):
+        if incident is None or not incident.may_be_seen_by(self.token):
             raise NotFound(f"There is no incident {pk} for this org token.")
         return incident
 

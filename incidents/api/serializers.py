@@ -342,7 +342,7 @@ class ActivitySerializer(serializers.Serializer[Any]):
 
     def get_params(self, activity: Activity) -> dict[str, Any]:
         comment = {"comment": activity.comment} if activity.comment and not activity.undone_at else {}
-        return {**activity.details, **comment}
+        return {**activity.readable_details, **comment}
 
 
 class ActivitiesSerializer(serializers.Serializer[Any]):

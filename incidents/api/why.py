@@ -82,7 +82,7 @@ class Why(_Resource):
         alert = visible_alerts(self.person).filter(pk=pk).first()
         if alert is None:
             raise NotFound(f"There is no alert {pk}.")
-        return Response(explain([alert])[0].as_data())
+        return Response(explain([alert], self.person)[0].as_data())
 
 
 class WhyNot(_Resource):

@@ -160,8 +160,8 @@ def _place_merged(merged: Q | None) -> None:
         for pk, placed_in, target in rows:
             if placed_in != target:
                 moves[target].append(pk)
-        for target, pks in moves.items():
-            Incident.objects.filter(pk__in=pks).update(membership=target)
+        for membership, pks in moves.items():
+            Incident.objects.filter(pk__in=pks).update(membership=membership)
         moved = [pk for pks in moves.values() for pk in pks]
         merged = Q(merged_into__in=moved) if moved else None
 

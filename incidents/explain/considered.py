@@ -7,7 +7,8 @@ revision and the pattern versions of that batch give the same verdicts again.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,11 +17,15 @@ from alerts.ingest.projection import project
 from alerts.models import Alert
 from incidents.correlation.decide import Considered, CorrelationSubject, Met, considered, evaluate
 from incidents.correlation.rules import Versions
-from incidents.models import CorrelationBatch
+from incidents.models import CorrelationBatch, Incident
+from incidents.models.access import Reader
 
 
-def reasons(alerts: Sequence[Alert]) -> dict[int, list[Considered]]:
-    """Return the verdicts by alert, in the patterns' order. An alert that correlation did not decide about has none."""
+def reasons(alerts: Sequence[Alert], reader: Reader) -> dict[int, list[Considered]]:
+    """Return the verdicts by alert, in the patterns' order. An alert that correlation did not decide about has none.
+
+    A verdict names no incident that the reader may not see.
+    """
     decisions: dict[int, Any] = {alert.pk: alert.decision for alert in alerts if alert.decision}
     batches = CorrelationBatch.objects.filter(pk__in={each["turn"] for each in decisions.values()})
     in_force, versions = dict(batches.values_list("pk", "patterns")), Versions()
@@ -33,7 +38,15 @@ def reasons(alerts: Sequence[Alert]) -> dict[int, list[Considered]]:
             subject = CorrelationSubject(alert.app_key.source_system, tags, then.started_at, then.status)
             evaluated = evaluate(subject, versions(in_force[decision["turn"]]))
             found[alert.pk] = considered(evaluated, map(_met, decision["met"]))
-    return found
+    named = {each.incident for verdicts in found.values() for each in verdicts if each.incident}
+    hidden = named - Incident.objects.seen_among(named, reader)
+    if not hidden:
+        return found
+    return {pk: [_without(hidden, each) for each in verdicts] for pk, verdicts in found.items()}
+
+
+def _without(hidden: Set[int], each: Considered) -> Considered:
+    return replace(each, incident=None) if each.incident in hidden else each
 
 
 def _met(row: tuple[int, str, int, str]) -> Met:

@@ -42,7 +42,7 @@ def answer_for(alert: str, other: str, user: User) -> dict[str, Any]:
             raise Http404(f"{name}: {each.problem or 'name one, by its number'}")
     # For the type checker, which does not follow the loop.
     assert isinstance(picked.found, Alert) and against.found  # noqa: S101, PT018
-    answer = why_not.ask(picked.found, against.found)
+    answer = why_not.ask(picked.found, against.found, user)
     if answer is None:
         raise Http404("One of the two is in no incident yet.")
     return answer.as_data()
@@ -99,5 +99,4 @@ def _by_search(text: str, user: User, *, only_alerts: bool) -> Picked:
 
 def visible_alerts(user: User) -> Any:
     """Return a queryset of the alerts in incidents that a user may see."""
-    incidents = Incident.objects.visible_to(user)
-    return Alert.objects.select_related("app_key", "incident").filter(incident__in=incidents)
+    return Alert.objects.visible_to(user).select_related("app_key", "incident").filter(incident__isnull=False)

@@ -14,7 +14,8 @@ from django.urls import reverse
 from alerts.models import Alert
 from incidents.correlation.decide import Considered
 from incidents.explain.considered import reasons
-from incidents.models import CorrelationPattern, Incident, PatternVersion
+from incidents.models import CorrelationPattern, Incident, PatternVersion, access
+from incidents.models.access import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ class Explanation:
         }
 
 
-def explain(alerts: Iterable[Alert]) -> list[Explanation]:
+def explain(alerts: Iterable[Alert], reader: Reader) -> list[Explanation]:
     """Return an explanation for each alert that has an incident, in the order of the alerts."""
     alerts = list(alerts)
-    verdicts = reasons(alerts)
+    verdicts = reasons(alerts, reader)
     asked = AskedPatterns.of(chain(*verdicts.values()))
     homes = Incident.objects.only("first_alert").in_bulk({alert.incident_id for alert in alerts if alert.incident_id})
     return [
@@ -82,8 +83,8 @@ def is_by_hand(alert: Alert, verdicts: Iterable[Considered], home: Incident) -> 
 
     That is the case if the patterns led to another incident, or if the alert opened another incident.
     """
-    joined = next((each.incident for each in verdicts if each.verdict == "joined"), None)
-    return joined != home.pk if joined else home.first_alert != alert.pk
+    joined = next((each for each in verdicts if each.verdict == "joined"), None)
+    return joined.incident != home.pk if joined else home.first_alert != alert.pk
 
 
 class AskedPatterns:
@@ -138,7 +139,8 @@ def _explanation(alert: Alert, considered: Sequence[Considered], asked: AskedPat
 def _headline(alert: Alert, considered: Sequence[Considered], worded: Sequence[Reason], home: Incident) -> str:
     winner = next((reason for reason in worded if reason.won), None)
     if is_by_hand(alert, considered, home):
-        had = f"joined #{winner.incident}" if winner else "opened an incident of its own"
+        other = f"#{winner.incident}" if winner and winner.incident else access.HIDDEN
+        had = f"joined {other}" if winner else "opened an incident of its own"
         return f"A person put it here. By its patterns it had {had}."
     if winner:
         return f"It joined by the pattern “{winner.pattern}”."

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from alerts.events import shown
 from alerts.models import Alert
@@ -24,7 +23,8 @@ from incidents.correlation.matchers import MatcherRow, matchers_of
 from incidents.correlation.rollup import AlertSnapshot, IncidentRollup
 from incidents.explain.considered import reasons
 from incidents.explain.why import AskedPatterns, Reason, in_words, is_by_hand
-from incidents.models import Incident
+from incidents.models import Incident, access
+from incidents.models.access import Reader
 
 NEAREST = 5  # incidents to answer for if the person names none
 # fmt: off
@@ -102,8 +102,8 @@ class Near:
     answer: Answer
 
 
-def ask(alert: Alert, other: Alert | Incident) -> Answer | None:
-    """Return why the two are not together, or None if one of them has no incident.
+def ask(alert: Alert, other: Alert | Incident, reader: Reader) -> Answer | None:
+    """Return why the two are not together, or None if one of them has no incident. The reader may see both.
 
     Only a later alert can join. If the other incident was opened after the alert's own incident, the answer is about
     the first alert of the other incident.
@@ -115,8 +115,8 @@ def ask(alert: Alert, other: Alert | Incident) -> Answer | None:
     if own == incident:
         return Answer(alert, incident, f"They are together, in incident #{incident.pk}.", is_together=True)
     if incident.pk > own.pk and (first := _first(incident, other)):
-        return _answer(first, own, is_turned=True)
-    return _answer(alert, incident, is_turned=False)
+        return _answer(first, own, reader, is_turned=True)
+    return _answer(alert, incident, reader, is_turned=False)
 
 
 def _shared(tags: Mapping[str, Any], others: Mapping[str, Any]) -> int:
@@ -124,8 +124,8 @@ def _shared(tags: Mapping[str, Any], others: Mapping[str, Any]) -> int:
     return sum(name in others and others[name] == value for name, value in tags.items())
 
 
-def nearest(to: Alert | Incident, among: QuerySet[Incident]) -> list[Near]:
-    """Return answers for incidents near an alert or an incident.
+def nearest(to: Alert | Incident, reader: Reader) -> list[Near]:
+    """Return answers for incidents near an alert or an incident, among those that the reader may see.
 
     Incidents that share most tags come first, then incidents opened next to it.
     """
@@ -133,14 +133,14 @@ def nearest(to: Alert | Incident, among: QuerySet[Incident]) -> list[Near]:
     if home is None:
         return []
     tags = to.tags if isinstance(to, Alert) else to.shared_tags
-    others = among.filter(merged_into=None)
+    others = Incident.objects.visible_to(reader).filter(merged_into=None)
     before, after = others.filter(pk__lt=home.pk).order_by("-pk"), others.filter(pk__gt=home.pk).order_by("pk")
     around = [*before[:AROUND], *after[:AROUND]]
     around.sort(key=lambda each: (-_shared(tags, each.shared_tags), abs(each.pk - home.pk)))
     found = []
     for each in around[:NEAREST]:
         alert, other = (to, each) if isinstance(to, Alert) else (_first(each, each), to)
-        if alert and (answer := ask(alert, other)):
+        if alert and (answer := ask(alert, other, reader)):
             found.append(Near(each, alert, other, answer))
     return found
 
@@ -152,16 +152,16 @@ def _first(incident: Incident, other: Alert | Incident) -> Alert | None:
     return next((each for each in alerts.filter(pk=incident.first_alert or 0)), alerts.first())
 
 
-def _answer(alert: Alert, incident: Incident, *, is_turned: bool) -> Answer:
+def _answer(alert: Alert, incident: Incident, reader: Reader, *, is_turned: bool) -> Answer:
     rollup = IncidentRollup(incident, matchers_of([incident.pk])[incident.pk])
-    then = {each.pattern: each for each in reasons([alert])[alert.pk]}
+    then = {each.pattern: each for each in reasons([alert], reader)[alert.pk]}
     asked = {pattern.pk: pattern for pattern in _patterns(then.values())}
     subject = AlertSnapshot.of(alert).subject
     evaluated = evaluate(subject, asked.values())
     matches = tuple(each for each in evaluated if isinstance(each, Match))
     decision = decide(subject, matches, lambda key: _candidates(rollup, key, alert))
     now = considered(evaluated, decision.met)
-    pair = _Pair(alert, rollup, then, AskedPatterns.of(now))
+    pair = _Pair(alert, rollup, then, AskedPatterns.of(now), reader)
     verdicts = tuple(pair.verdict(each, asked[each.pattern]) for each in now)
     where = f"The alert is in #{alert.incident_id}, and not in #{incident.pk}."
     if is_turned:
@@ -217,6 +217,7 @@ class _Pair:
     rollup: IncidentRollup
     then: Mapping[int, Considered]  # by pattern
     named: AskedPatterns
+    reader: Reader
 
     @property
     def incident(self) -> Incident:
@@ -281,7 +282,8 @@ class _Pair:
         if then.verdict == "outranked":
             return f"It matches both, but a pattern before it led the alert to #{self.alert.incident_id}."
         if then.verdict == "joined":
-            return f"It matches both, but led to #{then.incident}, which was opened later than {number}."
+            led_to = f"#{then.incident}" if then.incident else access.HIDDEN
+            return f"It matches both, but led to {led_to}, which was opened later than {number}."
         return f"It matches both now; when the alert came, {number} was not yet as it is."
 
     def _nothing_shared(self, considered: Considered, tags: Sequence[Compared], matcher: MatcherRow | None) -> str:
@@ -305,6 +307,8 @@ class _Pair:
         """Word why the incident has no matcher of the pattern, although its alerts share the values."""
         number = f"#{self.incident.pk}"
         first, verdicts = self._first
+        if first is None and self.incident.first_alert:
+            return f"the first alert of {number} is in {access.HIDDEN} now."
         if first is None:
             return f"{number} was made by hand: no pattern leads alerts there."
         verdict = verdicts.get(considered.pattern)
@@ -317,8 +321,9 @@ class _Pair:
     @cached_property
     def _first(self) -> tuple[Alert | None, Mapping[int, Considered]]:
         """The alert that opened the incident, and the verdicts of the time when that alert came."""
-        first = Alert.objects.select_related("app_key").filter(pk=self.incident.first_alert or 0).first()
-        return first, {each.pattern: each for each in reasons([first])[first.pk]} if first else {}
+        alerts = Alert.objects.visible_to(self.reader).select_related("app_key")
+        first = alerts.filter(pk=self.incident.first_alert or 0).first()
+        return first, {each.pattern: each for each in reasons([first], self.reader)[first.pk]} if first else {}
 
 
 def _text(value: str | list[str] | None) -> str | None:

@@ -1,7 +1,7 @@
-"""Who may see an incident, and who may act on it: the one rule that every page, stream, task and API asks.
+"""Rule about who may see an incident, and who may act on it: the one rule that every page, stream, task and API asks.
 
-Environments can be kept for some roles. An incident in such environments is closed to a reader unless one of them is
-open to the reader. A reader is a person, an org token, or a wallboard, which sees what its maker sees.
+Environments can be kept for some roles, and `is_closed` says which combinations of environments are closed to a role. A
+reader is a person, an org token, a wallboard, which sees what its maker sees, or nobody (None).
 
 - An incident that was merged away is in the environments of the incident that has its alerts
   (`incidents.environments.placement`). So the two are closed to the same readers.
@@ -11,65 +11,70 @@ open to the reader. A reader is a person, an org token, or a wallboard, which se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
 from django.db.models import Exists, OuterRef, Q
 
 from alerts.models import Alert
 from appkeys.models import OrgToken
-from incidents.models.environment import Environment, Membership
+from incidents.models.environment import Environment, Membership, is_closed, limits_of
 from incidents.models.wallboard import Wallboard
 from people.models import Area, User
 
-if TYPE_CHECKING:
-    from incidents.models.incident import Incident
-
-Reader = User | OrgToken | Wallboard
+Reader = User | OrgToken | Wallboard | None
 HIDDEN = "an incident that you may not see"
+NOT_SEEN = "You may not see these."
 NOT_YOURS = "You may not act on it."
+NOT_ALL_YOURS = "It involves an incident that you may not act on. Ask somebody who may act on all of them."
 
 
 class To(StrEnum):
-    """What a reader wants to do with an incident, by the name of the roles that an environment keeps it for."""
+    """Purpose of a reader who asks for an incident, by the name of the roles that an environment keeps it for."""
 
     SEE = "seen_by"
     ACT = "acted_by"
 
 
-def is_open_to(environment: Environment, reader: Reader | None, to: To = To.SEE) -> bool:
-    """Return whether an environment lets a reader see its incidents, or act on them."""
-    roles: list[int] = getattr(environment, to)
+def may_see_all(reader: Reader) -> bool:
+    """Return whether no environment keeps anything from a reader, whatever people change: administrators, and some org tokens."""
     match reader:
-        case _ if not roles:
-            return True
         case User():
-            return environment.admits(reader, roles)
+            return reader.is_administrator
         case OrgToken():
             return reader.sees_restricted
         case Wallboard(created_by=User(is_active=True) as maker):
-            return is_open_to(environment, maker, to)
-        case _:  # the maker of a wallboard is gone
+            return may_see_all(maker)
+        case _:
             return False
+
+
+def role_of(reader: Reader) -> int | None:
+    """Return the role that environments are kept for or not. An org token has none, and a wallboard that of its maker."""
+    match reader:
+        case User():
+            return reader.role_id
+        case Wallboard(created_by=User(is_active=True) as maker):
+            return maker.role_id
+        case _:  # also where the maker of a wallboard is gone
+            return None
 
 
 def sees_everything(reader: Reader) -> bool:
     """Return whether no environment is closed to a reader. Only such a reader sees requests of senders as a whole."""
-    return all(is_open_to(each, reader) for each in Environment.objects.kept())
+    if may_see_all(reader):
+        return True
+    limits, role = limits_of(Environment.objects.kept(), keeping=To.SEE), role_of(reader)
+    return all(role in limit.roles for limit in limits.values())
 
 
 def closed_to(reader: Reader, to: To = To.SEE) -> list[int]:
-    """Return the primary keys of the memberships that are closed to a reader.
-
-    A membership is closed if some of its environments are kept for roles, and none of those is open to the reader.
-    """
-    limited = {each.pk: is_open_to(each, reader, to) for each in Environment.objects.kept() if getattr(each, to)}
-    if all(limited.values()):
+    """Return the primary keys of the memberships whose incidents a reader may not see, or may not act on."""
+    if may_see_all(reader):
         return []
-    answers = {each.pk: [limited[pk] for pk in each.environments if pk in limited] for each in Membership.objects.all()}
-    return [pk for pk, answer in answers.items() if answer and not any(answer)]
+    limits, role = limits_of(Environment.objects.kept(), keeping=to), role_of(reader)
+    if all(role in limit.roles for limit in limits.values()):
+        return []
+    return [each.pk for each in Membership.objects.all() if is_closed(each.environments, role, limits)]
 
 
 def closed_to_acting(actor: User | OrgToken) -> frozenset[int]:
@@ -92,20 +97,3 @@ def of_other_senders(token: OrgToken) -> Q:
     """Return the condition that an incident has alerts of integrations that a limited org token does not speak for."""
     others = Alert.objects.exclude(app_key__in=token.app_keys.values("pk"))
     return Q(Exists(others.filter(incident=OuterRef("pk")))) | Q(merged_into__isnull=False)
-
-
-def may_see(reader: Reader, incident: Incident) -> bool:
-    """Return whether a reader may see an incident, for one that was merged away the incident that has its alerts."""
-    last = incident
-    while last.merged_into is not None:
-        last = last.merged_into
-    return type(incident).objects.visible_to(reader).filter(pk=last.pk).exists()
-
-
-def seen_among(pks: Iterable[int], reader: Reader) -> frozenset[int]:
-    """Return those of some incidents that a reader may see."""
-    wanted, incidents = set(pks), apps.get_model("incidents", "Incident")._default_manager
-    if not wanted:
-        return frozenset()
-    found: Any = incidents.visible_to(reader).filter(pk__in=wanted)  # type: ignore[attr-defined]
-    return frozenset(found.values_list("pk", flat=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -9,6 +10,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from incidents.models import access
+from incidents.models.access import Reader
 from incidents.models.bulk import BulkAction
 from incidents.models.incident import Incident
 
@@ -78,6 +81,10 @@ class Activity(models.Model):
     part_of = models.ForeignKey("self", models.CASCADE, null=True, related_name="parts", db_index=False)
     bulk = models.ForeignKey(BulkAction, models.CASCADE, null=True, related_name="activities", db_index=False)
 
+    # The incidents among `other_incidents` that the reader may see. `readable` sets it; without it the texts name none.
+    seen: frozenset[int] = frozenset()
+    shows_bulk = False  # whether the reader may see the bulk action
+
     objects = ActivityManager()
 
     class Meta:
@@ -94,6 +101,34 @@ class Activity(models.Model):
         return self.kind
 
     @property
+    def other_incidents(self) -> set[int]:
+        """The incidents beside its own that its details name: what a merge, a split or a move moved alerts between."""
+        if self.kind not in GROUPINGS:
+            return set()
+        parts = [each.get("incident") for each in self.details.get("incidents", ())]
+        return {pk for pk in (*parts, *map(self.details.get, PARTNERS)) if isinstance(pk, int)}
+
+    @property
+    def readable_details(self) -> dict[str, Any]:
+        """The details without the incidents that the reader may not see."""
+        hidden = self.other_incidents - self.seen
+        if not hidden:
+            return self.details
+        details = self.details | {name: None for name in PARTNERS if self.details.get(name) in hidden}
+        if "title" in details:
+            details["title"] = access.HIDDEN
+        if details.get("to", 0) is None:  # the alerts are in the other incident now
+            details.pop("identifiers", None)
+        if "incidents" in details:
+            details["incidents"] = [
+                {"incident": None, "title": access.HIDDEN, "alerts": each["alerts"]}
+                if each["incident"] in hidden
+                else each
+                for each in details["incidents"]
+            ]
+        return details
+
+    @property
     def by_token(self) -> str:
         """The name of the org token of the script that acted. Empty if a person or the console acted."""
         return str(self.details.get("org_token", ""))
@@ -102,3 +137,22 @@ class Activity(models.Model):
     def is_by_somebody(self) -> bool:
         """Return whether a person or a script acted, and not the console."""
         return self.by_id is not None or bool(self.by_token)
+
+
+_Kind = Activity.Kind
+GROUPINGS = frozenset(
+    (
+        *(_Kind.MERGED_INTO_THIS, _Kind.MERGED_AWAY, _Kind.SPLIT_FROM_THIS, _Kind.SPLIT_OFF),
+        *(_Kind.MOVED_AWAY, _Kind.MOVED_HERE),
+    )
+)
+PARTNERS = ("from", "into", "to")  # details that are the key of the other incident
+
+
+def readable(activities: Iterable[Activity], reader: Reader) -> list[Activity]:
+    """Return activities with the incidents that the reader may see, for their texts and `readable_details`."""
+    found = list(activities)
+    seen = Incident.objects.seen_among((pk for each in found for pk in each.other_incidents), reader)
+    for each in found:
+        each.seen = seen
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -61,8 +62,9 @@ class IncidentQuerySet(QuerySet["Incident"]):
             return self.none()
         closed = access.closed_to(reader)
         visible = self.exclude(membership__in=closed) if closed else self
-        is_limited = isinstance(reader, OrgToken) and reader.is_limited
-        return visible.exclude(access.of_other_senders(reader)) if is_limited else visible
+        if isinstance(reader, OrgToken) and reader.is_limited:
+            visible = visible.exclude(access.of_other_senders(reader))
+        return visible
 
     def changeable_by(self, user: User) -> Self:
         """Return the visible incidents that a user may act on."""
@@ -80,6 +82,11 @@ class IncidentQuerySet(QuerySet["Incident"]):
         if closed:
             alerts = alerts.exclude(incident__membership__in=closed)
         return alerts if access.sees_everything(reader) else alerts.filter(incident__isnull=False)
+
+    def seen_among(self, pks: Iterable[int], reader: Reader) -> frozenset[int]:
+        """Return those of some incidents that a reader may see."""
+        wanted = set(pks)
+        return frozenset(self.visible_to(reader).filter(pk__in=wanted).values_list("pk", flat=True) if wanted else ())
 
     def all_visible_to(self, reader: Reader) -> bool:
         """Return whether nothing is closed to a reader."""
@@ -237,6 +244,13 @@ class Incident(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("incidents:detail", args=[self.pk])
+
+    def may_be_seen_by(self, reader: Reader) -> bool:
+        """Return whether a reader may see the incident, or for one that was merged away the incident that has its alerts."""
+        last = self
+        while last.merged_into is not None:
+            last = last.merged_into
+        return Incident.objects.visible_to(reader).filter(pk=last.pk).exists()
 
     @property
     def correlation_matchers_log(self) -> list[list[dict[str, Any]]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
+
+from incidents.models import access
+from people.models import User
 
 # A rule of a replay, as JSON: the fields of a pattern (docs/wire-contract.md §4.1), with `time_window` in minutes.
 # - A stored pattern as it is has `pattern`, the primary key, and `version`.
@@ -78,8 +81,19 @@ class ReplayRun(LogRun):
         return f"Replay from {self.since} to {self.until}"
 
 
+class SuggestionRunQuerySet(models.QuerySet["SuggestionRun"]):
+    def visible_to(self, user: User) -> Self:
+        """Return the searches among alerts that a user may see: all of them, or those of people of the same role."""
+        return self if access.sees_everything(user) else self.filter(by__role=user.role_id)
+
+
 class SuggestionRun(LogRun):
-    """A search for patterns that past alerts suggest (docs/how-it-works.md §6.3)."""
+    """A search for patterns that past alerts suggest (docs/how-it-works.md §6.3).
+
+    It looks at the alerts that the person who ordered it may see.
+    """
+
+    objects = SuggestionRunQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"Suggestions from {self.since} to {self.until}"

@@ -14,6 +14,7 @@ from alerts.events import Status, shown
 from alerts.models import Alert, key_at
 from bpql import parse
 from incidents.correlation.decide import CorrelationSubject
+from incidents.models.access import Reader
 from incidents.patterns.changes import Draft
 
 LATELY = timedelta(hours=24)
@@ -44,9 +45,9 @@ class TagSeen:
     examples: tuple[str, ...]  # the most frequent values
 
 
-def tags_seen() -> list[TagSeen]:
-    """Return the tags of the latest alerts, the most frequent first."""
-    found = [tags for (tags,) in _latest("tags")]
+def tags_seen(reader: Reader) -> list[TagSeen]:
+    """Return the tags of the latest alerts that a reader may see, the most frequent first."""
+    found = [tags for (tags,) in _latest(reader, "tags")]
     counts: Counter[str] = Counter()
     values: dict[str, Counter[str]] = defaultdict(Counter)
     for tags in found:
@@ -75,13 +76,13 @@ class Reach:
     largest_values: tuple[str, ...]
 
 
-def reach(draft: Draft) -> Reach:
-    """Return the reach of a draft."""
+def reach(draft: Draft, reader: Reader) -> Reach:
+    """Return the reach of a draft among the alerts that a reader may see."""
     passes = parse(draft.filter).matches
     groups: Counter[tuple[str, ...]] = Counter()
     looked_at = passed = 0
     since: datetime | None = None
-    for tags, status, started_at, source in _latest("tags", "status", "started_at", "app_key__source_system"):
+    for tags, status, started_at, source in _latest(reader, "tags", "status", "started_at", "app_key__source_system"):
         looked_at += 1
         since = min(since or started_at, started_at)
         if not passes(CorrelationSubject(source, tags, started_at, status)):
@@ -94,6 +95,7 @@ def reach(draft: Draft) -> Reach:
     return Reach(looked_at, since, passed, groups.total(), len(groups), alone, largest, values)
 
 
-def _latest(*names: str) -> list[tuple[Any, ...]]:
-    active = Alert.objects.exclude(severity=Status.OK)  # an alert that never was active is not correlated
+def _latest(reader: Reader, *names: str) -> list[tuple[Any, ...]]:
+    # An alert that never was active is not correlated.
+    active = Alert.objects.visible_to(reader).exclude(severity=Status.OK)
     return list(active.order_by("-pk").values_list(*names)[:LATEST])

@@ -13,6 +13,8 @@ from typing import Any, TypedDict
 from django.conf import settings
 
 from alerts.models import Alert, key_at
+from incidents.models import Incident, access
+from incidents.models.access import Reader
 from incidents.replay.engine import ReplayOutcome
 from incidents.replay.manual_changes import ReplayedAlert, ReplayedIncident
 
@@ -213,3 +215,27 @@ def _group(rollup: ReplayedIncident, alerts: list[ReplayedAlert], incidents: lis
         "full": incident.alerts_count >= settings.ALERTS_PER_INCIDENT,
         "incidents": sorted(incidents)[:LISTED],
     }
+
+
+def readable(result: dict[str, Any] | None, reader: Reader) -> dict[str, Any] | None:
+    """Return a stored report as a reader may see it: without the examples that show alerts of closed incidents.
+
+    The numbers stay. A group that may have more incidents than it lists is for readers to whom nothing is closed.
+    """
+    if result is None or access.sees_everything(reader):
+        return result
+    kinds = ("merged", "split", "alone", "warnings")
+    rows = [*result["groups"], *(row for kind in kinds for row in result[kind]["shown"])]
+    seen = Incident.objects.seen_among({pk for row in rows for pk in _stored_incidents(row)}, reader)
+
+    def is_seen(row: dict[str, Any]) -> bool:
+        incidents = _stored_incidents(row)
+        return 0 < len(incidents) < LISTED and seen.issuperset(incidents)
+
+    shown = {kind: result[kind] | {"shown": list(filter(is_seen, result[kind]["shown"]))} for kind in kinds}
+    return result | shown | {"groups": list(filter(is_seen, result["groups"])), "is_partial": True}
+
+
+def _stored_incidents(row: dict[str, Any]) -> list[int]:
+    """Return the stored incidents whose alerts a group or an example of a difference shows."""
+    return [row["incident"]] if "incident" in row else row["incidents"]

@@ -43,12 +43,15 @@ def replay_run(pk: int) -> None:
 
 
 def suggestion_run(pk: int) -> None:
-    """Carry out a SuggestionRun."""
+    """Carry out a SuggestionRun, among the alerts that the person who ordered it may see."""
 
     def search(run: SuggestionRun, progress: Progress) -> SuggestionResult:
-        return suggestions.suggest(run.since, run.until, progress)
+        return suggestions.suggest(run.since, run.until, progress, reader=run.by)
 
-    _carry_out(SuggestionRun, pk, search, total=lambda run: suggestions.alerts_between(run.since, run.until))
+    def total(run: SuggestionRun) -> int:
+        return suggestions.alerts_between(run.since, run.until, run.by)
+
+    _carry_out(SuggestionRun, pk, search, total=total)
 
 
 def waiting(model: type[Run]) -> QuerySet[Run]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import combinations
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from alerts.events import Status, Tags, shown
 from alerts.models import Alert, key_at
 from incidents.models import CorrelationPattern
+from incidents.models.access import Reader
 
 ALERTS = 100_000  # the latest alerts of the range that count
 PAGE = 5_000
@@ -98,8 +100,8 @@ class Combination:
         return self.compression(alerts) - self.in_big_groups / alerts
 
 
-def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -> SuggestionResult:
-    """Return patterns for the alerts that began in a range of time, the best first.
+def suggest(since: datetime, until: datetime, progress: Callable[[int], None], *, reader: Reader) -> SuggestionResult:
+    """Return patterns for the alerts that began in a range of time and that a reader may see, the best first.
 
     1. Find the tags that many alerts have, with values that are neither all equal nor all different.
     2. Group the alerts by each combination of one to three of these tags, in each window, as a pattern would.
@@ -108,9 +110,9 @@ def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -
 
     `progress` is called with the number of alerts that were grouped.
     """
-    first = _first_key(since, until)
-    until_key = key_at(until)
-    names, vague = _telling_tags(first, until_key, progress)
+    found = _alerts(since, until, reader)
+    first = _first_key(found)
+    names, vague = _telling_tags(found, first, progress)
     combined = [
         Combination(tags, window)
         for size in (1, 2, 3)
@@ -119,7 +121,7 @@ def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -
     ]
     alerts = 0
     incidents: set[int] = set()
-    for rows in _pages(first, until_key):
+    for rows in _pages(found, first):
         for _, tags, start, incident in rows:
             alerts += 1
             incidents.add(incident or 0)
@@ -137,13 +139,13 @@ def suggest(since: datetime, until: datetime, progress: Callable[[int], None]) -
     }
 
 
-def _telling_tags(first: int, until: int, progress: Callable[[int], None]) -> tuple[list[str], set[str]]:
+def _telling_tags(found: QuerySet[Alert], first: int, progress: Callable[[int], None]) -> tuple[list[str], set[str]]:
     """Return the tags to combine, and those of them that say little alone: links, and tags of very few values."""
     having: Counter[str] = Counter()
     links: Counter[str] = Counter()
     values: dict[str, set[int]] = defaultdict(set)
     alerts = 0
-    for rows in _pages(first, until):
+    for rows in _pages(found, first):
         alerts += len(rows)
         for _, tags, *_ in rows:
             for name, value in tags.items():
@@ -206,25 +208,27 @@ def _suggestion(combination: Combination, alerts: int) -> Suggestion:
     }
 
 
-def alerts_between(since: datetime, until: datetime) -> int:
+def alerts_between(since: datetime, until: datetime, reader: Reader) -> int:
     """Return the number of alerts that a search of this range looks at."""
-    return min(ALERTS, int(_alerts(key_at(since), key_at(until)).count()))
+    return min(ALERTS, _alerts(since, until, reader).count())
 
 
 Row = tuple[int, Tags, datetime, int | None]
 
 
-def _first_key(since: datetime, until: datetime) -> int:
-    """Return the first key of the range, or of the latest ALERTS alerts in the range."""
-    keys = _alerts(key_at(since), key_at(until)).order_by("-pk").values_list("pk", flat=True)
-    return next(iter(keys[ALERTS - 1 : ALERTS]), key_at(since))
+def _alerts(since: datetime, until: datetime, reader: Reader) -> QuerySet[Alert]:
+    found = Alert.objects.visible_to(reader).filter(pk__gte=key_at(since), pk__lt=key_at(until))
+    return found.exclude(severity=Status.OK)
 
 
-def _alerts(first: int, until: int) -> Any:
-    return Alert.objects.filter(pk__gte=first, pk__lt=until).exclude(severity=Status.OK)
+def _first_key(found: QuerySet[Alert]) -> int:
+    """Return the first key of the latest ALERTS alerts."""
+    keys = found.order_by("-pk").values_list("pk", flat=True)
+    return next(iter(keys[ALERTS - 1 : ALERTS]), 0)
 
 
-def _pages(first: int, until: int) -> Iterator[list[Row]]:
-    while rows := list(_alerts(first, until).order_by("pk").values_list("pk", "tags", "started_at", "incident")[:PAGE]):
+def _pages(found: QuerySet[Alert], first: int) -> Iterator[Sequence[Row]]:
+    alerts = found.order_by("pk").values_list("pk", "tags", "started_at", "incident")
+    while rows := list(alerts.filter(pk__gte=first)[:PAGE]):
         yield rows
         first = rows[-1][0] + 1

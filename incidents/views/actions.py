@@ -24,6 +24,7 @@ from incidents.actions.forms import ActionForm, CommentForm
 from incidents.models import Activity, BulkAction, Incident
 from incidents.views.incident import PEOPLE, answer, incident_context
 from people.access import SignedInRequest, responders_only
+from people.models import User
 
 IMMEDIATE_LIMIT = 200  # incidents; a bulk action on more runs in the background
 
@@ -104,7 +105,7 @@ def undo(request: SignedInRequest, pk: int) -> HttpResponse:
     activity = get_object_or_404(Activity, incident=incident, pk=request.POST.get("activity") or 0)
     try:
         if activity.bulk and bulk.is_grouping(activity.bulk):
-            begin_undo(activity.bulk)  # the grouping was too large to wait for
+            begin_undo(activity.bulk, by=request.user)  # the grouping was too large to wait for
         else:
             actions.undo(activity, by=request.user)
             messages.success(request, f"Undone: {text_of(activity.kind).title}.")
@@ -122,7 +123,7 @@ def undo_last(request: SignedInRequest) -> HttpResponse:
         if last is None:
             messages.info(request, "You have done nothing that can be undone.")
         elif last.bulk:
-            begin_undo(last.bulk)
+            begin_undo(last.bulk, by=request.user)
         else:
             actions.undo(last, by=request.user)
             messages.success(request, f"Undone: {_named(last)}.")
@@ -166,12 +167,12 @@ def show_question(
     return render(request, page, {**context, "partial": partial})
 
 
-def begin_undo(bulk_action: BulkAction) -> None:
+def begin_undo(bulk_action: BulkAction, *, by: User) -> None:
     """Undo a bulk action, in the background where it takes long.
 
     Raises InvalidTransition where undo is not possible.
     """
-    bulk.start_undo(bulk_action)
+    bulk.start_undo(bulk_action, by=by)
     if bulk_action.total > IMMEDIATE_LIMIT or bulk.is_grouping(bulk_action):
         tasks.run_bulk.delay(bulk_action.pk)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpResponse, HttpResponseBase, QueryDict
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -14,7 +14,7 @@ from incidents.actions import InvalidTransition, Merge, bulk, tasks
 from incidents.actions.action import Action
 from incidents.actions.forms import ActionForm
 from incidents.feed.filters import IncidentFilter
-from incidents.models import BulkAction, Incident
+from incidents.models import BulkAction, Incident, access
 from incidents.models.incident import IncidentQuerySet
 from incidents.views.actions import IMMEDIATE_LIMIT, action_or_404, begin_undo, return_url, show_question, site_of
 from incidents.views.grouping import merge_chosen
@@ -67,9 +67,9 @@ def start(request: SignedInRequest, pk: int) -> HttpResponse:
 @responders_only
 @require_POST
 def undo(request: SignedInRequest, pk: int) -> HttpResponse:
-    done = get_object_or_404(BulkAction, pk=pk)
+    done = _seen(request, pk)
     try:
-        begin_undo(done)
+        begin_undo(done, by=request.user)
     except InvalidTransition as refusal:
         messages.error(request, str(refusal))
         return _leave(request, done.get_absolute_url())
@@ -81,7 +81,7 @@ def undo(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show the progress and the result of a bulk action. htmx receives the changing part alone."""
-    shown = get_object_or_404(BulkAction.objects.select_related("by"), pk=pk)
+    shown = _seen(request, pk)
     visible = Incident.objects.visible_to(request.user)
     context = {"bulk": shown, "skipped": _reasons(shown.skipped, visible), "kept": _reasons(shown.kept, visible)}
     if not shown.is_at_work and shown.by == request.user:
@@ -123,7 +123,7 @@ def _ask(request: SignedInRequest, action: type[Action], drafted: BulkAction, fo
         "form": form,
         "question": action.question_about(drafted.total),
         "warning": action.bulk_warning(drafted),
-        "named": Incident.objects.filter(pk__in=drafted.snapshot) if is_few else (),
+        "named": Incident.objects.visible_to(request.user).filter(pk__in=drafted.snapshot) if is_few else (),
     }
     return show_question(request, context, "actions/_ask_bulk.html")
 
@@ -146,8 +146,17 @@ def _show_card(request: SignedInRequest, bulk_action: BulkAction) -> HttpRespons
     return render(request, "actions/_bulk_card.html", {"bulk": bulk_action})
 
 
+def _seen(request: SignedInRequest, pk: int) -> BulkAction:
+    found = get_object_or_404(BulkAction.objects.select_related("by", "undone_by"), pk=pk)
+    if not bulk.may_see(found, request.user):
+        raise Http404("There is no such bulk action, or it has incidents that are not for your role.")
+    return found
+
+
 def _reasons(reasons: dict[str, list[int]], visible: IncidentQuerySet) -> list[tuple[str, int, list[Incident]]]:
-    return [
+    """Return each reason with its incidents. A reason can name an incident, so it is for those who see one of its own."""
+    shown = [
         (reason, len(pks), list(visible.filter(pk__in=pks[:SHOWN_SKIPPED]).order_by("pk")))
         for reason, pks in reasons.items()
     ]
+    return [(reason if seen else access.NOT_SEEN, count, seen) for reason, count, seen in shown]

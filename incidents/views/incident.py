@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from db.keyset import page_after
+from incidents.actions import bulk
 from incidents.correlation import maintenance
 from incidents.detail import overview
 from incidents.detail.alert_filter import STATUSES, AlertFilter, Order
@@ -21,6 +22,7 @@ from incidents.explain.why import explain
 from incidents.feed.filters import IncidentFilter
 from incidents.feed.page import feed_context
 from incidents.models import Deployment, Incident
+from incidents.models.activity import readable
 from people.access import SignedInRequest
 
 ALERTS_PER_PAGE = 100
@@ -61,10 +63,12 @@ def incident_context(request: SignedInRequest, incident: Incident, tab: str) -> 
     """Return the context of incident/_pane.html."""
     tab = Tab(tab)
     view_query = IncidentFilter(request.GET, request.user).query()
+    follows = incident.follows
     return {
         "incident": incident,
         "tab": tab,
         "tabs": [(each, reverse(f"incidents:{each}", args=[incident.pk]) + view_query) for each in Tab],
+        "follows": follows if follows and follows.may_be_seen_by(request.user) else None,
         "undoable": overview.undoable_resolve(incident),
         "plans": maintenance.plans_of(incident),
         "view_query": view_query,
@@ -106,20 +110,27 @@ def _timeline(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
     actions = incident.activities.filter(by__isnull=False).select_related("by").order_by("-at", "-pk")[:MARKERS]
     return {
         "alerts": alerts,
-        "timeline": timeline(incident, alerts.rows, actions, list(Deployment.objects.beside(incident)[:MARKERS])),
+        "timeline": timeline(
+            incident, alerts.rows, readable(actions, request.user), list(Deployment.objects.beside(incident)[:MARKERS])
+        ),
         "status_counts": overview.status_counts(incident),
     }
 
 
 def _activity(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
     activities = incident.activities.select_related("by", "bulk").order_by("-at", "-pk")
-    return {"activities": page_after(activities, request.GET.get("pane_after", ""), size=ACTIVITIES_PER_PAGE)}
+    page = page_after(activities, request.GET.get("pane_after", ""), size=ACTIVITIES_PER_PAGE)
+    in_bulk = {each.bulk.pk: each.bulk for each in readable(page.rows, request.user) if each.bulk}
+    seen = {pk for pk, each in in_bulk.items() if bulk.may_see(each, request.user)}
+    for each in page.rows:
+        each.shows_bulk = each.bulk_id in seen
+    return {"activities": page}
 
 
 def _why(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
     alerts = overview.worst_first(incident).select_related("app_key")
     page = page_after(alerts, request.GET.get("pane_after", ""), size=ALERTS_PER_PAGE)
-    return {"alerts": page, "explanations": explain(page.rows)}
+    return {"alerts": page, "explanations": explain(page.rows, request.user)}
 
 
 PARTS: dict[str, Callable[[SignedInRequest, Incident], dict[str, Any]]] = {

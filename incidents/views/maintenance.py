@@ -105,7 +105,7 @@ def preview(request: SignedInRequest) -> HttpResponse:
 
 def _seen_by(user: User) -> QuerySet[Alert]:
     """Return the active alerts of the incidents that a person may see."""
-    return Alert.objects.filter(status__gt=Status.OK, incident__in=Incident.objects.visible_to(user).open())
+    return Alert.objects.visible_to(user).filter(status__gt=Status.OK, incident__in=Incident.objects.open())
 
 
 def _shown(found: QuerySet[Alert], rows: int) -> dict[str, Any]:

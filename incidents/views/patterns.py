@@ -160,15 +160,15 @@ def _form_page(request: SignedInRequest, form: PatternForm, pattern: Correlation
     context = {
         "form": form,
         "pattern": pattern,
-        "tags_seen": pattern_counts.tags_seen(),
-        "reach": _reach(form),
+        "tags_seen": pattern_counts.tags_seen(request.user),
+        "reach": _reach(request, form),
         "range": RangeForm(initial={"days": 7}),
     }
     return render(request, "patterns/form.html", context)
 
 
-def _reach(form: PatternForm) -> pattern_counts.Reach | None:
-    return pattern_counts.reach(form.draft) if form.is_valid() else None
+def _reach(request: SignedInRequest, form: PatternForm) -> pattern_counts.Reach | None:
+    return pattern_counts.reach(form.draft, request.user) if form.is_valid() else None
 
 
 @may_change(Area.PATTERNS)
@@ -176,7 +176,7 @@ def _reach(form: PatternForm) -> pattern_counts.Reach | None:
 def preview(request: SignedInRequest) -> HttpResponse:
     """Show which of the latest alerts the pattern in the form would reach, while a person writes the pattern."""
     form = PatternForm(request.GET)
-    return render(request, "patterns/_reach.html", {"form": form, "reach": _reach(form)})
+    return render(request, "patterns/_reach.html", {"form": form, "reach": _reach(request, form)})
 
 
 @may_change(Area.PATTERNS)

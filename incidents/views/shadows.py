@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from incidents.models import ReplayRun, Shadow
 from incidents.patterns import trials
 from incidents.replay import shadow
+from incidents.replay.report import readable
 from incidents.views.trials import put_in_force
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
@@ -32,6 +33,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Shadow.objects.select_related("by"), pk=pk)
     context = {
         "shadow": found,
+        "result": readable(found.result, request.user),
         "pending": trials.pending(found.rules),
         "may_change": request.user.may_change(Area.PATTERNS),
     }

@@ -25,7 +25,8 @@ def page(request: SignedInRequest) -> HttpResponse:
         return redirect("patterns:suggestions")
     for error in (each for problems in form.errors.values() for each in problems):
         messages.error(request, str(error))
-    context = {"run": SuggestionRun.objects.select_related("by").first(), "range": RangeForm(initial={"days": 7})}
+    run = SuggestionRun.objects.visible_to(request.user).select_related("by").first()
+    context = {"run": run, "range": RangeForm(initial={"days": 7})}
     is_part = request.htmx.target == "suggestions"
     return render(request, "patterns/_suggestions.html" if is_part else "patterns/suggestions.html", context)
 
@@ -33,7 +34,7 @@ def page(request: SignedInRequest) -> HttpResponse:
 @may_change(Area.PATTERNS)
 @require_POST
 def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
-    get_object_or_404(SuggestionRun, pk=pk).cancel()
+    get_object_or_404(SuggestionRun.objects.visible_to(request.user), pk=pk).cancel()
     return redirect("patterns:suggestions")
 
 
@@ -41,7 +42,7 @@ def cancel(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def try_one(request: SignedInRequest, pk: int) -> HttpResponse:
     """Start a trial of one suggestion over the range that was searched."""
-    run = get_object_or_404(SuggestionRun, pk=pk)
+    run = get_object_or_404(SuggestionRun.objects.visible_to(request.user), pk=pk)
     found = (run.result or {}).get("suggestions", [])
     place = request.POST.get("suggestion", "")
     if not place.isdecimal() or int(place) >= len(found):

@@ -11,6 +11,7 @@ from incidents.models import ReplayRun, Shadow
 from incidents.models.replay import Rule
 from incidents.patterns import changes, trials
 from incidents.patterns.forms import RangeForm
+from incidents.replay.report import readable
 from people.access import SignedInRequest, may_change, may_see
 from people.models import Area
 
@@ -51,6 +52,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     may = request.user.may_change(Area.PATTERNS)
     context = {
         "run": run,
+        "result": readable(run.result, request.user),
         "pending": trials.pending(run.rules or []),
         "may_change": may,
         "range": RangeForm(initial={"days": 7}),

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_safe
 from alerts.models import Alert
 from incidents.explain import why_not
 from incidents.explain.lookup import Picked, answer_for, pick
-from incidents.models import Incident
 from people.access import SignedInRequest
 
 
@@ -24,7 +23,9 @@ from people.access import SignedInRequest
 def page(request: SignedInRequest) -> HttpResponse:
     alert = pick(request.GET.get("alert", ""), request.user, only_alerts=True)
     other = pick(request.GET.get("other", ""), request.user)
-    answer = why_not.ask(alert.found, other.found) if isinstance(alert.found, Alert) and other.found else None
+    answer = (
+        why_not.ask(alert.found, other.found, request.user) if isinstance(alert.found, Alert) and other.found else None
+    )
     alone = alert.found or other.found if not (alert.text and other.text) else None
     context = {
         "alert": _with_urls(alert, "alert", request),
@@ -32,7 +33,7 @@ def page(request: SignedInRequest) -> HttpResponse:
         "answer": answer,
         "is_without": bool(alert.found and other.found and not answer),
         "alone": alone,
-        "nearest": why_not.nearest(alone, Incident.objects.visible_to(request.user)) if alone else [],
+        "nearest": why_not.nearest(alone, request.user) if alone else [],
         "json_url": f"{reverse('incidents:why_not_json')}?{_query(request)}",
     }
     return render(request, "incident/why_not.html", context)

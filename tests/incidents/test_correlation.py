@@ -43,7 +43,7 @@ NOW = int(time.time())
 
 
 def verdicts(alert: Alert) -> dict[int, str]:
-    return {each.pattern: each.verdict for each in reasons([alert])[alert.pk]}
+    return {each.pattern: each.verdict for each in reasons([alert], None)[alert.pk]}
 
 
 def test_alerts_of_one_host_within_an_hour_are_one_incident(post_event: PostEvent) -> None:
@@ -336,7 +336,7 @@ def test_the_log_of_matchers_is_empty_if_no_pattern_matched(post_event: PostEven
 def test_the_reasons_stay_those_of_the_time_when_the_alert_came(post_event: PostEvent, admin: User) -> None:
     post_event(host="web-1", check="cpu", service="shop")
     alert = Alert.objects.get()
-    found = reasons([alert])[alert.pk]
+    found = reasons([alert], None)[alert.pk]
     assert verdicts(alert) == {1: "alone", 2: "missing_tag", 3: "missing_tag", 4: "missing_tag", 5: "inactive"}
     by_host, by_cluster, by_device, *_, by_service = changes.in_order()
     changes.edit(by_host, changes.read({"tags": ["check"], "time_window": 5}), by=admin)
@@ -346,7 +346,7 @@ def test_the_reasons_stay_those_of_the_time_when_the_alert_came(post_event: Post
     post_event(host="web-1", check="cpu", service="other", cluster="eu", status="warning")
     alert = Alert.objects.get()
     assert alert.tags["cluster"] == "eu"
-    assert reasons([alert])[alert.pk] == found
+    assert reasons([alert], None)[alert.pk] == found
 
 
 # --- the decision alone

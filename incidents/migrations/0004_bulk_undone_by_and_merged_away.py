@@ -1,4 +1,4 @@
-"""Who undid a bulk action, and the environments of incidents that were merged away."""
+"""Column for the person who undid a bulk action, and the environments of incidents that were merged away."""
 
 from django.conf import settings
 from django.db import migrations, models
@@ -23,7 +23,7 @@ def place_merged_away(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("incidents", "0002_patterns_and_autovacuum"),
+        ("incidents", "0003_environments_set_by_administrators"),
     ]
 
     operations = [
