@@ -43,6 +43,14 @@ class Person:
         with self.opener.open(self.url + path, timeout=PATIENCE) as reply:
             return str(reply.read().decode())
 
+    def status(self, path: str) -> int:
+        try:
+            with self.staying.open(self.url + path, timeout=PATIENCE) as reply:
+                return int(reply.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
     def post(self, path: str, *, follow: bool = True, **fields: str) -> str:
         token = next(cookie.value for cookie in self.jar if cookie.name == "csrftoken")
         body = urllib.parse.urlencode({"csrfmiddlewaretoken": token, **fields}).encode()

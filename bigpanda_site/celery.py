@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from celery import Celery
-from celery.signals import worker_ready
+from celery import Celery, Task
+from celery.signals import worker_init, worker_ready
+
+from db.broker import Guard
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bigpanda_site.settings")
+_guard = Guard("tasks", meanwhile="workers look for alerts in the database")
 
-app = Celery("bigpanda_site")
+
+class SentIfPossible(Task):
+    """A task whose message may be lost. The work is in the database, where a sweep finds it."""
+
+    def apply_async(self, *arguments: Any, **options: Any) -> Any:
+        """Send the task, and return None where Redis does not take it."""
+        return _guard.attempt(lambda: super(SentIfPossible, self).apply_async(*arguments, **options), lambda: None)
+
+
+app = Celery("bigpanda_site", task_cls=SentIfPossible)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()  # the apps' own tasks.py
 app.autodiscover_tasks([f"incidents.{name}" for name in ("actions", "correlation", "environments", "replay", "search")])
@@ -21,4 +33,13 @@ def catch_up(**_: Any) -> None:
     app.send_task("incidents.tasks.correlate_behind")
 
 
+def look_without_messages(sender: Any, **_: Any) -> None:
+    """Start looking for alerts that are behind, also before the broker answers for the first time."""
+    from incidents.correlation import poll
+
+    usually_correlates = "correlation" in sender.app.amqp.queues.consume_from
+    poll.start(patience=poll.PATIENCE if usually_correlates else poll.PATIENCE_OF_OTHERS)
+
+
+worker_init.connect(look_without_messages)
 worker_ready.connect(catch_up)

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -21,20 +22,25 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import Error, close_old_connections
+from django.db.models import Max
 from django.http import Http404, HttpRequest, QueryDict, parse_cookie
 
+from db.broker import TIMEOUTS
 from incidents.announce import CHANNEL
 from incidents.feed.live_view import LiveView, Round, State, view_key
-from incidents.models import Incident
+from incidents.models import Activity, CorrelationBatch, Incident
 from people.models import User
 
 logger = logging.getLogger(__name__)
 PATH = "/live"
 PING_SECONDS = 15
+POLL_SECONDS = 2  # between two looks for changes while the broker is away
 RECHECK_SECONDS = 60  # how soon a stream ends after its person was signed out or got another role
 LEAST_REST, MOST_REST = 0.25, 5.0  # seconds between two rounds
 REST = 4  # times the duration of a round, so that rendering takes a fifth of one core
+SETTLED_SECONDS = 15  # after its return, for which other processes may still think that the broker is away
 LATELY = 5.0  # seconds; a page needs less between its rendering and the start of its stream
+PING_BROKER_SECONDS = 2  # without a message, after which the broker is asked whether it is there
 VIEWS_AT_MOST = 12  # per stream
 BEHIND_AT_MOST = 100  # messages that wait for a slow browser; beyond that the stream ends and the browser reconnects
 
@@ -70,6 +76,9 @@ class Watchers:
         self.lately: dict[str, float] = {}  # the keys of the last rounds, with the time of the round
         self.making = asyncio.Lock()
         self.looked_at = monotonic()  # time at which every row of every view was last read
+        # Until when changes are looked for in the database, because announcements may be lost.
+        self.polls_until = monotonic() + SETTLED_SECONDS
+        self.newest: tuple[int | None, int | None] = (None, None)
 
     def nudge(self, incidents: str) -> None:
         self.changed |= set(incidents.split(",")) if incidents else {""}
@@ -78,9 +87,7 @@ class Watchers:
     async def run(self) -> None:
         """Send pages the changes, round by round."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                # Time alone changes views too, as when a snooze ends.
-                await asyncio.wait_for(self.nudged.wait(), PING_SECONDS)
+            await self._something()
             self.nudged.clear()
             began = monotonic()
             changed, self.changed = self.changed, set()
@@ -95,6 +102,22 @@ class Watchers:
             for page in self.pages:
                 self._tell_incidents(page, changed)
             await asyncio.sleep(rest_after(monotonic() - began))
+
+    async def _something(self) -> None:
+        """Wait for an announcement, for a change in the database while there are none, or for PING_SECONDS.
+
+        Time alone changes views too, as when a snooze ends.
+        """
+        began = monotonic()
+        while (left := began + PING_SECONDS - monotonic()) > 0:
+            polls = monotonic() < self.polls_until
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.nudged.wait(), min(left, POLL_SECONDS) if polls else left)
+            if self.nudged.is_set():
+                return
+            if polls and self.pages and (newest := await asyncio.to_thread(newest_change)) != self.newest:
+                self.newest = newest
+                self.nudge("")
 
     def _round(self, changed: set[str]) -> Round:
         """Return a round about the changed incidents, or from time to time about all, because names of owners change too."""
@@ -161,18 +184,54 @@ async def _made(view: LiveView, tell: Callable[[], State]) -> bytes | None:
         return None
 
 
+def newest_change() -> tuple[int | None, int | None]:
+    """Return the newest keys of the two tables of which each change of an incident writes one."""
+    try:
+        newest = (
+            model._default_manager.aggregate(newest=Max("pk"))["newest"] for model in (Activity, CorrelationBatch)
+        )
+        return next(newest), next(newest)
+    except Error as error:
+        logger.warning("live: the database did not answer, the next look tries again: %s", error)
+        return None, None
+    finally:
+        close_old_connections()
+
+
 async def listen() -> None:
     """Pass on the messages of the channel. After the broker was away, connect again and refresh all views."""
     while settings.REDIS_URL:
         try:
-            async with redis.asyncio.from_url(settings.REDIS_URL) as connection, connection.pubsub() as channel:
+            async with (
+                redis.asyncio.from_url(settings.REDIS_URL, **TIMEOUTS) as connection,
+                connection.pubsub() as channel,
+            ):
                 await channel.subscribe(CHANNEL)
-                async for message in channel.listen():
-                    data = message.get("data")
-                    watchers.nudge(data.decode() if isinstance(data, bytes) else "")
+                async for data in _heard(channel):
+                    watchers.nudge(data)
         except (redis.RedisError, OSError) as error:
-            logger.warning("live: the broker is away, pages poll: %s", error)
+            if watchers.polls_until < math.inf:
+                logger.warning("live: the broker is away, changes are looked for in the database: %s", error)
+            watchers.polls_until = math.inf
             await asyncio.sleep(1)
+
+
+async def _heard(channel: Any) -> AsyncIterator[str]:
+    """Yield the keys of each announcement, and first an empty text: much may have changed before.
+
+    Raise an error once the broker is silent: a ping that is not answered in time.
+    """
+    while True:
+        message = await channel.get_message(timeout=PING_BROKER_SECONDS)
+        if message is None:
+            await channel.ping()
+            if (message := await channel.get_message(timeout=PING_BROKER_SECONDS)) is None:
+                raise TimeoutError("It accepts connections and does not answer.")
+        if message["type"] == "subscribe":
+            watchers.polls_until = monotonic() + SETTLED_SECONDS
+            yield ""
+        elif message["type"] == "message":
+            yield message["data"].decode()
 
 
 async def stream(scope: Any, receive: Any, send: Any) -> None:

