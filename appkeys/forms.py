@@ -69,7 +69,7 @@ class OrgTokenForm(forms.Form):
     name = forms.CharField(max_length=NAME_LIMIT, error_messages={"required": "Give the token a name."})
     scope = forms.ChoiceField(choices=OrgToken.Scope.choices, required=False)
     app_keys = forms.ModelMultipleChoiceField(AppKey.objects.present(), required=False)
-    months = forms.ChoiceField(choices=list(LIFETIMES.items()), required=False)
+    months = forms.ChoiceField(choices=[("", "Never"), *LIFETIMES.items()], required=False)
 
     def issue(self, *, by: User) -> tuple[OrgToken, str] | None:
         """Return the token and its secret. Return None, with an error at the field, if the name is not allowed."""

@@ -26,7 +26,10 @@ TAGS = {
 API_KEY = {
     "type": "http",
     "scheme": "bearer",
-    "description": "A personal API key in a header: `Authorization: Bearer BPU…`. Make one on your own page.",
+    "description": (
+        "A personal API key in a header: `Authorization: Bearer BPU…`. Make one on your own page. It needs the scope "
+        "`read` for GET, `act` to change incidents and maintenance plans, and `administer` for every other change."
+    ),
 }
 
 

@@ -9,9 +9,12 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from people import key_use
+from people.audit import ADDRESS_LIMIT
 from people.models import ApiKey, User
 from people.models.api_key import PREFIX
 from people.secrets import digest
+from people.sessions import client_address
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -34,8 +37,11 @@ class ApiKeyAuthentication(BaseAuthentication):
             )
         if not key.user.is_active:
             raise AuthenticationFailed(f"The person of the API key ending in {key.suffix} is deactivated.")
-        key.note_use()
         key.user.speaks_by_api_key = True
+        address = (client_address(request) or "")[:ADDRESS_LIMIT]
+        key.note_use(address)
+        if key_use.is_new(key.digest, address):
+            key_use.record(key, address, by=key.user)
         return key.user, key
 
     def authenticate_header(self, request: Request) -> str:

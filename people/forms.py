@@ -5,28 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils import timezone
 
-from people import staffing
-from people.lifetimes import LIFETIMES, months_after
-from people.models import ApiKey, Area, Level, Role, User
+from people import keys, staffing
+from people.lifetimes import A_YEAR, LIFETIMES, NEVER, months_after
+from people.models import ApiKey, Area, Level, Role, Scope, User
 from people.models.preferences import time_zones
 
 
 class ApiKeyForm(forms.Form):
     name = forms.CharField(max_length=100, error_messages={"required": "Give the key a name."})
-    months = forms.ChoiceField(choices=list(LIFETIMES.items()), required=False, label="Expires after")
+    scopes = forms.MultipleChoiceField(choices=Scope.choices, required=False, initial=[Scope.READ])
+    months = forms.ChoiceField(
+        choices=[*LIFETIMES.items(), (NEVER, "Never")], required=False, label="Expires after", initial=A_YEAR
+    )
 
     def issue(self, user: User) -> tuple[ApiKey, str] | None:
         """Return the key and its secret. Return None, with an error at the field, if the name is not allowed."""
-        months = self.cleaned_data["months"]
-        expires_at = months_after(timezone.now(), int(months)) if months else None
+        name, scopes, months = (self.cleaned_data[field] for field in ("name", "scopes", "months"))
+        expires_at = None if months == NEVER else months_after(timezone.now(), int(months or A_YEAR))
         try:
-            return ApiKey.issue(user, name=self.cleaned_data["name"], expires_at=expires_at)
+            return keys.create(user, name=name, scopes=scopes or [Scope.READ], expires_at=expires_at, by=user)
         except ValidationError as error:
             self.add_error("name", error.messages)
             return None
+
+
+class PasswordForm(PasswordChangeForm):
+    """Form of a person's own new password. A person who knew the old one may also have made API keys, so the keys end by default."""
+
+    end_keys = forms.BooleanField(required=False, initial=True)
+
+    @property
+    def passwords(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name != "end_keys"]
+
+    def end_chosen_keys(self) -> int:
+        """End the API keys unless the person keeps them. Return the number of keys that worked until now."""
+        if not self.cleaned_data["end_keys"]:
+            return 0
+        return keys.end_all(self.user, by=self.user, because="The password was changed.")
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg] # Django's own takes none

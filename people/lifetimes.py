@@ -5,7 +5,9 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import datetime
 
-LIFETIMES = {"": "Never", "6": "6 months", "12": "12 months", "24": "24 months"}  # docs/wire-contract.md §7.3
+LIFETIMES = {"6": "6 months", "12": "12 months", "24": "24 months"}  # docs/wire-contract.md §7.3
+NEVER = "never"
+A_YEAR = "12"
 
 
 def months_after(start: datetime, months: int) -> datetime:

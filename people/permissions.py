@@ -1,4 +1,4 @@
-"""Permissions of personal API keys: a key may do what the role of its person allows."""
+"""Permissions of personal API keys: a key may do, within its scopes, what the role of its person allows."""
 
 from __future__ import annotations
 
@@ -7,21 +7,33 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from people.models import Area, User
+from people.models import ApiKey, Area, Scope, User
 
 REQUIRED = "A personal API key is required: send it as 'Authorization: Bearer BPU…'."
+WORK = (Area.INCIDENTS, Area.MAINTENANCE)  # what people change while they respond; everything else is configuration
 
 
-def permits(area: Area) -> type[BasePermission]:
-    """Return a permission class: reading needs to see the area, and every other method needs to change it."""
+def permits(area: Area, *, is_configuration: bool | None = None) -> type[BasePermission]:
+    """Return a permission class: reading needs to see the area, and every other method needs to change it.
+
+    The key needs a scope, too: *read* for reading, *administer* to change configuration, *act* to change anything else.
+    """
+    to_change = Scope.ADMINISTER if (area not in WORK if is_configuration is None else is_configuration) else Scope.ACT
 
     class Permits(BasePermission):
         message = ""
 
         def has_permission(self, request: Request, view: APIView) -> bool:
-            if not isinstance(request.user, User):
+            if not isinstance(request.user, User) or not isinstance(request.auth, ApiKey):
                 raise NotAuthenticated(REQUIRED)
             reads = request.method in SAFE_METHODS
+            scope = Scope.READ if reads else to_change
+            if not request.auth.may(scope):
+                self.message = (
+                    f"The API key ending in {request.auth.suffix} lacks the scope {scope.value!r}, which this request needs. "
+                    f"Make a key with it on your own page."
+                )
+                return False
             self.message = f"Your role does not let you {'see' if reads else 'change'} this: {area.label}. Ask an administrator to change it."
             return request.user.may_see(area) if reads else request.user.may_change(area)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from people import audit
+from people import audit, keys
 from people.audit import Change
-from people.models import BrowserSession, Invitation, Role, User
+from people.models import ApiKey, BrowserSession, Invitation, Role, User
 
 SHOWN = ("username", "first_name", "last_name", "email")
 
@@ -42,6 +42,7 @@ def join(invitation: Invitation, password: str) -> User:
     user.save(update_fields=["password"])
     invitation.delete()
     BrowserSession.objects.filter(user=user).end()
+    keys.end_all(user, by=user, because="The password was reset.")
     audit.record(user, user, Change.CHANGED, old={"password": ""}, new={"password": "set by a link"})
     return user
 
@@ -69,7 +70,15 @@ def deactivate(user: User, *, by: User) -> None:
     _leaves_an_administrator(user)
     if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
         BrowserSession.objects.filter(user=user).end()
+        keys.end_all(user, by=by, because="The person was deactivated.")
         audit.record(by, user, Change.DEACTIVATED)
+
+
+@transaction.atomic
+def revoke_key(key: ApiKey, *, by: User) -> None:
+    """Revoke the API key of another person for good. Raise NotAllowed."""
+    _within_reach(key.user.role, by)
+    keys.revoke(key, by=by, because=f"{by.shown_name} revoked it.")
 
 
 @transaction.atomic

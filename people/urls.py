@@ -18,6 +18,7 @@ urlpatterns = [
     path("people/<int:pk>/activate", staff.activate, name="activate"),
     path("people/<int:pk>/unlock", staff.unlock, name="unlock"),
     path("people/<int:pk>/sessions/end", staff.end_sessions, name="end_sessions"),
+    path("people/<int:pk>/keys/<int:key>/revoke", staff.revoke_key, name="revoke_key"),
     path("people/roles", roles.roles, name="roles"),
     path("people/roles/new", roles.new, name="new_role"),
     path("people/roles/<int:pk>", roles.role, name="role"),

@@ -21,7 +21,8 @@ from incidents.tags import changes as tag_changes
 from incidents.tags.forms import TagDefinitionForm
 from people.api.fields import is_key
 from people.api.operation import JSONDict, Operation
-from people.models import User
+from people.models import Area, User
+from people.permissions import permits
 
 AT_ONCE = 500  # tags that one request may set
 
@@ -126,6 +127,7 @@ class OneTag(IncidentResource):
 
 class _Definitions(IncidentResource):
     tag = "Incident tags"
+    permission_classes = (permits(Area.INCIDENTS, is_configuration=True),)
 
     def form(self, tag: IncidentTag | None) -> TagDefinitionForm:
         if not self.person.is_administrator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from people.models.api_key import ApiKey
+from people.models.api_key import ApiKey, Scope
 from people.models.audit_entry import AuditEntry
 from people.models.browser_session import BrowserSession
 from people.models.invitation import Invitation
@@ -20,5 +20,6 @@ __all__ = [
     "Level",
     "Preferences",
     "Role",
+    "Scope",
     "User",
 ]

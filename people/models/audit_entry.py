@@ -44,6 +44,7 @@ class AuditEntry(models.Model):
         INVITED = "invited", "Invited"
         LOCKED = "locked", "Locked out"
         UNLOCKED = "unlocked", "Unlocked"
+        USED = "used", "First used from an address"
 
     at = models.DateTimeField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

@@ -114,6 +114,19 @@ def end_sessions(request: SignedInRequest, pk: int) -> HttpResponse:
     return redirect("people:person", user.pk)
 
 
+@may_change(Area.PEOPLE)
+@require_POST
+def revoke_key(request: SignedInRequest, pk: int, key: int) -> HttpResponse:
+    user = get_object_or_404(User, pk=pk)
+    revoked = get_object_or_404(user.api_keys, pk=key)
+    try:
+        staffing.revoke_key(revoked, by=request.user)
+    except staffing.NotAllowed as refusal:
+        return _refused(request, user, refusal)
+    messages.success(request, f"The key {revoked.name} is revoked for good: whatever uses it is refused from now on.")
+    return redirect("people:person", user.pk)
+
+
 def _person(request: SignedInRequest, user: User, **more: Any) -> HttpResponse:
     context = {
         "person": user,
