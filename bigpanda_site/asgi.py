@@ -17,12 +17,15 @@ from a2wsgi import WSGIMiddleware
 
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
+from django.db import Error
 from django.http.request import host_validation_re
 
-from alerts.api.alerts import error_body
+from alerts.api.alerts import error_body, sentence_about
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, FastPath, RequestHead
 from bigpanda_site import live_stream
 from bigpanda_site.bodies import BodyTooSlow, Disconnected, read_body
+from db import deadline, outage
+from db.outage import Outage
 
 THREADS = 8
 # Requests in flight are thousands of objects, and hardly any of them is part of a cycle. Python's default of 700 collects far too often.
@@ -38,10 +41,16 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         return
     if problem := _problem_of_head(scope["headers"]):
         await _answer(send, HTTPStatus.BAD_REQUEST, problem)
-    elif scope["path"] == live_stream.PATH:
-        await live_stream.stream(scope, receive, send)
     else:
-        await _answer_request(scope, receive, send)
+        try:
+            if scope["path"] == live_stream.PATH:
+                await live_stream.stream(scope, receive, send)
+            else:
+                deadline.begin()
+                await _answer_request(scope, receive, send)
+        except Error as error:  # before the reply: where a look-up on the event loop's behalf failed
+            found = outage.note(error) or Outage.AWAY
+            await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, sentence_about(found), (b"retry-after", b"5"))
 
 
 def _problem_of_head(headers: list[tuple[bytes, bytes]]) -> str:
@@ -121,12 +130,13 @@ def _may_be_learned(scope: Any) -> bool:
     )
 
 
-async def _answer(send: Any, status: HTTPStatus, text: str) -> None:
+async def _answer(send: Any, status: HTTPStatus, text: str, *more: tuple[bytes, bytes]) -> None:
     body = json.dumps(error_body(status, [text])).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (b"connection", b"close"),
+        *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -25,6 +25,7 @@ from django.db import Error, close_old_connections
 from django.db.models import Max
 from django.http import Http404, HttpRequest, QueryDict, parse_cookie
 
+from db import deadline
 from db.broker import TIMEOUTS
 from incidents.announce import CHANNEL
 from incidents.feed.live_view import LiveView, Round, State, view_key
@@ -170,7 +171,8 @@ async def _made(view: LiveView, tell: Callable[[], State]) -> bytes | None:
 
     def make() -> bytes:
         try:
-            told = tell()
+            with deadline.within(deadline.REQUEST_SECONDS):
+                told = tell()
         except Http404:  # its environment was deleted or became restricted
             return f"event: gone\ndata: {json.dumps(view.query)}\n\n".encode()
         finally:
@@ -269,7 +271,11 @@ async def _tell(page: OpenPage, gone: asyncio.Task[None], send: Any, scope: Any,
         await _write(send, message or b"event: ping\ndata:\n\n")
         if monotonic() - checked > RECHECK_SECONDS:
             checked = monotonic()
-            now = await sync_to_async(person_of)(scope)
+            try:
+                now = await sync_to_async(person_of)(scope)
+            except Error as error:
+                logger.warning("live: a stream ends, its browser reconnects: %s", error)
+                return
             if now is None or now.role_id != user.role_id:
                 return
             page.incidents = await sync_to_async(_seen)(page.incidents, user)
@@ -308,7 +314,8 @@ def person_of(scope: Any) -> User | None:
     request = HttpRequest()
     request.session = SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
     try:
-        user = get_user(request)
+        with deadline.within(deadline.REQUEST_SECONDS):
+            user = get_user(request)
         return user if isinstance(user, User) else None
     finally:
         close_old_connections()

@@ -123,7 +123,7 @@ DATABASES = {"default": env.db_url_config(DATABASE_URL or f"sqlite:///{DATA_DIR 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {
         "OPTIONS": {
-            "timeout": 20,
+            "timeout": 14,  # with the wait on the fast path less than 20 s
             "transaction_mode": "IMMEDIATE",
             "init_command": (
                 "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA mmap_size=134217728;"
@@ -134,10 +134,15 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "TEST": {"NAME": str(DATA_DIR / "test.sqlite3")},
     }
 else:
+    from db.postgresql.connection import Connection
+
     DATABASES["default"] |= {
+        "ENGINE": "db.postgresql",  # Django's, with limits of waiting
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,  # a restart of the database ends connections of the pool
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}},
+        # A pooler may give each transaction another server connection (pgbouncer), where a cursor would be unknown.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 20, "connection_class": Connection}},
     }
 
 # --- People

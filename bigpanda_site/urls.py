@@ -16,6 +16,7 @@ from people.views import sign_in
 from people.views.welcome import welcome
 
 handler400 = "alerts.api.alerts.bad_request"
+handler500 = "bigpanda_site.failures.answer"
 urlpatterns = [
     path("data/events/deployments/start", DeploymentStart.as_view()),
     path("data/events/deployments/end", DeploymentEnd.as_view()),

@@ -11,7 +11,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
+
+from db import outage
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 2.0
@@ -67,7 +69,8 @@ class BackgroundBuffer(Generic[Item, Total]):
             return
         try:
             self._write(total)
-        except DatabaseError as error:
+        except Error as error:
+            outage.note(error)
             logger.warning("%s: the items of the last seconds are lost: %s", self.name, error)
 
     def _add_up_items(self) -> None:

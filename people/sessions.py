@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from db import outage
 from people.models import BrowserSession, User
 
 NOTED_EVERY = 60  # seconds
@@ -47,8 +49,10 @@ def note_last_seen(
     def middleware(request: HttpRequest) -> HttpResponseBase:
         seen = request.session.get(SEEN) if request.COOKIES else None
         if seen and time.time() - seen > NOTED_EVERY:
-            request.session[SEEN] = int(time.time())
-            BrowserSession.objects.filter(session_key=request.session.session_key).update(last_seen_at=timezone.now())
+            mine = BrowserSession.objects.filter(session_key=request.session.session_key)
+            change = partial(mine.update, last_seen_at=timezone.now())
+            if outage.try_to_note("the time at which a browser was last seen", change):
+                request.session[SEEN] = int(time.time())
         return get_response(request)
 
     return middleware

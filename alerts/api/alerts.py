@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils import timezone
 from django.views import defaults
@@ -27,6 +26,8 @@ from alerts.ingest.ingest import IngestOutcome, ingest
 from alerts.payload import ValidatedRequest, validate
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import OrgToken
+from db import outage
+from db.outage import Outage
 
 logger = logging.getLogger(__name__)
 SUCCESSES = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
@@ -37,12 +38,17 @@ class MethodNotSupported(APIException):
     status_code = HTTPStatus.NOT_IMPLEMENTED  # not 405, as BigPanda answers (docs/wire-contract.md §2.5)
 
 
-class DatabaseAway(APIException):
-    """A reply that tells the sender that nothing was stored, and to send the request again."""
+class DatabaseOut(APIException):
+    """A reply that tells the sender to send the request again."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    default_detail = "The alerts could not be stored just now. Nothing was taken; send them again."
     headers: ClassVar = {"Retry-After": 5}
+
+
+def sentence_about(found: Outage) -> str:
+    # A server that stopped answering may have stored what it was sent.
+    what_now = "Nothing was taken; send" if found is Outage.READ_ONLY else "Nothing may have been taken; send"
+    return f"{found.value} {what_now} the request again. What arrives twice is stored once."
 
 
 class AlwaysJSON(BaseContentNegotiation):
@@ -164,9 +170,9 @@ def error_response(status: int, messages: list[str], **details: object) -> Respo
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the reply to an exception in a view. REST framework calls this function."""
-    if isinstance(error, OperationalError | InterfaceError):
-        logger.error("the database is away: %s", error)
-        error = DatabaseAway()
+    if found := outage.note(error):
+        logger.error("%s %s", found.value, error)
+        error = DatabaseOut(sentence_about(found))
     if isinstance(error, SuspiciousOperation):
         error = payload.BadPayload(str(error))
     if not isinstance(error, APIException):

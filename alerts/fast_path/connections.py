@@ -7,6 +7,7 @@ reconnects.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import select
 import sqlite3
 import time
@@ -18,17 +19,26 @@ import psycopg
 from django.db import connection as djangos
 from psycopg import pq
 
+from db import deadline
+from db.postgresql.connection import CONNECT_SECONDS
+from db.postgresql.connection import Connection as PatientConnection
 from db.transactions import CONFLICTS, Row, Statement, Transactions, WriteConflict, rows_of
 
 T = TypeVar("T")
 NAME = "fast path"  # in PostgreSQL's list of connections
-LOCK_SECONDS = 20.0  # the longest wait for the write lock of SQLite
+ANSWER_SECONDS = 5.0  # the longest wait for PostgreSQL, or for the write lock of SQLite; then the standard path tries
 RETRY_SECONDS = 0.002  # between two attempts to get the lock
+# SQLSTATE of an unknown and of a duplicate prepared statement.
+_NAME_CONFLICTS = frozenset({"26000", "42P05"})
 CHECKPOINT_PAGES = 10_000  # so many that connections in threads make the checkpoints
 
 
 class ConnectionLost(Exception):
     """The connection ended. Whether a write that was under way is stored is unknown."""
+
+
+class _NameConflict(Exception):
+    """The server connection does not know a prepared statement of ours, or knows one that it should not know."""
 
 
 class Connection(Protocol):
@@ -66,6 +76,10 @@ class PostgreSQL:
     """A connection that calls libpq itself, with prepared statements and binary results.
 
     The coroutines of psycopg would cost more than the statements that they wait for.
+
+    A pooler such as pgbouncer may give each transaction another server connection, which knows none of the prepared
+    statements, or those of others. Behind a pooler nothing is prepared, and no setting of the session is changed. The
+    name of a statement is a hash of its SQL, so that it could never mean another statement.
     """
 
     def __init__(self) -> None:
@@ -75,13 +89,26 @@ class PostgreSQL:
         self._libpq: Any = None
         self._socket = -1
         self._ends = select.poll()  # reports only that the socket has ended
-        self._prepared: dict[str, bytes] = {}
+        self._names: dict[str, bytes] = {}  # of the statements that this connection has prepared
+        self._is_pooled = False
         self._answer: asyncio.Future[Any] | None = None
         self._results: list[Any] = []
+        self._is_writable = asyncio.Event()  # or the connection was lost meanwhile
 
     async def execute(self, statements: Sequence[Statement]) -> list[Row]:
         if self._link is None:
             await self._open()
+        # The server may be frozen, or behind a network that drops everything.
+        watch = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._lose, "the server does not answer")
+        try:
+            return await self._transact(statements)
+        except _NameConflict:  # a pooler that did not show itself
+            self._is_pooled = True
+            return await self._transact(statements)
+        finally:
+            watch.cancel()
+
+    async def _transact(self, statements: Sequence[Statement]) -> list[Row]:
         if len(statements) == 1:
             return await self._run(statements[0])
         try:
@@ -104,22 +131,28 @@ class PostgreSQL:
             self._link = None
 
     async def _open(self) -> None:
-        self._link = await asyncio.to_thread(_connect)
-        self._libpq, self._prepared = self._link.pgconn, {}
+        try:
+            self._link, self._is_pooled = await asyncio.to_thread(_connect)
+        except psycopg.OperationalError as error:
+            raise ConnectionLost(str(error)) from error
+        self._libpq, self._names = self._link.pgconn, {}
         self._libpq.nonblocking = 1
         self._socket = self._libpq.socket  # kept, because a lost connection no longer has it
         self._ends.register(self._socket, 0)
         asyncio.get_running_loop().add_reader(self._socket, self._read)
 
     async def _run(self, statement: Statement) -> list[Row]:
-        name = self._prepared.get(statement.sql)
-        if name is None:
-            name = b"s%d" % len(self._prepared)
-            await self._ask("send_prepare", name, statement.sql.encode())
-            self._prepared[statement.sql] = name
         sent = statement.parameters
         parameters = [each.encode() if isinstance(each, str) else each for each in sent]
         formats = [pq.Format.TEXT if isinstance(each, str) else pq.Format.BINARY for each in sent]
+        if self._is_pooled:
+            query = ("send_query_params", statement.sql.encode(), parameters, None, formats, pq.Format.BINARY)
+            return rows_of(await self._ask(*query))
+        name = self._names.get(statement.sql)
+        if name is None:
+            name = _name_of(statement.sql)
+            await self._ask("send_prepare", name, statement.sql.encode())
+            self._names[statement.sql] = name
         return rows_of(await self._ask("send_query_prepared", name, parameters, formats, pq.Format.BINARY))
 
     async def _ask(self, kind: str, *arguments: Any) -> Any:
@@ -129,7 +162,7 @@ class PostgreSQL:
         try:
             getattr(self._libpq, kind)(*arguments)
             while self._libpq.flush():  # while the socket does not accept everything
-                await _writable(self._socket)
+                await self._until_writable()
         except psycopg.OperationalError as error:
             self._lose(error)
         result = await self._answer
@@ -137,12 +170,23 @@ class PostgreSQL:
             code = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
             if code in CONFLICTS:
                 raise WriteConflict
+            if code in _NAME_CONFLICTS:
+                raise _NameConflict
             message = result.error_message.decode(errors="replace")
-            if code.startswith("57P"):  # the server is shutting down
+            if code.startswith(("57P", "08")):  # the server is shutting down, or a pooler has lost it
                 self._lose(message)
                 raise ConnectionLost(message)
-            raise psycopg.DatabaseError(message)
+            raise _error_of(code)(message)
         return result
+
+    async def _until_writable(self) -> None:
+        loop, socket = asyncio.get_running_loop(), self._socket
+        self._is_writable.clear()
+        loop.add_writer(socket, self._is_writable.set)
+        try:
+            await self._is_writable.wait()
+        finally:
+            loop.remove_writer(socket)
 
     def _read(self) -> None:
         """Read the input of the socket."""
@@ -166,18 +210,9 @@ class PostgreSQL:
 
     def _lose(self, reason: object) -> None:
         self.close()
+        self._is_writable.set()
         if self._answer and not self._answer.done():
             self._answer.set_exception(ConnectionLost(str(reason)))
-
-
-async def _writable(socket: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_writer(socket, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_writer(socket)
 
 
 # Planning a statement per group would cost as much as writing ten alerts. Statements look up keys only, so a plan by
@@ -185,14 +220,33 @@ async def _writable(socket: int) -> None:
 _PLAN_ONCE = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 
 
-def _connect() -> psycopg.Connection[Any]:
-    """Connect as Django does, without Django's own additions to a connection."""
+def _name_of(sql: str) -> bytes:
+    return b"fast_%s" % hashlib.sha256(sql.encode()).hexdigest()[:32].encode()
+
+
+def _error_of(sqlstate: str) -> type[psycopg.Error]:
+    try:
+        return psycopg.errors.lookup(sqlstate)
+    except KeyError:
+        return psycopg.DatabaseError
+
+
+def _connect() -> tuple[psycopg.Connection[Any], bool]:
+    """Connect as Django does, without Django's own additions to a connection.
+
+    Return the connection, and whether it leads to a pooler. A pooler answers with a process number of its own.
+    """
     parameters = djangos.get_connection_params()
     for name in ("context", "cursor_factory", "prepare_threshold"):
         parameters.pop(name, None)
-    link: psycopg.Connection[Any] = psycopg.connect(**{"application_name": NAME, **parameters}, autocommit=True)
-    link.execute(_PLAN_ONCE)
-    return link
+    ours = {"application_name": NAME, "connect_timeout": CONNECT_SECONDS}
+    link = PatientConnection.connect(**{**ours, **parameters}, autocommit=True)
+    with deadline.within(CONNECT_SECONDS):
+        row = link.execute("SELECT pg_backend_pid()").fetchone()
+    is_pooled = row != (link.pgconn.backend_pid,)
+    if not is_pooled:
+        link.execute(_PLAN_ONCE)
+    return link, is_pooled
 
 
 class SQLite:
@@ -225,7 +279,7 @@ class SQLite:
 
     @staticmethod
     async def _begin(link: sqlite3.Connection) -> None:
-        deadline = time.monotonic() + LOCK_SECONDS
+        deadline = time.monotonic() + ANSWER_SECONDS
         while True:
             try:
                 link.execute("BEGIN IMMEDIATE")

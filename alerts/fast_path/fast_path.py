@@ -24,6 +24,7 @@ from django.db.models.functions import Now
 from django.db.models.query import RawQuerySet
 from rest_framework.exceptions import APIException
 
+from alerts.fast_path.connections import ANSWER_SECONDS
 from alerts.fast_path.group_commit import GroupCommit
 from alerts.health import inbox, ingest_stats, request_log
 from alerts.ingest.ingest import IngestOutcome
@@ -31,6 +32,7 @@ from alerts.payload import ValidatedRequest, parse, validate
 from appkeys import usage
 from appkeys.authentication import APP_KEY_HEADERS
 from appkeys.models import AppKey, OrgToken
+from db import deadline
 from db.background_buffer import BackgroundWriter
 from people.secrets import digest
 
@@ -123,10 +125,11 @@ class KnownCredentials:
         began, wanted = time.monotonic(), frozenset(self._seen)
         try:
             if wanted:
-                tokens, app_keys = _queries(wanted)
-                may_send = (each.digest for each in tokens.rows() if each.may_send and not each.is_expired)
-                self.tokens = frozenset(may_send)
-                self.app_keys = {digest: app_key for app_key in app_keys.rows() for digest in app_key.digests}
+                with deadline.within(ANSWER_SECONDS):
+                    tokens, app_keys = _queries(wanted)
+                    may_send = (each.digest for each in tokens.rows() if each.may_send and not each.is_expired)
+                    self.tokens = frozenset(may_send)
+                    self.app_keys = {digest: app_key for app_key in app_keys.rows() for digest in app_key.digests}
             if len(wanted) == len(self._seen):  # else a credential was learned during the read
                 self._read_at = began
         finally:
@@ -237,7 +240,7 @@ class FastPath:
     def _pass_on(self, request: FastPathRequest, digests: set[str], error: BaseException) -> None:
         """Pass a request to the standard path, and learn its credentials if the standard path accepts them."""
         if not isinstance(error, _NotClearCut | APIException):
-            logger.warning("fast path: %s, the standard path answers", type(error).__name__)
+            logger.warning("fast path: %s, the standard path answers: %s", type(error).__name__, error)
 
         async def standard_path(scope: Any, receive: Any, send: Any) -> None:
             async def learn_and_send(message: Any) -> None:

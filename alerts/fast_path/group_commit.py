@@ -21,6 +21,7 @@ from alerts.fast_path.connections import Connection
 from alerts.health import ingest_stats
 from alerts.ingest.ingest import IngestOutcome, Sent, identities_of, ingesting, request_correlation
 from appkeys.models import AppKey
+from db.outage import outage_of
 
 logger = logging.getLogger(__name__)
 GROUP_LIMIT = 2_000  # events
@@ -178,10 +179,11 @@ class GroupCommit:
         try:
             outcomes = await self._ingest(sent, identities, connection)
         except connections.ConnectionLost as error:
+            self._pass_on_waiting(error)
             return [error] * len(group)
         except Exception as error:  # noqa: BLE001
-            if len(group) == 1:
-                return [error]
+            if len(group) == 1 or outage_of(error):
+                return [error] * len(group)
             logger.warning(
                 "group commit: a group of %d failed (%s), each request is tried by itself",
                 len(group),
@@ -194,6 +196,11 @@ class GroupCommit:
             answers.append(outcomes[start : start + len(request.sent)])
             start += len(request.sent)
         return answers
+
+    def _pass_on_waiting(self, error: Exception) -> None:
+        """Let the standard path answer the requests that have waited while the database did not answer."""
+        waiting, self._waiting, self._events_waiting = self._waiting, [], 0
+        _answer(waiting, [error] * len(waiting))
 
     async def _ingest(self, sent: Sent, identities: list[str], connection: Connection) -> list[IngestOutcome]:
         transactions = ingesting(sent, received_at=datetime.now(UTC), identities=identities, are_new=self._are_new)

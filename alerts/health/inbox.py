@@ -7,7 +7,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError, models, transaction
+from django.db import Error, models, transaction
 from django.utils import timezone
 
 from alerts.health.redaction import redacted
@@ -15,6 +15,7 @@ from alerts.models import Alert, Health, Refusal, TailLine
 from alerts.models.alert import AlertQuerySet
 from alerts.payload import ValidatedRequest
 from appkeys.models import AppKey
+from db import outage
 from db.background_buffer import BackgroundBuffer
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def record(validated: ValidatedRequest, *, path: str, body: bytes, status: int, 
     app_keys = {app_key.pk: app_key for app_key, _ in validated.events} | refused
     try:
         observed = [(app_key, _identities(validated, app_key)) for pk, app_key in app_keys.items() if pk in watched()]
-    except DatabaseError as error:
+    except Error as error:
         logger.warning("inbox: a request is not recorded: %s", error)
         return
     if refused or observed:
@@ -116,7 +117,11 @@ def forget_old() -> int:
 
 def watch(app_key: AppKey) -> None:
     """Record the requests of an App Key from now on, until WATCHED_FOR after the last call."""
-    Health.objects.update_or_create(app_key=app_key, defaults={"watched_until": timezone.now() + WATCHED_FOR})
+    until = {"watched_until": timezone.now() + WATCHED_FOR}
+    outage.try_to_note(
+        "that a person watches an integration",
+        lambda: Health.objects.update_or_create(app_key=app_key, defaults=until),
+    )
 
 
 def watched() -> frozenset[int]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
 
+from db import outage
 from incidents.actions import InvalidTransition, Merge, bulk, tasks
 from incidents.actions.action import Action
 from incidents.actions.forms import ActionForm
@@ -85,7 +86,8 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     visible = Incident.objects.visible_to(request.user)
     context = {"bulk": shown, "skipped": _reasons(shown.skipped, visible), "kept": _reasons(shown.kept, visible)}
     if not shown.is_at_work and shown.by == request.user:
-        BulkAction.objects.filter(pk=pk, announced_at=None).update(announced_at=timezone.now())
+        unread = BulkAction.objects.filter(pk=pk, announced_at=None)
+        outage.try_to_note("that a person has seen a result", lambda: unread.update(announced_at=timezone.now()))
     return render(request, "actions/_bulk.html" if request.htmx else "actions/bulk.html", context)
 
 

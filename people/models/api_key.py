@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from db import outage
 from people import secrets
 from people.models.user import User
 
@@ -107,6 +109,6 @@ class ApiKey(models.Model):
         """Record the time of use, to the minute, and the address that the key was used from."""
         now = timezone.now()
         seen = Q(last_used_at__gt=now - NOTED_EVERY)
-        ApiKey.objects.filter(~seen | Q(last_used_at=None), pk=self.pk).update(
-            last_used_at=now, last_used_address=address
-        )
+        mine = ApiKey.objects.filter(~seen | Q(last_used_at=None), pk=self.pk)
+        change = partial(mine.update, last_used_at=now, last_used_address=address)
+        outage.try_to_note("the last use of an API key", change)

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from db import outage
 from people.models import Preferences
 
 register = template.Library()
@@ -199,6 +200,12 @@ def part_of_console(context: RequestContext) -> str:
     """Return the entry of the navigation that a page belongs to, by its address. Pages beside the incidents have entries of their own."""
     first = context["request"].path.split("/")[1]
     return PARTS.get(first, "incidents")
+
+
+@register.simple_tag
+def is_read_only() -> bool:
+    """Return whether the database refused a change a moment ago."""
+    return outage.is_read_only()
 
 
 @register.simple_tag

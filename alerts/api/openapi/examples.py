@@ -14,6 +14,7 @@ from alerts.api import alerts as alerts_api
 from alerts.api import idempotency
 from alerts.payload import LIMIT, PayloadTooLarge
 from appkeys.authentication import HasOrgToken
+from db.outage import Outage
 
 JSONDict = dict[str, Any]
 PATH = "/data/v2/alerts"
@@ -261,7 +262,7 @@ EXAMPLES = (
         body={"app_key": "APP_KEY", "status": "critical", "host": "web-1"},
         given="The console's database does not answer.",
         status=HTTPStatus.SERVICE_UNAVAILABLE,
-        reply=_error(HTTPStatus.SERVICE_UNAVAILABLE, alerts_api.DatabaseAway.default_detail),
-        reply_headers={"Retry-After": str(alerts_api.DatabaseAway.headers["Retry-After"])},
+        reply=_error(HTTPStatus.SERVICE_UNAVAILABLE, alerts_api.sentence_about(Outage.AWAY)),
+        reply_headers={"Retry-After": str(alerts_api.DatabaseOut.headers["Retry-After"])},
     ),
 )

@@ -242,7 +242,9 @@ document.addEventListener(AFTER_REQUEST, ({ detail: { target, successful } }) =>
 });
 setInterval(() => {
   if (!isStreamed() && Date.now() - askedAt >= (document.hidden ? HIDDEN_POLL : POLL)) ask();
-  if (isLeader && !source && tabs.get(me)?.visible && Date.now() - askedAt < 1000) reopen();
+  // A browser gives a stream up for good when a proxy answers 502 in place of a server that restarts.
+  const isOver = !source || source.readyState === EventSource.CLOSED;
+  if (isLeader && isOver && tabs.get(me)?.visible && Date.now() - askedAt < 1000) reopen();
   showState();
 }, 1000);
 

@@ -1,0 +1,45 @@
+"""Replies to requests that failed: 503 where the database is out of order, and 500 for an error of the console itself."""
+
+from __future__ import annotations
+
+import sys
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
+
+from alerts.api.alerts import error_body, is_for_senders, sentence_about
+from db import outage
+from db.outage import Outage
+
+RETRY_AFTER = "5"  # seconds
+WHAT_NOW = {
+    Outage.AWAY: "Nothing was changed, as far as this page knows. It is worth another try in a moment.",
+    Outage.READ_ONLY: "Nothing was changed. Incidents can be read meanwhile. Try again in a moment.",
+}
+NOBODY_SIGNS_IN = "Nobody can sign in until it does. Those who are signed in can read the incidents meanwhile."
+
+
+def answer(request: HttpRequest) -> HttpResponse:
+    """Answer a request whose view or middleware raised an error. This function is Django's `handler500`."""
+    error = sys.exc_info()[1]
+    found = outage.note(error) if error else None
+    status = HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.INTERNAL_SERVER_ERROR
+    if is_for_senders(request.path):
+        said = sentence_about(found) if found else "The console failed. Its log has the reason. Send the request again."
+        response: HttpResponse = JsonResponse(error_body(status, [said]), status=status)
+    elif found:
+        response = _page(request, found)
+    else:
+        return HttpResponse(loader.render_to_string("500.html"), status=status)
+    if found:
+        response["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def _page(request: HttpRequest, found: Outage) -> HttpResponse:
+    what_now = NOBODY_SIGNS_IN if found is Outage.READ_ONLY and request.path == "/login" else WHAT_NOW[found]
+    if request.headers.get("HX-Request"):  # the page shows the text where the person tried
+        return HttpResponse(f"{found.value} {what_now}", content_type="text/plain; charset=utf-8", status=503)
+    text = loader.render_to_string("503.html", {"title": found.value, "what_now": what_now, "path": request.path})
+    return HttpResponse(text, status=503)

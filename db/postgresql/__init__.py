@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, with limits of waiting (`base.py`)."""
