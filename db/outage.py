@@ -17,7 +17,7 @@ NOTED_SECONDS = 30.0  # how long a page says that the database accepts no change
 
 
 class Outage(Enum):
-    """What the database does. The value says so to a person."""
+    """State of a database that is out of order. The value says it to a person."""
 
     AWAY = "The database does not answer at the moment."
     READ_ONLY = "The database accepts no changes at the moment."

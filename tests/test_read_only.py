@@ -1,4 +1,4 @@
-"""A database that accepts no changes: people read the console, and whoever changes something is told why it fails."""
+"""A database that accepts no changes: people read the console, and an act that fails says why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
 
 from appkeys.models import AppKey
 from db import outage
@@ -26,9 +25,7 @@ SAYS = "The database accepts no changes at the moment."
 @contextmanager
 def read_only() -> Iterator[None]:
     """Make this connection as read-only as one to a standby, or to a file that cannot be written."""
-    statement = (
-        "PRAGMA query_only = {}" if connection.vendor == "sqlite" else "SET default_transaction_read_only = {}"
-    )
+    statement = "PRAGMA query_only = {}" if connection.vendor == "sqlite" else "SET default_transaction_read_only = {}"
     with connection.cursor() as cursor:
         cursor.execute(statement.format("on"))
     try:
@@ -74,9 +71,7 @@ def test_scripts_can_read(client: Client, admin: User, incident: Incident) -> No
     _, secret = ApiKey.issue(admin, name="reads", expires_at=None)
     client.raise_request_exception = False
     with read_only():
-        reply = client.get(
-            "/resources/v2.0/correlation-patterns", headers={"Authorization": f"Bearer {secret}"}
-        )
+        reply = client.get("/resources/v2.0/correlation-patterns", headers={"Authorization": f"Bearer {secret}"})
     assert reply.status_code == 200
 
 

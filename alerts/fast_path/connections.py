@@ -19,14 +19,14 @@ import psycopg
 from django.db import connection as djangos
 from psycopg import pq
 
-from db import deadline
-from db.postgresql.connection import CONNECT_SECONDS
-from db.postgresql.connection import Connection as PatientConnection
+from db.postgresql.connection import CONNECT_SECONDS, QuickConnection
 from db.transactions import CONFLICTS, Row, Statement, Transactions, WriteConflict, rows_of
 
 T = TypeVar("T")
 NAME = "fast path"  # in PostgreSQL's list of connections
-ANSWER_SECONDS = 5.0  # the longest wait for PostgreSQL, or for the write lock of SQLite; then the standard path tries
+ANSWER_SECONDS = (
+    5.0  # the longest wait for PostgreSQL, or for the write lock of SQLite; then it is the standard path's turn
+)
 RETRY_SECONDS = 0.002  # between two attempts to get the lock
 # SQLSTATE of an unknown and of a duplicate prepared statement.
 _NAME_CONFLICTS = frozenset({"26000", "42P05"})
@@ -132,10 +132,11 @@ class PostgreSQL:
 
     async def _open(self) -> None:
         try:
-            self._link, self._is_pooled = await asyncio.to_thread(_connect)
+            link, self._is_pooled = await asyncio.to_thread(_connect)
         except psycopg.OperationalError as error:
             raise ConnectionLost(str(error)) from error
-        self._libpq, self._names = self._link.pgconn, {}
+        self._link = link
+        self._libpq, self._names = link.pgconn, {}
         self._libpq.nonblocking = 1
         self._socket = self._libpq.socket  # kept, because a lost connection no longer has it
         self._ends.register(self._socket, 0)
@@ -240,9 +241,8 @@ def _connect() -> tuple[psycopg.Connection[Any], bool]:
     for name in ("context", "cursor_factory", "prepare_threshold"):
         parameters.pop(name, None)
     ours = {"application_name": NAME, "connect_timeout": CONNECT_SECONDS}
-    link = PatientConnection.connect(**{**ours, **parameters}, autocommit=True)
-    with deadline.within(CONNECT_SECONDS):
-        row = link.execute("SELECT pg_backend_pid()").fetchone()
+    link = QuickConnection.connect(**{**ours, **parameters}, autocommit=True)
+    row = link.execute("SELECT pg_backend_pid()").fetchone()
     is_pooled = row != (link.pgconn.backend_pid,)
     if not is_pooled:
         link.execute(_PLAN_ONCE)

@@ -12,7 +12,7 @@ from db import deadline
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: Any) -> Any:
-        pool: Any = self.pool  # type: ignore[attr-defined] # the stubs lack it
+        pool: Any = self.pool
         left = deadline.left()
         if not pool or left is None:
             return super().get_new_connection(conn_params)

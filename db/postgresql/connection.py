@@ -17,9 +17,16 @@ from db import deadline
 
 T = TypeVar("T")
 CONNECT_SECONDS = 3
-# The pool tries to connect once a second while the server is away. Its default doubles the pause each time, so that a
-# console would be back long after its database.
+# The pool attempts to connect once a second while the server is away. Its default doubles the pause each
+# time, so that a console would be back long after its database.
 AttemptWithBackoff.DELAY_BACKOFF = 1.0
+
+
+class QuickConnection(psycopg.Connection[Any]):
+    """A connection on which each answer takes at most CONNECT_SECONDS."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        return super().wait(gen, interval, CONNECT_SECONDS if timeout is None else timeout)
 
 
 class Connection(psycopg.Connection[Any]):
@@ -46,9 +53,10 @@ class Connection(psycopg.Connection[Any]):
 
     def _probe(self) -> None:
         """Raise OperationalError if the server accepts no connection."""
-        parameters = {**self.info.get_parameters(), "password": self.info.password, "connect_timeout": CONNECT_SECONDS}
+        parameters: dict[str, Any] = self.info.get_parameters()
+        parameters |= {"password": self.info.password, "connect_timeout": CONNECT_SECONDS}
         try:
-            with psycopg.connect(**parameters) as link:
+            with QuickConnection.connect(**parameters) as link:
                 link.execute("SELECT 1")
         except psycopg.OperationalError as error:
             self.pgconn.finish()

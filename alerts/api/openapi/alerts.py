@@ -244,7 +244,7 @@ _MEANINGS: Mapping[HTTPStatus, str] = {
     HTTPStatus.TOO_MANY_REQUESTS: f"The integration sent more events in {limits.WINDOW_SECONDS} seconds than the setting CONSOLE_EVENTS_PER_MINUTE "
     "allows; there is no limit by default. Nothing was taken.",
     HTTPStatus.NOT_IMPLEMENTED: "The verb is not POST.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer, or accepts no changes. The same can be sent again; what arrives twice is stored once.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer, or accepts no changes. Send the same again: what arrives twice is stored once.",
 }
 
 

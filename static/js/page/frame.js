@@ -108,7 +108,8 @@ const isPaneOrDialog = (target) => target === dialog || target === byId("pane");
 
 document.addEventListener(RESPONSE_ERROR, ({ detail: { elt, target, xhr } }) => {
   if (!isPaneOrDialog(target)) return;
-  if (xhr.status === 503 && xhr.getResponseHeader("Content-Type")?.startsWith("text/plain")) tellBroken(xhr.responseText);
+  if (xhr.status === 503 && xhr.getResponseHeader("Content-Type")?.startsWith("text/plain"))
+    tellBroken(xhr.responseText);
   else if (xhr.status >= 500) tellBroken("The server could not do this. Try again in a moment.");
   else if (elt instanceof HTMLFormElement) HTMLFormElement.prototype.submit.call(elt);
   else if (elt instanceof HTMLAnchorElement) location.assign(elt.href);
