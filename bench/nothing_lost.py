@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-nothing-lost-")))
-        settings = {}
+        settings = {"CONSOLE_EVENTS_PER_MINUTE": "0"}
         if options.postgresql:
             settings["DATABASE_URL"] = stack.enter_context(postgres.running(extra=()))
         console = stack.enter_context(RunningConsole(data, settings=settings))

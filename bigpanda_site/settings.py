@@ -16,7 +16,7 @@
 | CONSOLE_LOCKOUT_MINUTES | for how long                                              | 15                               |
 | CONSOLE_EMAIL_URL      | smtp+tls://user:password@host:587/?from=console@example.com  | none: sharing sends no mail      |
 | FORWARDED_ALLOW_IPS    | proxies whose X-Forwarded-For is believed (read by uvicorn)  | 127.0.0.1                        |
-| CONSOLE_EVENTS_PER_MINUTE | more events of one App Key in a minute are answered 429  | 0: no limit                      |
+| CONSOLE_EVENTS_PER_MINUTE | more events of one App Key at one web process are answered 429 | 60000; 0: no limit      |
 | CONSOLE_PATTERN_REQUESTS_PER_SECOND | more of one person for /resources/…/correlation-patterns are answered 429 | 5; 0: no limit |
 | CONSOLE_BATCH_RESOLVES_PER_SECOND | … for /resources/…/batch-resolve/alerts | 1; 0: no limit                |
 | CONSOLE_V1_REQUESTS_PER_MINUTE | … of one org token for /resources/v1.0/incidents | 150; 0: no limit             |
@@ -301,7 +301,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Alerts and incidents
 REOPEN_WINDOW = timedelta(hours=env.float("CONSOLE_REOPEN_HOURS", default=48))
-EVENTS_PER_MINUTE = env.int("CONSOLE_EVENTS_PER_MINUTE", default=0)
+EVENTS_PER_MINUTE = env.int("CONSOLE_EVENTS_PER_MINUTE", default=60_000)
 PATTERN_REQUESTS_PER_SECOND = env.int("CONSOLE_PATTERN_REQUESTS_PER_SECOND", default=5)
 BATCH_RESOLVES_PER_SECOND = env.int("CONSOLE_BATCH_RESOLVES_PER_SECOND", default=1)
 V1_REQUESTS_PER_MINUTE = env.int("CONSOLE_V1_REQUESTS_PER_MINUTE", default=150)

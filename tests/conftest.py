@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 
+from alerts.ingest import event_limit
 from appkeys.models import AppKey, OrgToken
 from bigpanda_site import celery_app
 from incidents.models import CorrelationPattern
@@ -81,6 +82,12 @@ def _work_runs_inline() -> Iterator[None]:
 def _keys_begin_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reset the last key. Keys only grow, so a test in the future would move the rows of the next test there."""
     monkeypatch.setattr("alerts.models.keys._last_key", 0)
+
+
+@pytest.fixture(autouse=True)
+def _allowances_are_full() -> None:
+    """Forget what App Keys of other tests have sent: the databases of tests use their numbers again."""
+    event_limit.forget()
 
 
 def _person(name: str, role: BuiltIn) -> User:

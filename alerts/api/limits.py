@@ -1,44 +1,17 @@
-"""Rate limits: events of an App Key, off by default, and requests for some resources (docs/wire-contract.md §2.7)."""
+"""Limits of the requests for some resources (docs/wire-contract.md §2.7)."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from django.conf import settings
 from django.core.cache import cache
-from rest_framework.exceptions import APIException
 
-from appkeys.models import AppKey
+from alerts.ingest.event_limit import TooManyRequests
 
 logger = logging.getLogger(__name__)
-WINDOW_SECONDS = 60  # of events
-
-
-class TooManyRequests(APIException):
-    """A 429 reply with the headers that tell a sender when to try again."""
-
-    status_code = HTTPStatus.TOO_MANY_REQUESTS
-
-    def __init__(self, message: str, *, limit: int, reset: int) -> None:
-        super().__init__(f"{message} Try again in {reset} s.")
-        self.headers = {
-            "Retry-After": reset,
-            "RateLimit-Limit": limit,
-            "RateLimit-Remaining": 0,
-            "RateLimit-Reset": reset,
-        }
-
-
-def check(events: Mapping[AppKey, int]) -> None:
-    """Count events against the limits of their App Keys. Raise TooManyRequests where a limit is exceeded."""
-    limit = settings.EVENTS_PER_MINUTE
-    for app_key, count in events.items():
-        message = f"The integration {app_key.name!r} sent more than {limit} events in this minute."
-        _count(f"events:{app_key.pk}", count, limit=limit, seconds=WINDOW_SECONDS, message=message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from rest_framework.exceptions import APIException
 from alerts.fast_path.connections import ANSWER_SECONDS
 from alerts.fast_path.group_commit import GroupCommit
 from alerts.health import inbox, ingest_stats, request_log
+from alerts.ingest import event_limit
 from alerts.ingest.ingest import IngestOutcome
 from alerts.payload import ValidatedRequest, parse, validate
 from appkeys import usage
@@ -43,6 +45,7 @@ ACCEPTED = b'{"response":{"status":"success"}}'  # the body of a 201
 HEADS_KNOWN, HEAD_BYTES = 1_000, 2_000  # limits of the cache of heads, which starts again when it is full
 # In bytes. Reading a larger batch on the event loop would delay other requests; the standard path reads it in a thread.
 BODY_LIMIT = 256 * 1024
+SMALL_BODY = 8 * 1024  # bytes; larger bodies are read one at a time, and other requests come between
 FRESH_SECONDS = 0.25  # for so long a token or an App Key may still be accepted after it was deactivated
 _APP_KEY_HEADERS = frozenset(name.encode() for name in (*APP_KEY_HEADERS, "app_key"))
 _UNUSUAL_HEADERS = frozenset({b"content-encoding", b"transfer-encoding", b"idempotency-key", *_APP_KEY_HEADERS})
@@ -171,9 +174,12 @@ class FastPath:
         self.heads: dict[bytes, RequestHead] = {}
         self._writer = BackgroundWriter(ingest_stats.buffer, request_log.buffer, inbox.buffer, usage.buffer)
         self._group: GroupCommit | None = None
+        self._large: deque[tuple[FastPathRequest, asyncio.Future[None] | None]] = deque()
 
     async def close(self) -> None:
         """Store the events and buffers that are left, and end the threads."""
+        while self._large:
+            await asyncio.sleep(0)
         if self._group:
             await self._group.close()
             await asyncio.to_thread(self._writer.stop)
@@ -189,14 +195,29 @@ class FastPath:
         """Return whether a POST may be clear-cut, as far as its head tells."""
         is_small = head.length is not None and head.length <= BODY_LIMIT
         is_usual = _UNUSUAL_HEADERS.isdisjoint(head.headers)
-        return head.path in PATHS and is_small and is_usual and not settings.EVENTS_PER_MINUTE
+        return head.path in PATHS and is_small and is_usual
 
     def handle(self, request: FastPathRequest) -> None:
         """Store the events of a request and answer it later, or pass it to the standard path. Return at once."""
         if reading := self._credentials.refresh():
-            reading.add_done_callback(lambda read: self._handle(request, read))
+            reading.add_done_callback(lambda read: self._take_turn(request, read))
         else:
-            self._handle(request)
+            self._take_turn(request)
+
+    def _take_turn(self, request: FastPathRequest, read: asyncio.Future[None] | None = None) -> None:
+        """Handle a request. One with a large body waits for those before it, and for the requests that arrived meanwhile."""
+        if len(request.body) <= SMALL_BODY:
+            self._handle(request, read)
+            return
+        self._large.append((request, read))
+        if len(self._large) == 1:
+            asyncio.get_running_loop().call_soon(self._handle_large)
+
+    def _handle_large(self) -> None:
+        self._handle(*self._large[0])
+        self._large.popleft()
+        if self._large:
+            asyncio.get_running_loop().call_soon(self._handle_large)
 
     def _handle(self, request: FastPathRequest, read: asyncio.Future[None] | None = None) -> None:
         digests: set[str] = set()
@@ -235,6 +256,7 @@ class FastPath:
         validated = validate(parse(request.body), key_for_all, find_app_key, received_at=datetime.now(UTC))
         if token not in known.tokens or validated.rejected or validated.notes:
             raise _NotClearCut
+        event_limit.count(validated.events)
         return validated
 
     def _pass_on(self, request: FastPathRequest, digests: set[str], error: BaseException) -> None:

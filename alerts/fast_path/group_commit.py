@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 
 from django.db import close_old_connections
 
@@ -138,6 +139,8 @@ class GroupCommit:
     def _next_group(self, before: int) -> list[WaitingRequest]:
         """Return the oldest requests up to the group size, skipping alerts that another writer holds.
 
+        If more wait than one group can hold, the App Keys take turns, so that a storm of one delays no other.
+
         `before` is the number of events of the writer's previous group.
         """
         group, left = [], []
@@ -147,7 +150,8 @@ class GroupCommit:
         most = GROUP_LIMIT
         if is_alone:
             most = min(GROUP_LIMIT, max(SMALLEST_GROUP, (before + self._events_waiting) // 2))
-        for request in self._waiting:
+        is_crowded = self._events_waiting > GROUP_LIMIT
+        for request in _in_turn(self._waiting) if is_crowded else self._waiting:
             identities = request.identities
             if size < most and self._in_flight.isdisjoint(identities) and held.isdisjoint(identities):
                 group.append(request)
@@ -210,6 +214,17 @@ class GroupCommit:
         if self._have_written:
             self._notifier.notify()
         return outcomes
+
+
+def _in_turn(waiting: list[WaitingRequest]) -> list[WaitingRequest]:
+    """Return requests in the order of the events that wait before them under their own App Key."""
+    before: dict[int, int] = {}  # events, by App Key
+    places = []
+    for request in waiting:
+        app_key_id = request.sent[0][0].id
+        places.append(before.get(app_key_id, 0))
+        before[app_key_id] = places[-1] + len(request.sent)
+    return [request for _, request in sorted(zip(places, waiting, strict=True), key=itemgetter(0))]
 
 
 def _answer(group: list[WaitingRequest], answers: list[list[IngestOutcome] | Exception]) -> None:

@@ -10,14 +10,20 @@ from django.db import OperationalError
 from alerts.api import alerts as alerts_api
 from alerts.api.idempotency import forget_old
 from alerts.models import Alert, Event, IdempotentReply, Traffic
+from appkeys.models import AppKey
 from tests.alerts.test_api import assert_error
 from tests.conftest import PostBatch, PostEvent, Send
 
 pytestmark = pytest.mark.django_db
 
 
-def test_there_is_no_limit_unless_one_is_set(post_event: PostEvent) -> None:
-    assert {post_event(host=f"h{number}").status_code for number in range(50)} == {201}
+def test_a_batch_of_thousands_is_within_the_limit_of_a_new_console(post_batch: PostBatch) -> None:
+    assert post_batch(*({"status": "ok", "host": f"h{number}"} for number in range(5000))).status_code == 201
+
+
+def test_with_the_limit_0_nothing_is_limited(post_event: PostEvent, settings: Any) -> None:
+    settings.EVENTS_PER_MINUTE = 0
+    assert {post_event(host=f"h{number}").status_code for number in range(5)} == {201}
 
 
 def test_above_the_limit_the_reply_says_when_to_try_again(post_event: PostEvent, settings: Any) -> None:
@@ -25,10 +31,50 @@ def test_above_the_limit_the_reply_says_when_to_try_again(post_event: PostEvent,
     assert [post_event(host=f"h{number}").status_code for number in range(3)] == [201] * 3
     reply = post_event(host="h4")
     assert_error(reply, 429, "Nagios", "more than 3 events")
-    assert 0 < int(reply.headers["Retry-After"]) <= 60
+    assert 0 < int(reply.headers["Retry-After"]) <= 20  # a third of the allowance
     assert (reply.headers["RateLimit-Limit"], reply.headers["RateLimit-Remaining"]) == ("3", "0")
     assert reply.headers["RateLimit-Reset"] == reply.headers["Retry-After"]
     assert Alert.objects.count() == 3
+
+
+def test_the_allowance_fills_up_again_and_a_large_batch_waits_until_it_is_full(
+    post_event: PostEvent, post_batch: PostBatch, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EVENTS_PER_MINUTE = 6
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    batch = [{"status": "critical", "host": f"b{number}"} for number in range(12)]
+    assert post_event(host="h1").status_code == 201
+    assert post_batch(*batch).headers["Retry-After"] == "10"
+    now[0] += 10
+    assert post_batch(*batch).status_code == 201
+    assert post_event(host="h2").headers["Retry-After"] == "70"
+    now[0] += 70
+    assert post_event(host="h2").status_code == 201
+    assert post_event(host="h3").status_code == 429
+
+
+def test_the_limit_of_one_app_key_leaves_the_others_alone(send: Send, app_key: Any, settings: Any) -> None:
+    settings.EVENTS_PER_MINUTE = 2
+    _, other = AppKey.issue(name="Zabbix")
+    mine, others = ({"app_key": secret, "status": "critical", "host": "web-1"} for secret in (app_key.secret, other))
+    assert [send(mine).status_code, send(others).status_code] == [201, 201]
+    # A request that one App Key may not send counts for no App Key.
+    assert send({"alerts": [mine, mine, others]}).status_code == 429
+    assert send(others | {"status": "ok"}).status_code == 201
+    assert send(others).status_code == 429
+
+
+def test_a_large_batch_above_the_limit_is_refused_before_it_is_read_alert_by_alert(
+    post_batch: PostBatch, app_key: Any, settings: Any
+) -> None:
+    settings.EVENTS_PER_MINUTE = 10
+    watched = AppKey.objects.get()
+    large = [{"status": "critical", "host": f"h{number}", "description": "x" * 400} for number in range(200)]
+    assert post_batch(*large).status_code == 201
+    assert_error(post_batch(*large, {"status": "on fire"}), 429, "Nagios", "more than 10 events")
+    assert Alert.objects.count() == 200
+    assert watched.traffic.get().accepted == 200
 
 
 def test_a_request_repeated_with_its_idempotency_key_has_no_effect(send: Send, app_key: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from alerts.api import alerts as alerts_api
-from alerts.api import idempotency, limits
+from alerts.api import idempotency
 from alerts.api.openapi.examples import EXAMPLES, MEGABYTES, PATH, JSONDict
 from alerts.payload import LISTED
 from alerts.sources import bigpanda
@@ -241,8 +241,8 @@ _MEANINGS: Mapping[HTTPStatus, str] = {
     HTTPStatus.NOT_FOUND: "The path is none of this API.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The payload has more than {MEGABYTES} MB, as sent or as unpacked. Nothing was taken.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The Idempotency-Key was sent before with another payload. Nothing was taken.",
-    HTTPStatus.TOO_MANY_REQUESTS: f"The integration sent more events in {limits.WINDOW_SECONDS} seconds than the setting CONSOLE_EVENTS_PER_MINUTE "
-    "allows; there is no limit by default. Nothing was taken.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The integration sent more events in a minute than the setting CONSOLE_EVENTS_PER_MINUTE allows. "
+    "Nothing was taken.",
     HTTPStatus.NOT_IMPLEMENTED: "The verb is not POST.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer, or accepts no changes. Send the same again: what arrives twice is stored once.",
 }

@@ -236,17 +236,17 @@ EXAMPLES = (
         name="too-many-events",
         summary="More events in a minute than the console's setting allows",
         body={"app_key": "APP_KEY", "status": "critical", "host": "web-1"},
-        given="CONSOLE_EVENTS_PER_MINUTE is 600, and the integration Nagios sent 600 events in the 18 seconds since the minute began.",
+        given="CONSOLE_EVENTS_PER_MINUTE is 600, and the integration Nagios sent 1,000 events in one batch.",
         status=HTTPStatus.TOO_MANY_REQUESTS,
         reply=_error(
             HTTPStatus.TOO_MANY_REQUESTS,
-            "The integration 'Nagios' sent more than 600 events in this minute. Try again in 42 s.",
+            "The integration 'Nagios' sent more than 600 events in a minute. Try again in 41 s.",
         ),
         reply_headers={
-            "Retry-After": "42",
+            "Retry-After": "41",
             "RateLimit-Limit": "600",
             "RateLimit-Remaining": "0",
-            "RateLimit-Reset": "42",
+            "RateLimit-Reset": "41",
         },
     ),
     Example(
