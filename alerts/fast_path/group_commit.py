@@ -134,6 +134,7 @@ class GroupCommit:
                 self._loop.call_soon(_answer, group, answers)  # after the next write has begun
             else:
                 _answer(group, answers)
+                await asyncio.sleep(0)  # SQLite never waits: between two groups, new requests are read
         self._free.append(connection)
 
     def _next_group(self, before: int) -> list[WaitingRequest]:
