@@ -22,7 +22,7 @@ from django.http.request import host_validation_re
 
 from alerts.api.alerts import error_body, sentence_about
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, FastPath, RequestHead
-from bigpanda_site import live_stream
+from bigpanda_site import heartbeat, live_stream
 from bigpanda_site.bodies import BodyTooSlow, Disconnected, read_body
 from db import deadline, outage
 from db.outage import Outage
@@ -145,7 +145,8 @@ async def _answer(send: Any, status: HTTPStatus, text: str, *more: tuple[bytes, 
 async def _live(receive: Any, send: Any) -> None:
     """Run the background work of the process from the server's start to its end."""
     await receive()
-    live = [asyncio.create_task(live_stream.listen()), asyncio.create_task(live_stream.watchers.run())]
+    lasting = (heartbeat.beat_on_loop(), live_stream.listen(), live_stream.watchers.run())
+    live = [asyncio.create_task(each) for each in lasting]
     gc.collect()
     gc.freeze()  # the loaded program is never garbage; examining it would delay a hundred requests
     gc.set_threshold(YOUNG_OBJECTS)

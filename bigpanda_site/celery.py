@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import worker_init, worker_ready
+from celery.signals import beat_init, worker_init, worker_ready
 
 from db.broker import Guard
 
@@ -33,13 +33,22 @@ def catch_up(**_: Any) -> None:
     app.send_task("incidents.tasks.correlate_behind")
 
 
-def look_without_messages(sender: Any, **_: Any) -> None:
-    """Start looking for alerts that are behind, also before the broker answers for the first time."""
+def start_threads(sender: Any, **_: Any) -> None:
+    """Start giving signs of life and looking for alerts that are behind, also before the broker answers for the first time."""
+    from bigpanda_site import heartbeat
     from incidents.correlation import poll
 
+    heartbeat.beat_in_thread()
     usually_correlates = "correlation" in sender.app.amqp.queues.consume_from
     poll.start(patience=poll.PATIENCE if usually_correlates else poll.PATIENCE_OF_OTHERS)
 
 
-worker_init.connect(look_without_messages)
+def start_heartbeat(**_: Any) -> None:
+    from bigpanda_site import heartbeat
+
+    heartbeat.beat_in_thread()
+
+
+worker_init.connect(start_threads)
 worker_ready.connect(catch_up)
+beat_init.connect(start_heartbeat)

@@ -7,6 +7,8 @@
 | CONSOLE_HOSTS          | host names the console answers to, with commas               | localhost, 127.0.0.1, [::1]      |
 | CONSOLE_HTTPS          | served over https: secure cookies, HSTS, redirects           | off                              |
 | CONSOLE_COLLECTED      | static files come from CONSOLE_DATA under hashed names       | off; `./console up` sets it      |
+| CONSOLE_HUNG_SECONDS   | a process that gives no sign of life for so long is replaced; PostgreSQL ends its transaction sooner | 15 |
+| CONSOLE_HEARTBEAT      | number of the open file that takes the signs of life         | none; `./console up` sets it     |
 | CONSOLE_SECRET_KEY     | Django's secret key                                          | made once, in CONSOLE_DATA       |
 | CONSOLE_REOPEN_HOURS   | an event this long after an alert's end reopens it           | 48                               |
 | CONSOLE_ALERTS_PER_INCIDENT | the next alert opens a follow-up incident               | 300                              |
@@ -59,6 +61,8 @@ def _secret_key() -> str:
 # --- Site
 DEBUG = env.bool("CONSOLE_DEBUG", default=False)
 HTTPS = env.bool("CONSOLE_HTTPS", default=False)
+HUNG_SECONDS = env.int("CONSOLE_HUNG_SECONDS", default=15)
+HEARTBEAT_FD = env.int("CONSOLE_HEARTBEAT", default=0)
 SECRET_KEY = env.str("CONSOLE_SECRET_KEY", default="") or _secret_key()
 ALLOWED_HOSTS = env.list("CONSOLE_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 ROOT_URLCONF = "bigpanda_site.urls"

@@ -39,6 +39,8 @@ LOG_BYTES = 5_000_000  # a larger log moves to *.log.1 and starts again
 QUICK_DEATH = 5.0  # seconds; a child that ends sooner waits longer for each next start
 LONGEST_WAIT = 30.0
 PATIENCE = 8.0  # seconds that a child has to end by itself
+HUNG_SECONDS = 15.0  # without a sign of life, after which a child is replaced; CONSOLE_HUNG_SECONDS sets another time
+LATE = 5.0  # seconds between two looks, after which the machine was asleep: it says nothing about the children
 # The web process. It writes no access log, because a query string can hold a token.
 WEB = (
     *("-m", "uvicorn", "bigpanda_site.asgi:application", "--http", "bigpanda_site.http_protocol:Protocol"),
@@ -64,6 +66,21 @@ class Child:
     started_at: float = 0.0
     start_at: float = 0.0
     quick_deaths: int = 0
+    heartbeat: int | None = None  # the end of a pipe, where the child gives signs of life
+    heard_at: float = 0.0  # time of the last sign; 0 before the first one
+
+    def listen(self, now: float) -> None:
+        """Read the signs of life since the last look."""
+        if self.heartbeat is not None:
+            with contextlib.suppress(BlockingIOError):
+                if os.read(self.heartbeat, 4096):
+                    self.heard_at = now
+
+    def forget_process(self) -> None:
+        self.process, self.heard_at = None, 0.0
+        if self.heartbeat is not None:
+            os.close(self.heartbeat)
+            self.heartbeat = None
 
 
 # --- The supervisor
@@ -86,6 +103,8 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self.guard = Guard(self.python)
+        self.hung_seconds = float(self.environment.get("CONSOLE_HUNG_SECONDS") or HUNG_SECONDS)
+        self.looked_at = time.monotonic()
 
     def run(self, *, demo: bool) -> None:
         """Run the console: 1. Start the broker. 2. Prepare the database. 3. Start web, and the rest once web answers. 4. Watch."""
@@ -221,10 +240,12 @@ class Supervisor:
         self._tend()
 
     def _tend(self) -> None:
-        """Start every child again that has ended."""
+        """Start every child again that has ended, and end a child that hangs."""
         now = time.monotonic()
+        was_late, self.looked_at = now - self.looked_at > LATE, now
         self.guard.keep_alive(self._living())
         for child in self.children:
+            self._end_if_hung(child, now, was_late=was_late)
             if child.process and child.process.poll() is not None:
                 signal_group(child.process, signal.SIGKILL)  # processes that it left behind
                 self.guard.forget(child.process)
@@ -238,10 +259,27 @@ class Supervisor:
             self.guard.forget(self.demo)
             self.demo = None
 
+    def _end_if_hung(self, child: Child, now: float, *, was_late: bool) -> None:
+        child.listen(now)
+        if not child.heard_at:
+            return
+        if was_late:
+            child.heard_at = now
+        elif now - child.heard_at > self.hung_seconds and child.process:
+            say(f"{child.name} has given no sign of life for {self.hung_seconds:g} s and is ended.")
+            signal_group(child.process, signal.SIGKILL)
+            child.heard_at = 0.0
+
     def _start_child(self, child: Child, now: float) -> None:
+        child.heartbeat, heartbeat = os.pipe()
+        os.set_blocking(child.heartbeat, False)
+        os.set_blocking(heartbeat, False)
+        options: dict[str, Any] = {"pass_fds": (*child.pass_fds, heartbeat)}
+        options["stdin"] = subprocess.PIPE if child.stdin else subprocess.DEVNULL
+        options["env"] = {**self.environment, "CONSOLE_HEARTBEAT": str(heartbeat)}
         with self._log(child.name) as log:
-            stdin = subprocess.PIPE if child.stdin else subprocess.DEVNULL
-            child.process = self._start(child.argv, log, stdin=stdin, stdout=log, pass_fds=child.pass_fds)
+            child.process = self._start(child.argv, log, stdout=log, **options)
+        os.close(heartbeat)
         child.started_at = now
         if child.process.stdin:
             with contextlib.suppress(BrokenPipeError):
@@ -251,7 +289,7 @@ class Supervisor:
     def _note_end(self, child: Child, now: float) -> None:
         """Set the time of the next start: at once after a long run, and later after each short run."""
         code = child.process.returncode if child.process else 0
-        child.process = None
+        child.forget_process()
         child.quick_deaths = child.quick_deaths + 1 if now - child.started_at < QUICK_DEATH else 0
         wait = min(0.5 * 2 ** (child.quick_deaths - 2), LONGEST_WAIT) if child.quick_deaths > 1 else 0.0
         child.start_at = now + wait
@@ -262,7 +300,7 @@ class Supervisor:
                 say(f"  {child.name}: {line}")
 
     def _start(self, argv: list[str], log: IO[bytes] | None, **options: Any) -> Process:
-        process = start(argv, cwd=CODE, env=self.environment, stderr=log, **options)
+        process = start(argv, **{"cwd": CODE, "env": self.environment, "stderr": log, **options})
         self.guard.watch(process)
         return process
 
