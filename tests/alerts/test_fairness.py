@@ -79,7 +79,7 @@ async def order_of_answers(web: WebProcess, *rounds: list[bytes]) -> list[int]:
             for requests in rounds:
                 for request in requests:
                     links.append(stack.enter_context(socket.create_connection(("127.0.0.1", web.port))))
-                    links[-1].sendall(request)  # without a turn of the event loop
+                    links[-1].sendall(request)  # while the event loop stands still
                     links[-1].setblocking(False)
                 while web.received < before + len(links):
                     await asyncio.sleep(0)
