@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db.models import Model
 from django.utils import timezone
 
+from db import outage
 from people import audit
 from people.audit import Actor, Change
 from people.models import AuditEntry
@@ -40,4 +41,5 @@ def record(key: Model, address: str, *, by: Actor) -> None:
     if today == ADDRESSES_A_DAY:
         told["more"] = f"More than {ADDRESSES_A_DAY} addresses in a day. Further ones of this day are not listed."
     with audit.at_address(address):
-        audit.record(by, key, Change.USED, new=told)
+        if not outage.try_to_note("the first use of a key", lambda: audit.record(by, key, Change.USED, new=told)):
+            _known.clear()  # the next use is noted instead
