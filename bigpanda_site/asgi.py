@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import resource
 import sys
 from http import HTTPStatus
 from typing import Any
@@ -17,13 +18,15 @@ from a2wsgi import WSGIMiddleware
 
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
+from django.conf import settings
 from django.db import Error
 from django.http.request import host_validation_re
+from django.template import loader
 
-from alerts.api.alerts import error_body, sentence_about
-from alerts.fast_path.fast_path import ACCEPTED, ASGI, FastPath, RequestHead
+from alerts.api.alerts import error_body, is_for_senders, sentence_about
+from alerts.fast_path.fast_path import ACCEPTED, ASGI, BODY_LIMIT, FastPath, RequestHead
 from bigpanda_site import heartbeat, live_stream
-from bigpanda_site.bodies import BodyTooSlow, Disconnected, read_body
+from bigpanda_site.bodies import BodyTooSlow, Disconnected, RequestBody
 from db import deadline, outage
 from db.outage import Outage
 
@@ -31,6 +34,13 @@ THREADS = 8
 # Requests in flight are thousands of objects, and hardly any of them is part of a cycle. Python's default of 700 collects far too often.
 YOUNG_OBJECTS = 10_000
 TURN_SECONDS = 0.001  # how long a thread may delay the event loop; Python's 5 ms are the time of fifty requests
+LARGE_AT_WORK = 2  # threads that work on large bodies, so that others remain for pages and small requests
+BUSY = "The console works on as many requests as it can."
+WHAT_NOW = "Nothing was done for this one. Send it again in a few seconds."
+BUSY_SECONDS = 3
+FILES = 500  # that the process opens besides connections
+_at_work: set[object] = set()  # one for each request that is being read or answered
+_large = asyncio.Semaphore(LARGE_AT_WORK)
 _pages = WSGIMiddleware(pages, workers=THREADS)  # type: ignore[arg-type]
 fast_path = FastPath(_pages)
 
@@ -46,11 +56,29 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
             if scope["path"] == live_stream.PATH:
                 await live_stream.stream(scope, receive, send)
             else:
-                deadline.begin()
-                await _answer_request(scope, receive, send)
+                await _answer_if_free(scope, receive, send)
         except Error as error:  # before the reply: where a look-up on the event loop's behalf failed
             found = outage.note(error) or Outage.AWAY
             await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, sentence_about(found), (b"retry-after", b"5"))
+
+
+async def _answer_if_free(scope: Any, receive: Any, send: Any) -> None:
+    """Answer a request, or say that too many are at work: to senders in JSON, and to people with a page."""
+    if len(_at_work) >= settings.REQUESTS_AT_ONCE:
+        page = "" if is_for_senders(scope["path"]) else _busy_page(scope["path"])
+        retry_after = (b"retry-after", b"%d" % BUSY_SECONDS)
+        await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, f"{BUSY} {WHAT_NOW}", retry_after, page=page)
+        return
+    _at_work.add(request := object())
+    try:
+        deadline.begin()
+        await _answer_request(scope, receive, send)
+    finally:
+        _at_work.discard(request)
+
+
+def _busy_page(path: str) -> str:
+    return loader.render_to_string("503.html", {"title": BUSY, "what_now": WHAT_NOW, "path": path})
 
 
 def _problem_of_head(headers: list[tuple[bytes, bytes]]) -> str:
@@ -66,16 +94,22 @@ def _problem_of_head(headers: list[tuple[bytes, bytes]]) -> str:
 
 
 async def _answer_request(scope: Any, receive: Any, send: Any) -> None:
-    standard_path: ASGI | None = scope["state"].pop("standard_path", None) if "state" in scope else None
+    body = RequestBody(scope, receive)
     try:
-        scope, body = await read_body(scope, receive)
+        await _answer_body(*await body.read(), send)
     except Disconnected:
         return
     except BodyTooSlow:
         await _answer(
             send, HTTPStatus.REQUEST_TIMEOUT, "The body of the request did not arrive in time. Send it again."
         )
-        return
+    finally:
+        body.release()
+
+
+async def _answer_body(scope: Any, body: bytes, send: Any) -> None:
+    deadline.begin()  # again: the body may have been slow
+    standard_path: ASGI | None = scope["state"].pop("standard_path", None) if "state" in scope else None
     head = RequestHead(scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), scope["headers"])
     if standard_path is None and scope["method"] == "POST" and fast_path.accepts(head):
         request = AsgiRequest(head, body)
@@ -92,7 +126,12 @@ async def _answer_request(scope: Any, receive: Any, send: Any) -> None:
     async def replay() -> Any:
         return next(messages, {"type": "http.disconnect"})
 
-    await (standard_path or _pages)(scope, replay, send)
+    if len(body) <= BODY_LIMIT:
+        await (standard_path or _pages)(scope, replay, send)
+        return
+    async with _large:
+        deadline.begin()  # after others had their turn
+        await (standard_path or _pages)(scope, replay, send)
 
 
 class AsgiRequest:
@@ -130,10 +169,11 @@ def _may_be_learned(scope: Any) -> bool:
     )
 
 
-async def _answer(send: Any, status: HTTPStatus, text: str, *more: tuple[bytes, bytes]) -> None:
-    body = json.dumps(error_body(status, [text])).encode()
+async def _answer(send: Any, status: HTTPStatus, text: str, *more: tuple[bytes, bytes], page: str = "") -> None:
+    """Answer with an error and close the connection, on which the rest of a request may still arrive."""
+    body = page.encode() or json.dumps(error_body(status, [text])).encode()
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", b"text/html; charset=utf-8" if page else b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (b"connection", b"close"),
         *more,
@@ -142,11 +182,22 @@ async def _answer(send: Any, status: HTTPStatus, text: str, *more: tuple[bytes, 
     await send({"type": "http.response.body", "body": body})
 
 
+def _allow_connections() -> None:
+    """Raise the limit of open files, which is often 1,024, to what so many connections need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.CONNECTIONS + FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _live(receive: Any, send: Any) -> None:
     """Run the background work of the process from the server's start to its end."""
     await receive()
     lasting = (heartbeat.beat_on_loop(), live_stream.listen(), live_stream.watchers.run())
     live = [asyncio.create_task(each) for each in lasting]
+    _allow_connections()
     gc.collect()
     gc.freeze()  # the loaded program is never garbage; examining it would delay a hundred requests
     gc.set_threshold(YOUNG_OBJECTS)

@@ -29,6 +29,9 @@ WITHOUT_CREDENTIALS = 64 * 1024  # bytes
 WITH_SECRET_INSIDE = {"/v2/enqueue": 512 * 1024}
 PIECE_SECONDS = 10.0  # the longest pause between two pieces of a body
 BODY_SECONDS = 60.0  # the longest time for a whole body
+# Larger bodies than those without credentials, in memory at once: 200 MB. Further ones wait in their connections.
+LARGE_AT_ONCE = 32
+_large = asyncio.Semaphore(LARGE_AT_ONCE)
 
 
 class BodyTooSlow(Exception):
@@ -39,41 +42,64 @@ class Disconnected(Exception):
     """A client that left before the end of its request."""
 
 
-async def read_body(scope: Any, receive: Any) -> tuple[Any, bytes]:
-    """Return the scope and the body of a request. Raise BodyTooSlow or Disconnected.
+class RequestBody:
+    """The body of one request. `release` gives back the place of a large body once the request is answered."""
 
-    A body that is too large is not read to its end. The view then rejects the request by its length, or by its missing
-    credentials. The scope that is returned always has a Content-Length.
-    """
-    headers = dict(scope["headers"])
-    said = headers.get(b"content-length", b"")
-    length = int(said) if said.isdigit() else None
-    if length == 0 or (length is None and b"transfer-encoding" not in headers):
-        return scope, b""
-    allowed = WITH_SECRET_INSIDE.get(scope["path"], WITHOUT_CREDENTIALS)
-    if (length or 0) > allowed and await _has_credentials(scope):
-        allowed = LIMIT
-    if length is not None and length > allowed:
-        # The view sees the length that was announced if that alone is wrong, otherwise a request without a body.
-        return (scope if allowed == LIMIT else _with_length(scope, 0)), b""
-    body = bytearray()
-    more = True
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while more:
-                async with asyncio.timeout(PIECE_SECONDS):
-                    message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Disconnected
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                if len(body) > allowed < LIMIT and await _has_credentials(scope):
-                    allowed = LIMIT
-                if len(body) > allowed:
-                    return _with_length(scope, len(body) if allowed == LIMIT else 0), bytes(body)
-    except TimeoutError:
-        raise BodyTooSlow from None
-    return (scope if length is not None else _with_length(scope, len(body))), bytes(body)
+    def __init__(self, scope: Any, receive: Any) -> None:
+        self._scope, self._receive = scope, receive
+        self._allowed = WITH_SECRET_INSIDE.get(scope["path"], WITHOUT_CREDENTIALS)
+        self._is_large = False
+
+    async def read(self) -> tuple[Any, bytes]:
+        """Return the scope and the body. Raise BodyTooSlow or Disconnected.
+
+        A body that is too large is not read to its end. The view then rejects the request by its length, or by its
+        missing credentials. The scope that is returned always has a Content-Length.
+        """
+        scope, headers = self._scope, dict(self._scope["headers"])
+        said = headers.get(b"content-length", b"")
+        length = int(said) if said.isdigit() else None
+        if length == 0 or (length is None and b"transfer-encoding" not in headers):
+            return scope, b""
+        if (length or 0) > self._allowed:
+            await self._ask_for_more()
+        if length is not None and length > self._allowed:
+            # The view sees the length that was announced if that alone is wrong, otherwise a request without a body.
+            return (scope if self._is_large else _with_length(scope, 0)), b""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._read_pieces()
+        except TimeoutError:
+            raise BodyTooSlow from None
+        if len(body) > self._allowed:
+            return _with_length(scope, len(body) if self._is_large else 0), body
+        return (scope if length is not None else _with_length(scope, len(body))), body
+
+    async def _read_pieces(self) -> bytes:
+        body = bytearray()
+        more = True
+        while more:
+            async with asyncio.timeout(PIECE_SECONDS):
+                message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._allowed and not self._is_large:
+                await self._ask_for_more()
+            if len(body) > self._allowed:
+                break
+        return bytes(body)
+
+    async def _ask_for_more(self) -> None:
+        """Allow a large body to a sender with valid credentials, once there is a place for it."""
+        if await _has_credentials(self._scope):
+            await _large.acquire()
+            self._is_large, self._allowed = True, LIMIT
+
+    def release(self) -> None:
+        if self._is_large:
+            _large.release()
 
 
 def _with_length(scope: Any, length: int) -> Any:

@@ -6,6 +6,7 @@ earlier alert has the same meaning, so it is not read again. Its POST goes strai
 write: the messages, events and task that ASGI makes of a request would cost as much as validating it.
 
 Every wait for a peer has a limit: for the head of a request, for the next request, and for the peer to read the answer.
+The connections of the process have a limit, too: a new one takes the place of the longest idle one.
 `bigpanda_site.bodies` limits the wait for a body.
 """
 
@@ -16,6 +17,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 import h11
+from django.conf import settings
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, RequestHead
@@ -43,6 +45,9 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type] # a TCP connection is a Transport
+        self.answered_at = self.loop.time()
+        if len(self.connections) > settings.CONNECTIONS:
+            self._make_room()
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def data_received(self, data: bytes) -> None:
@@ -70,6 +75,17 @@ class Protocol(H11Protocol):
             self._stop_head_timer()
         elif self._head_timer is None and self.conn.trailing_data[0]:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _make_room(self) -> None:
+        """Close the longest idle connection, or this one where every other one waits for an answer."""
+        others: list[Protocol] = [each for each in self.connections if each is not self]  # type: ignore[misc]
+        idle = [each for each in others if each.is_free() and not each.transport.is_closing()]
+        if not idle:
+            self.transport.write(
+                b"HTTP/1.1 503 %s\r\nretry-after: 3\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                % STATUS_PHRASES[503]
+            )
+        min(idle or [self], key=lambda each: each.answered_at).transport.close()
 
     def _is_between_requests(self) -> bool:
         return self.is_free() and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]

@@ -21,6 +21,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import SuspiciousOperation
 from django.db import Error, close_old_connections
 from django.db.models import Max
 from django.http import Http404, HttpRequest, QueryDict, parse_cookie
@@ -42,7 +43,9 @@ REST = 4  # times the duration of a round, so that rendering takes a fifth of on
 SETTLED_SECONDS = 15  # after its return, for which other processes may still think that the broker is away
 LATELY = 5.0  # seconds; a page needs less between its rendering and the start of its stream
 PING_BROKER_SECONDS = 2  # without a message, after which the broker is asked whether it is there
-VIEWS_AT_MOST = 12  # per stream
+VIEWS_AT_MOST = 12  # of one stream
+VIEWS_PER_PERSON = 20  # different ones, in all streams of a person; a round takes as long as all views together
+REFUSED_MILLISECONDS = 30_000  # until the browser of a refused stream asks again
 BEHIND_AT_MOST = 100  # messages that wait for a slow browser; beyond that the stream ends and the browser reconnects
 
 Key = tuple[str, ...]
@@ -50,8 +53,9 @@ Key = tuple[str, ...]
 
 @dataclass(eq=False)
 class OpenPage:
-    """An open stream: the views and incidents that it watches, and the messages that wait for it."""
+    """An open stream: its person, the views and incidents that it watches, and the messages that wait for it."""
 
+    person: int
     views: set[Key]
     incidents: set[str]
     wants_all: bool  # also send a message at any change
@@ -69,7 +73,8 @@ class Watchers:
     """The open pages of this process, and the live views that they watch."""
 
     def __init__(self) -> None:
-        self.pages: set[OpenPage] = set()
+        self.open: set[OpenPage] = set()
+        self.pages: set[OpenPage] = set()  # those of the open pages that got their views as they are
         self.views: dict[Key, LiveView] = {}
         self.nudged = asyncio.Event()
         # Keys of the incidents that changed since the last round. An empty text means any change.
@@ -80,6 +85,28 @@ class Watchers:
         # Until when changes are looked for in the database, because announcements may be lost.
         self.polls_until = monotonic() + SETTLED_SECONDS
         self.newest: tuple[int | None, int | None] = (None, None)
+
+    def refusal(self, person: int) -> str:
+        """Return why a person may not open another stream now, or an empty text."""
+        if sum(page.person == person for page in self.open) >= settings.LIVE_STREAMS_PER_PERSON:
+            return f"you have {settings.LIVE_STREAMS_PER_PERSON} live browsers open already"
+        if len(self.open) >= settings.LIVE_STREAMS:
+            return f"the console has {settings.LIVE_STREAMS} live browsers already"
+        return ""
+
+    def split(self, queries: list[str], user: User) -> tuple[dict[Key, LiveView], list[str]]:
+        """Return the views that a new stream of a person watches, and the queries that are beyond the limits."""
+        known = {key for page in self.open if page.person == user.pk for key in page.views}
+        wanted: dict[Key, LiveView] = {}
+        beyond = []
+        for query in dict.fromkeys(queries):
+            key = view_key(query, user)
+            is_allowed = key in known or len(known | wanted.keys()) < VIEWS_PER_PERSON
+            if len(wanted) < VIEWS_AT_MOST and is_allowed:
+                wanted[key] = LiveView(query, user)
+            else:
+                beyond.append(query)
+        return wanted, beyond
 
     def nudge(self, incidents: str) -> None:
         self.changed |= set(incidents.split(",")) if incidents else {""}
@@ -240,8 +267,16 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     """Send server-sent events to one signed-in browser.
 
     The events are `feed` for each `view` that the query string names, `incident` for each `incident`, and with `all`
-    also `changed` at any change. Without a broker the answer is 204, which ends the browser's attempts.
+    also `changed` at any change. `refused` says why there are no such events, for a view or for the whole stream: a
+    browser does not tell its page the status of a reply. Without a broker the answer is 204, which ends the browser's
+    attempts.
     """
+    try:
+        asked = QueryDict(scope["query_string"])
+    except SuspiciousOperation:  # too many fields
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
     user = await sync_to_async(person_of)(scope)
     if user is None or not settings.REDIS_URL:
         await send({"type": "http.response.start", "status": 204 if user else 403, "headers": []})
@@ -249,17 +284,24 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
         return
     headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    asked = QueryDict(scope["query_string"])
-    wanted = {view_key(query, user): LiveView(query, user) for query in asked.getlist("view")[:VIEWS_AT_MOST]}
-    incidents = await sync_to_async(_seen)(asked.getlist("incident")[:VIEWS_AT_MOST], user)
-    page = OpenPage(set(wanted), incidents, wants_all="all" in asked)
+    if refusal := watchers.refusal(user.pk):
+        again = f"retry: {REFUSED_MILLISECONDS}\n".encode()
+        await send({"type": "http.response.body", "body": again + _refused(None, refusal)})
+        return
+    wanted, beyond = watchers.split(asked.getlist("view"), user)
+    page = OpenPage(user.pk, set(wanted), set(), wants_all="all" in asked)
+    watchers.open.add(page)
     gone = asyncio.create_task(_until_disconnected(receive))
     gone.add_done_callback(lambda _: page.tell(b""))
     try:
         await _write(send, b"retry: 1000\nevent: ping\ndata:\n\n")
+        for query in beyond:
+            await _write(send, _refused(query, "you have many other searches open"))
+        page.incidents = await sync_to_async(_seen)(asked.getlist("incident")[:VIEWS_AT_MOST], user)
         await watchers.join(page, wanted)
         await _tell(page, gone, send, scope, user)
     finally:
+        watchers.open.discard(page)
         watchers.pages.discard(page)
         gone.cancel()
 
@@ -293,6 +335,10 @@ async def _next(page: OpenPage) -> bytes:
 async def _until_disconnected(receive: Any) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _refused(query: str | None, reason: str) -> bytes:
+    return f"event: refused\ndata: {json.dumps({'query': query, 'reason': reason})}\n\n".encode()
 
 
 async def _write(send: Any, chunk: bytes) -> None:

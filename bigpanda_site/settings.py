@@ -22,6 +22,10 @@
 | CONSOLE_PATTERN_REQUESTS_PER_SECOND | more of one person for /resources/…/correlation-patterns are answered 429 | 5; 0: no limit |
 | CONSOLE_BATCH_RESOLVES_PER_SECOND | … for /resources/…/batch-resolve/alerts | 1; 0: no limit                |
 | CONSOLE_V1_REQUESTS_PER_MINUTE | … of one org token for /resources/v1.0/incidents | 150; 0: no limit             |
+| CONSOLE_LIVE_STREAMS_PER_PERSON | browsers of one person with live updates; further ones ask every 5 s | 10     |
+| CONSOLE_LIVE_STREAMS   | … of all people, in each web process                         | 500                              |
+| CONSOLE_REQUESTS_AT_ONCE | further requests are answered 503, in each web process     | 2000                             |
+| CONSOLE_CONNECTIONS    | beyond it the longest idle connection is closed, in each web process | 5000                     |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
 | REDIS_URL              | redis://:password@host:port/0 for broker and live updates    | none: tasks run in the caller    |
 """
@@ -302,6 +306,12 @@ CELERY_BEAT_SCHEDULE = {
     "end tests": {"task": "alerts.tasks.end_tests", "schedule": 10.0, "options": {"expires": 10.0}},
     "watch silence": {"task": "alerts.tasks.watch_silence", "schedule": 60.0, "options": {"expires": 60.0}},
 }
+
+# --- Limits of each web process
+LIVE_STREAMS_PER_PERSON = env.int("CONSOLE_LIVE_STREAMS_PER_PERSON", default=10)
+LIVE_STREAMS = env.int("CONSOLE_LIVE_STREAMS", default=500)
+REQUESTS_AT_ONCE = env.int("CONSOLE_REQUESTS_AT_ONCE", default=2000)
+CONNECTIONS = env.int("CONSOLE_CONNECTIONS", default=5000)
 
 # --- Alerts and incidents
 REOPEN_WINDOW = timedelta(hours=env.float("CONSOLE_REOPEN_HOURS", default=48))

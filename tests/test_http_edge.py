@@ -17,13 +17,34 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from tests import proxies
-from tests.running_console import PATIENCE, RunningConsole
+from tests.running_console import PATIENCE, RunningConsole, eventually
 
 pytestmark = pytest.mark.any_database
 
 # The last request of a connection. Whatever was answered before it was an answer to the bytes of the test.
 LAST = b"GET /resources/last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 PAGE = b"GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+REQUESTS, CONNECTIONS, STREAMS, STREAMS_PER_PERSON = 50, 100, 4, 3
+LIMITS = {
+    "CONSOLE_REQUESTS_AT_ONCE": str(REQUESTS),
+    "CONSOLE_CONNECTIONS": str(CONNECTIONS),
+    "CONSOLE_LIVE_STREAMS": str(STREAMS),
+    "CONSOLE_LIVE_STREAMS_PER_PERSON": str(STREAMS_PER_PERSON),
+}
+SIGN_IN = """
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
+from people.models import Role, User
+for name in ("rosa", "olga"):
+    user = User.objects.create_user(name, password="correct horse battery", role=Role.objects.first())
+    request = HttpRequest()
+    request.session = SessionStore()
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    request.session.save()
+    print(f"{settings.SESSION_COOKIE_NAME}={request.session.session_key}")
+"""
 UNFINISHED_HEAD = b"GET / HTTP/1.1\r\nHost: local"
 UNFINISHED_BODY = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nuser"
 
@@ -95,7 +116,7 @@ def statuses(received: bytes) -> list[int]:
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
-    with RunningConsole.prepared(tmp_path_factory.mktemp("edge")) as console:
+    with RunningConsole.prepared(tmp_path_factory.mktemp("edge"), LIMITS) as console:
         yield console
 
 
@@ -238,10 +259,14 @@ def test_a_known_head_may_arrive_in_pieces(direct: Edge, sender: Sender, cut: in
 # --- Nobody makes others wait
 
 
-def answers_page(edge: Edge) -> bool:
+def told(edge: Edge, sent: bytes) -> bytes:
     with edge.connected() as connection:
-        connection.sendall(PAGE)
-        return statuses(read(connection)) == [200]
+        connection.sendall(sent)
+        return read(connection)
+
+
+def answers_page(edge: Edge) -> bool:
+    return statuses(told(edge, PAGE)) == [200]
 
 
 def test_bodies_that_never_end_hold_no_page_up(edge: Edge) -> None:
@@ -281,5 +306,58 @@ def send_what_is_taken(connection: socket.socket, data: bytes) -> None:
 
 
 def test_peers_that_stop_are_told_so_and_let_go(silent: dict[str, Future[bytes]]) -> None:
-    told = {where: statuses(future.result(PATIENCE)) for where, future in silent.items()}
-    assert told == {"before the head": [], "in the head": [408], "in the body": [408]}
+    answered = {where: statuses(future.result(PATIENCE)) for where, future in silent.items()}
+    assert answered == {"before the head": [], "in the head": [408], "in the body": [408]}
+
+
+def test_requests_beyond_the_limit_are_told_to_come_back(direct: Edge) -> None:
+    """Senders read it as JSON, and people as a page."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(REQUESTS):
+            stack.enter_context(direct.connected()).sendall(UNFINISHED_BODY)
+        refused = {}
+        for path in ("/data/v2/alerts", "/login"):
+            ask = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            eventually(lambda ask=ask: statuses(told(direct, ask)) == [503], "all places were taken")  # type: ignore[misc]
+            refused[path] = told(direct, ask)
+    assert all(b"\r\nretry-after: 3\r\n" in answer for answer in refused.values())
+    assert json.loads(refused["/data/v2/alerts"].partition(b"\r\n\r\n")[2])["status"] == 503
+    assert b"<h1>The console works on as many requests as it can.</h1>" in refused["/login"]
+    eventually(lambda: answers_page(direct), "the places were free again")
+
+
+def test_idle_connections_make_room_for_new_ones(direct: Edge) -> None:
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(direct.connected()) for _ in range(2 * CONNECTIONS)]
+        assert answers_page(direct)
+        assert read(idle[0]) == b""
+
+
+@pytest.fixture(scope="module")
+def people(console: RunningConsole) -> list[str]:
+    """Sign two people in, and return the cookie of each."""
+    return console.manage("shell", "--no-imports", "-c", SIGN_IN).splitlines()[-2:]
+
+
+def test_a_person_has_so_many_live_streams_and_is_told_why_not_more(direct: Edge, people: list[str]) -> None:
+    rosa, olga = people
+    with contextlib.ExitStack() as stack:
+
+        def opened(cookie: str, query: str, *, until: bytes = b"") -> bytes:
+            """Open a stream, and return what it says first: that it runs, or why not."""
+            connection = stack.enter_context(direct.connected())
+            head = f"GET /live?{query} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n"
+            connection.sendall(head.encode())
+            received = b""
+            while b"\n\n" not in received or until not in received:
+                received += connection.recv(65_536)
+            return received
+
+        views = "&".join(f"view=q%3Dhost%253D{number}" for number in range(13))
+        answer = opened(rosa, views, until=b"event: refused")
+        assert b'{"query": "q=host%3D12", "reason": "you have many other searches open"}' in answer
+        for _ in range(STREAMS_PER_PERSON - 1):
+            assert b"event: ping" in opened(rosa, "all=1")
+        assert b"you have 3 live browsers open already" in opened(rosa, "all=1")
+        assert b"event: ping" in opened(olga, "all=1")
+        assert b"the console has 4 live browsers already" in opened(olga, "all=1")

@@ -31,7 +31,7 @@ def test_a_page_is_told_of_what_changed_while_it_was_on_its_way() -> None:
         watchers.nudge("7")
         while watchers.changed:
             await asyncio.sleep(0)
-        page = OpenPage(set(), set(incidents), wants_all=False)
+        page = OpenPage(1, set(), set(incidents), wants_all=False)
         await watchers.join(page, {})
         rounds.cancel()
         with contextlib.suppress(asyncio.CancelledError):

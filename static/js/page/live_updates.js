@@ -18,7 +18,7 @@ import {
 import { all, byId, required } from "../lib/dom.js";
 
 /** @typedef {{ query: string | null, incident: string | null, visible: boolean }} View What one tab shows. */
-/** @typedef {"ping" | "feed" | "incident" | "changed" | "gone" | "broken"} Kind What the stream tells. */
+/** @typedef {"open" | "ping" | "feed" | "incident" | "changed" | "gone" | "refused" | "broken"} Kind What the stream tells. */
 /** @typedef {{ kind: Kind, data: string }} Message */
 
 const POLL = 5000; // milliseconds between questions where there is no stream
@@ -27,7 +27,7 @@ const SILENCE = 25_000; // milliseconds; the stream sends a message every 15 s
 const DOWN_AFTER = 120_000;
 const SETTLE = 60; // milliseconds; tabs that open or close together cause one new stream
 /** @type {Kind[]} */
-const KINDS = ["ping", "feed", "incident", "changed", "gone"];
+const KINDS = ["ping", "feed", "incident", "changed", "gone", "refused"];
 
 const feed = byId("feed");
 const hasStream = document.body.dataset.live === "stream" && "EventSource" in window;
@@ -47,6 +47,7 @@ let heardAt = 0; // when the stream sent its last message
 let freshAt = Date.now(); // when the data on the page was last known to be true
 let askedAt = Date.now();
 let isFailing = false;
+let refusal = ""; // why the server streams nothing to this tab
 let etag = "";
 let waiting = 0; // new rows that wait
 let isPaused = false;
@@ -70,7 +71,7 @@ function view() {
  * @param {View | Message} [data]
  */
 const send = (kind, data) => channel?.postMessage({ kind, from: me, data });
-const isStreamed = () => Date.now() - heardAt < SILENCE;
+const isStreamed = () => !refusal && Date.now() - heardAt < SILENCE;
 
 // --- The stream
 
@@ -107,6 +108,7 @@ function open() {
   shown = wanted;
   if (!wanted) return; // the connection is given back
   source = new EventSource(wanted);
+  source.addEventListener("open", () => pass({ kind: "open", data: "" }));
   for (const kind of KINDS) source.addEventListener(kind, (event) => pass({ kind, data: event.data }));
   source.addEventListener("error", () => {
     pass({ kind: "broken", data: "" });
@@ -123,7 +125,11 @@ function pass(message) {
 /** @param {Message} message */
 function hear({ kind, data }) {
   if (kind === "broken") heardAt = 0;
-  else {
+  else if (kind === "open") refusal = "";
+  else if (kind === "refused") {
+    const { query, reason } = JSON.parse(data);
+    if (query === null || (feed && query === view().query)) refusal = reason;
+  } else {
     heardAt = freshAt = Date.now();
     isFailing = false;
   }
@@ -174,6 +180,7 @@ const clock = (at) => new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit"
 function worded() {
   const age = Math.round((Date.now() - freshAt) / 1000);
   if (isFailing && Date.now() - freshAt > DOWN_AFTER) return ["down", `Not live since ${clock(freshAt)}`];
+  if (refusal && !isFailing) return ["polling", `Updates every ${POLL / 1000} s: ${refusal}`];
   if (isFailing || (hasStream && !isStreamed() && age > 2)) return ["reconnecting", `Reconnecting, data ${age} s old`];
   if (isPaused) return ["paused", waiting ? `Paused, ${waiting} new` : "Paused"];
   if (hasStream) return isStreamed() ? ["live", "Live"] : ["connecting", "Connecting"];
