@@ -19,7 +19,8 @@ from a2wsgi import WSGIMiddleware
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
 
 from django.conf import settings
-from django.db import Error
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error, close_old_connections
 from django.http.request import host_validation_re
 from django.template import loader
 
@@ -29,6 +30,7 @@ from bigpanda_site import heartbeat, live_stream
 from bigpanda_site.bodies import BodyTooSlow, Disconnected, RequestBody
 from db import deadline, outage
 from db.outage import Outage
+from people import secret_key
 
 THREADS = 8
 # Requests in flight are thousands of objects, and hardly any of them is part of a cycle. Python's default of 700 collects far too often.
@@ -192,9 +194,21 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _check_secret_key() -> None:
+    try:
+        secret_key.check()
+    finally:
+        close_old_connections()
+
+
 async def _live(receive: Any, send: Any) -> None:
     """Run the background work of the process from the server's start to its end."""
     await receive()
+    try:
+        await asyncio.to_thread(_check_secret_key)
+    except ImproperlyConfigured as refusal:
+        await send({"type": "lifespan.startup.failed", "message": str(refusal)})
+        return
     lasting = (heartbeat.beat_on_loop(), live_stream.listen(), live_stream.watchers.run())
     live = [asyncio.create_task(each) for each in lasting]
     _allow_connections()

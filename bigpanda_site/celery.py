@@ -49,6 +49,20 @@ def start_heartbeat(**_: Any) -> None:
     heartbeat.beat_in_thread()
 
 
+def check_secret_key(**_: Any) -> None:
+    """End a worker whose secret key differs from that of the other consoles. Celery would only log another exception."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    from people import secret_key
+
+    try:
+        secret_key.check()
+    except ImproperlyConfigured as refusal:
+        raise SystemExit(str(refusal)) from None
+
+
+worker_init.connect(check_secret_key)
+beat_init.connect(check_secret_key)
 worker_init.connect(start_threads)
 worker_ready.connect(catch_up)
 beat_init.connect(start_heartbeat)

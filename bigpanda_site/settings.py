@@ -9,7 +9,7 @@
 | CONSOLE_COLLECTED      | static files come from CONSOLE_DATA under hashed names       | off; `./console up` sets it      |
 | CONSOLE_HUNG_SECONDS   | a process that gives no sign of life for so long is replaced; PostgreSQL ends its transaction sooner | 15 |
 | CONSOLE_HEARTBEAT      | number of the open file that takes the signs of life         | none; `./console up` sets it     |
-| CONSOLE_SECRET_KEY     | Django's secret key                                          | made once, in CONSOLE_DATA       |
+| CONSOLE_SECRET_KEY     | Django's secret key, the same for all consoles on a database | made once, in CONSOLE_DATA       |
 | CONSOLE_REOPEN_HOURS   | an event this long after an alert's end reopens it           | 48                               |
 | CONSOLE_ALERTS_PER_INCIDENT | the next alert opens a follow-up incident               | 300                              |
 | CONSOLE_FLAPPING_CHANGES | an alert whose status changes oftener than this flaps      | 4                                |

@@ -118,6 +118,7 @@ class Supervisor:
         self.environment |= {"CONSOLE_DATA": str(self.data), "CONSOLE_COLLECTED": "1", "PYTHONUNBUFFERED": "1"}
         # Celery warns a root user about pickle, which the console never reads.
         self.environment["PYTHONWARNINGS"] = "ignore::UserWarning:celery.platforms"
+        self.environment["CELERY_SKIP_CHECKS"] = "1"  # Django's checks cost seconds, and each release has passed them
         self.environment.pop("PYTHONSAFEPATH", None)  # children find the code in their working directory
         (self.data / "logs").mkdir(exist_ok=True)
         try:
@@ -180,8 +181,10 @@ class Supervisor:
             return ""
         static = (file for file in (CODE / "static").rglob("*") if file.is_file())
         files = [CODE / "requirements.lock", *sorted(CODE.glob("*/migrations/*.py")), *sorted(static)]
+        files.append(self.data / "secret_key")  # first_start compares it with the key of other consoles
         content = (str(file).encode() + file.read_bytes() for file in files if file.exists())
-        digest = hashlib.sha256(b"".join(content)).hexdigest()
+        own_key = self.environment.get("CONSOLE_SECRET_KEY", "").encode()
+        digest = hashlib.sha256(b"".join([own_key, *content])).hexdigest()
         try:
             with contextlib.closing(sqlite3.connect(path)) as database:
                 applied = database.execute("SELECT count(*), max(applied) FROM django_migrations").fetchone()

@@ -8,6 +8,7 @@ from people.models.browser_session import BrowserSession
 from people.models.invitation import Invitation
 from people.models.preferences import Preferences
 from people.models.role import Area, BuiltIn, Level, Role
+from people.models.secret_key import SecretKey
 from people.models.user import User
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Preferences",
     "Role",
     "Scope",
+    "SecretKey",
     "User",
 ]
