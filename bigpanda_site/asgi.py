@@ -26,11 +26,12 @@ from django.template import loader
 
 from alerts.api.alerts import error_body, is_for_senders, sentence_about
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, BODY_LIMIT, FastPath, RequestHead
-from bigpanda_site import heartbeat, live_stream
+from bigpanda_site import heartbeat, live_stream, probes
 from bigpanda_site.bodies import BodyTooSlow, Disconnected, RequestBody
 from db import deadline, outage
 from db.outage import Outage
 from people import secret_key
+from telemetry import counts, publisher
 
 THREADS = 8
 # Requests in flight are thousands of objects, and hardly any of them is part of a cycle. Python's default of 700 collects far too often.
@@ -53,6 +54,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         return
     if problem := _problem_of_head(scope["headers"]):
         await _answer(send, HTTPStatus.BAD_REQUEST, problem)
+    elif scope["path"] in probes.PROBES:
+        await probes.answer(scope, send)
     else:
         try:
             if scope["path"] == live_stream.PATH:
@@ -212,6 +215,8 @@ async def _live(receive: Any, send: Any) -> None:
     lasting = (heartbeat.beat_on_loop(), live_stream.listen(), live_stream.watchers.run())
     live = [asyncio.create_task(each) for each in lasting]
     _allow_connections()
+    counts.gauge("streams", lambda: len(live_stream.watchers.pages))
+    publisher.start("web")
     gc.collect()
     gc.freeze()  # the loaded program is never garbage; examining it would delay a hundred requests
     gc.set_threshold(YOUNG_OBJECTS)
@@ -221,4 +226,5 @@ async def _live(receive: Any, send: Any) -> None:
     for task in live:
         task.cancel()
     await fast_path.close()
+    await asyncio.to_thread(publisher.stop)
     await send({"type": "lifespan.shutdown.complete"})

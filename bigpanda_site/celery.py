@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import beat_init, worker_init, worker_ready
+from celery.signals import beat_init, task_postrun, worker_init, worker_process_init, worker_ready
 
 from db.broker import Guard
 
@@ -66,3 +66,26 @@ beat_init.connect(check_secret_key)
 worker_init.connect(start_threads)
 worker_ready.connect(catch_up)
 beat_init.connect(start_heartbeat)
+
+
+def publish_counts(sender: Any = None, **_: Any) -> None:
+    """Publish the counts of this process: of a worker, of each process of its pool, or of beat."""
+    from telemetry import publisher
+
+    publisher.start("beat" if type(sender).__module__ == "celery.beat" else "worker")
+
+
+for starting in (worker_init, worker_process_init, beat_init):
+    starting.connect(publish_counts)
+
+
+def note_queue(sender: Any = None, **_: Any) -> None:
+    """Note that the queue of a task is worked on. Correlation notes that itself, also where no task asked for it."""
+    from telemetry import counts
+
+    queue = app.conf.task_routes.get(getattr(sender, "name", ""), {}).get("queue", "")
+    if queue and queue != "correlation":
+        counts.tick(queue)
+
+
+task_postrun.connect(note_queue)

@@ -26,6 +26,8 @@
 | CONSOLE_LIVE_STREAMS   | … of all people, in each web process                         | 500                              |
 | CONSOLE_REQUESTS_AT_ONCE | further requests are answered 503, in each web process     | 2000                             |
 | CONSOLE_CONNECTIONS    | beyond it the longest idle connection is closed, in each web process | 5000                     |
+| CONSOLE_METRICS_TOKEN  | bearer token that opens /metrics                             | none                             |
+| CONSOLE_METRICS_ADDRESSES | addresses and networks that read /metrics without it, with commas | this machine; with a token none |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
 | REDIS_URL              | redis://:password@host:port/0 for broker and live updates    | none: tasks run in the caller    |
 """
@@ -35,6 +37,7 @@ from __future__ import annotations
 import os
 import secrets
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import environ
@@ -88,6 +91,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "lucide",
     "rest_framework",
+    "telemetry",
     "people",
     "appkeys",
     "alerts",
@@ -178,7 +182,8 @@ AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 # --- Security
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^data/", r"^oim/", r"^v2/", r"^configurations/"]  # a sender cannot follow a redirect
+# Senders and probes cannot follow a redirect.
+SECURE_REDIRECT_EXEMPT = [r"^data/", r"^oim/", r"^v2/", r"^configurations/", r"^(healthz|readyz|metrics)$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
@@ -277,6 +282,7 @@ QUEUES = {
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {name: {} for name in QUEUES}
 CELERY_TASK_ROUTES = {task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks}
 CELERY_TASK_DEFAULT_QUEUE = "jobs"
+CELERY_BEAT_SCHEDULER = "bigpanda_site.beat:Scheduler"
 SWEEP_SECONDS = 5.0
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
@@ -325,6 +331,13 @@ FLAPPING_WINDOW = timedelta(minutes=env.float("CONSOLE_FLAPPING_MINUTES", defaul
 FILE_UPLOAD_PERMISSIONS = 0o600  # of the files that collectstatic writes
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 25_000  # the alerts of one incident that a form can select at once
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # docs/wire-contract.md §2.4: 6 MB per payload
+
+# --- Metrics
+METRICS_TOKEN = env.str("CONSOLE_METRICS_TOKEN", default="")
+METRICS_ADDRESSES = [
+    ip_network(each, strict=False)
+    for each in env.list("CONSOLE_METRICS_ADDRESSES", default=[] if METRICS_TOKEN else ["127.0.0.0/8", "::1"])
+]
 
 # --- API
 REST_FRAMEWORK = {

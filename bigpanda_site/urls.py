@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from alerts.api.alerts import NoSuchRoute
 from appkeys.views.downloads import wrapper
-from bigpanda_site import openapi
+from bigpanda_site import openapi, probes
 from incidents.api.deployments import DeploymentEnd, DeploymentStart
 from incidents.urls import maintenance as maintenance_urls
 from incidents.urls import patterns as pattern_urls
@@ -33,6 +33,7 @@ urlpatterns = [
     path("login", sign_in.SignIn.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("welcome/<str:secret>", welcome, name="welcome"),
+    *(path(address.lstrip("/"), probes.view(probe), name=probe.__name__) for address, probe in probes.PROBES.items()),
     path("theme", sign_in.theme, name="theme"),
     path("resources/", include(pattern_urls.resources)),
     path("resources/", include(maintenance_urls.resources)),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from django.db import connection
+
+from telemetry.counts import note_lock_wait
 
 LOCK_KEY = 0x1AC1DE17  # any number that no other advisory lock of this database has
 
@@ -13,5 +17,7 @@ def hold() -> None:
     On SQLite the transaction itself is the lock, because it begins IMMEDIATE.
     """
     if connection.vendor == "postgresql":
+        began = time.perf_counter()
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
+        note_lock_wait(time.perf_counter() - began)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -28,6 +29,7 @@ from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, app_keys
 from appkeys.models import AppKey, OrgToken
 from db import outage
 from db.outage import Outage
+from telemetry.counts import accept_seconds, count
 
 logger = logging.getLogger(__name__)
 SUCCESSES = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
@@ -70,12 +72,22 @@ class AlertsAPI(APIView):
     content_negotiation_class = AlwaysJSON
 
     validated: ValidatedRequest | None = None  # None until the request is validated
+    began = 0.0
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         raise MethodNotSupported(f"{request.method} is not supported here. Send alerts with POST.")
 
+    def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        self.began = time.perf_counter()
+        super().setup(request, *args, **kwargs)
+
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if response.status_code < HTTPStatus.BAD_REQUEST:
+            accept_seconds.observe([time.perf_counter() - self.began])
+        else:
+            count(f'console_refused_requests_total{{status="{response.status_code}"}}')
         if self.validated:
+            count('console_events_total{outcome="rejected"}', len(self.validated.rejected))
             sent = {"path": request.path, "body": request.body}
             inbox.record(self.validated, **sent, status=response.status_code, reply=response.data)
             if response.status_code in SUCCESSES:

@@ -21,6 +21,7 @@ from psycopg import pq
 
 from db.postgresql.connection import CONNECT_SECONDS, QuickConnection
 from db.transactions import CONFLICTS, Row, Statement, Transactions, WriteConflict, rows_of
+from telemetry.counts import note_lock_wait
 
 T = TypeVar("T")
 NAME = "fast path"  # in PostgreSQL's list of connections
@@ -279,15 +280,16 @@ class SQLite:
 
     @staticmethod
     async def _begin(link: sqlite3.Connection) -> None:
-        deadline = time.monotonic() + ANSWER_SECONDS
+        began = time.monotonic()
         while True:
             try:
                 link.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
+                if time.monotonic() > began + ANSWER_SECONDS:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
             else:
+                note_lock_wait(time.monotonic() - began)
                 return
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ from alerts.health import ingest_stats
 from alerts.ingest.ingest import IngestOutcome, Sent, identities_of, ingesting, request_correlation
 from appkeys.models import AppKey
 from db.outage import outage_of
+from telemetry.counts import accept_seconds
 
 logger = logging.getLogger(__name__)
 GROUP_LIMIT = 2_000  # events
@@ -46,6 +47,7 @@ class WaitingRequest:
     sent: list[tuple[AppKey, IncomingEvent]]
     identities: list[str]
     done: Done
+    received_at: float  # by the clock of the event loop
 
 
 class Closed(Exception):
@@ -81,7 +83,7 @@ class GroupCommit:
         if self._is_closed:
             done(Closed())
             return
-        self._waiting.append(WaitingRequest(sent, identities_of(sent), done))
+        self._waiting.append(WaitingRequest(sent, identities_of(sent), done, self._loop.time()))
         self._events_waiting += len(sent)
         if len(self._free) == len(self._connections) or self._events_waiting >= WORTH_A_WRITER:
             self._start()
@@ -130,6 +132,8 @@ class GroupCommit:
                 logger.exception("group commit: %d requests could not be stored", len(group))
                 answers = [error] * len(group)
             self._in_flight.difference_update(identities)
+            now = self._loop.time()
+            accept_seconds.observe([now - request.received_at for request in group])
             if self._has_time_left():
                 self._loop.call_soon(_answer, group, answers)  # after the next write has begun
             else:

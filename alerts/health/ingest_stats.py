@@ -17,6 +17,7 @@ from alerts.ingest.ingest import IngestOutcome, Sent
 from alerts.models import Health, Repair, Traffic
 from appkeys.models import AppKey
 from db.background_buffer import BackgroundBuffer
+from telemetry import counts
 
 COUNTED_AT_ONCE = 500  # events: counted one by one, events would cost several times as much
 
@@ -109,4 +110,7 @@ buffer: BackgroundBuffer[IngestedRequest, _Counts] = BackgroundBuffer(
 
 def count(sent: Sent, outcomes: Sequence[IngestOutcome], app_keys_of_rejects: Iterable[AppKey] = ()) -> None:
     """Count the events of requests by their outcomes, and the rejects of known App Keys."""
+    accepted = outcomes.count(IngestOutcome.ACCEPTED)
+    counts.count('console_events_total{outcome="accepted"}', accepted)
+    counts.count('console_events_total{outcome="duplicate"}', len(outcomes) - accepted)
     buffer.add(IngestedRequest(datetime.now(UTC), sent, outcomes, app_keys_of_rejects), len(sent))

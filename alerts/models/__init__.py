@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alerts.models.alert import Alert, Event
 from alerts.models.health import Health, Refusal, Repair, TailLine, Traffic
-from alerts.models.keys import key_at, time_ordered_key
+from alerts.models.keys import key_at, made_at, time_ordered_key
 from alerts.models.mapping import Mapping
 from alerts.models.requests import IdempotentReply, KeptRequests
 
@@ -20,5 +20,6 @@ __all__ = [
     "TailLine",
     "Traffic",
     "key_at",
+    "made_at",
     "time_ordered_key",
 ]

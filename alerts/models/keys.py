@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 _last_key = 0
 _last_key_lock = threading.Lock()
@@ -26,3 +26,8 @@ def time_ordered_key() -> int:
 def key_at(moment: datetime) -> int:
     """Return the first key that can be made at a moment or after it."""
     return round(moment.timestamp() * 1e6) << 9
+
+
+def made_at(key: int) -> datetime:
+    """Return the moment at which a key was made."""
+    return datetime.fromtimestamp((key >> 9) / 1e6, UTC)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from alerts.events import Status
 from incidents.models import Activity, Incident, ShareMail
 from people.models import User
+from telemetry.counts import count
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def mail_shares() -> int:
             sent += send(mail.activities, mail.addresses, mail.site)
         except OSError as error:  # all errors of a mail server derive from it
             logger.warning("sharing: %d mails could not be sent: %s", len(mail.addresses), error)
+            count('console_deliveries_total{outcome="failed"}', len(mail.addresses))
             if mail.attempts + 1 < ATTEMPTS:
                 own.update(due_at=timezone.now() + PAUSE)
                 continue
@@ -72,7 +74,9 @@ def send(activities: Collection[int], addresses: Collection[str], site: str) -> 
         user = users.get(address.casefold())
         if shown := _visible_to(shares, user) if user else shares:
             mails.append(EmailMessage(_subject(shown), "\n".join(_lines(shown, site)), to=[address]))
-    return get_connection().send_messages(mails) or 0
+    sent = get_connection().send_messages(mails) or 0
+    count('console_deliveries_total{outcome="sent"}', sent)
+    return sent
 
 
 def _visible_to(shares: list[Activity], user: User | None) -> list[Activity]:

@@ -14,6 +14,7 @@ from django.db import Error, close_old_connections
 
 from db.connections import keep_own
 from incidents.correlation import worker
+from telemetry import counts
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
@@ -32,6 +33,8 @@ def _run(patience: float) -> None:
         time.sleep(POLL_SECONDS)
         try:
             found = worker.first_behind()
+            if found is None:
+                counts.tick(worker.TICK)
             if found != first:
                 first, since = found, time.monotonic()
             elif found and time.monotonic() - since >= patience:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
 from django.utils import timezone
 
 import bpql
@@ -27,12 +26,14 @@ from appkeys.models import AppKey
 from db import bulk
 from incidents import correlation_lock
 from incidents.correlation import correlation_log, maintenance, rules
+from incidents.correlation.backlog import behind
 from incidents.correlation.candidates import StoredCandidates
 from incidents.correlation.decide import Decision, as_data
 from incidents.correlation.rollup import AlertSnapshot, IncidentRollup, save_rollups
 from incidents.environments import placement
 from incidents.models import CorrelationBatch, Incident
 from incidents.search import index
+from telemetry import counts
 
 logger = logging.getLogger(__name__)
 BATCH_SIZE = 500  # alerts
@@ -49,6 +50,7 @@ RECENT = timedelta(seconds=0.5)
 # Other users of SQLite's one write lock ask for it ten times a second. With a shorter pause, the next batch would
 # always be first.
 SQLITE_PAUSE = 0.15  # seconds
+TICK = "correlation"  # as `/readyz` asks for it
 _running = threading.Lock()
 
 
@@ -76,7 +78,9 @@ def correlate_behind() -> int:
     the end.
     """
     total = 0
-    while _behind().exists() and _running.acquire(blocking=False):
+    while behind().exists():
+        if not _running.acquire(blocking=False):
+            return total
         try:
             count = _catch_up()
         finally:
@@ -84,16 +88,13 @@ def correlate_behind() -> int:
         if not count:
             break  # another process has correlated everything
         total += count
+    counts.tick(TICK)
     return total
 
 
 def first_behind() -> tuple[int, int] | None:
     """Return the key and the correlated revision of the first alert that is behind. Both stay while nobody correlates."""
-    return _behind().order_by("pk").values_list("pk", "correlated_revision").first()
-
-
-def _behind() -> QuerySet[Alert]:
-    return Alert.objects.filter(revision__gt=F("correlated_revision"))
+    return behind().order_by("pk").values_list("pk", "correlated_revision").first()
 
 
 def _catch_up() -> int:
@@ -101,6 +102,7 @@ def _catch_up() -> int:
     began = time.monotonic()
     while count := correlate_batch():
         total += count
+        counts.tick(TICK)
         time.sleep(_pause(count, time.monotonic() - began, pacing))
         began = time.monotonic()
     return total
@@ -166,7 +168,7 @@ def _execute(setting: str) -> None:
 
 def _read_behind() -> list[AlertSnapshot]:
     # Rows are locked in the order of the primary key, as ingest writes them, so that the two do not deadlock.
-    locked = _behind().select_for_update(of=("self",)).order_by("pk")
+    locked = behind().select_for_update(of=("self",)).order_by("pk")
     # fmt: off
     rows = bulk.rows_of(locked.values_list(
         "pk", "identifier", "app_key_id", "status", "severity", "tags", "primary_property", "secondary_property",

@@ -40,6 +40,7 @@ STEERING = [
         "incidents.Membership.key",
     ),
     *("incidents.CorrelationPattern.filter", "incidents.PatternVersion.filter", "incidents.Matcher.source_system"),
+    *("telemetry.Count.name", "telemetry.Gauge.name", "telemetry.Gauge.process"),
     "incidents.Deployment.match_key",
     "incidents.MaintenancePlan.condition",
 ]
