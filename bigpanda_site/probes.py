@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from bigpanda_site import metrics, readiness
+from db import deadline
 
 TOO_LONG = 5.0  # seconds; a probe gets an answer then, whatever the database does
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -94,7 +95,8 @@ async def answer(scope: Any, send: Any) -> None:
 async def _in_time(probe: Callable[[Asked], Reply], asked: Asked) -> Reply:
     def run() -> Reply:
         try:
-            return probe(asked)
+            with deadline.within(TOO_LONG):
+                return probe(asked)
         finally:
             close_old_connections()
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.utils import timezone
 
+from db.connections import keep_own
 from telemetry import counts
 from telemetry.models import Count, Gauge
 
@@ -79,6 +80,7 @@ def _forget() -> None:
 
 
 def _run() -> None:
+    keep_own()
     is_failing = is_last = False
     rounds = 0
     while not is_last:

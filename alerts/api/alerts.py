@@ -29,7 +29,7 @@ from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, app_keys
 from appkeys.models import AppKey, OrgToken
 from db import outage
 from db.outage import Outage
-from telemetry.counts import accept_seconds, count
+from telemetry import counts
 
 logger = logging.getLogger(__name__)
 SUCCESSES = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
@@ -83,11 +83,11 @@ class AlertsAPI(APIView):
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code < HTTPStatus.BAD_REQUEST:
-            accept_seconds.observe([time.perf_counter() - self.began])
+            counts.accept_seconds.observe([time.perf_counter() - self.began])
         else:
-            count(f'console_refused_requests_total{{status="{response.status_code}"}}')
+            counts.count(f'console_refused_requests_total{{status="{response.status_code}"}}')
         if self.validated:
-            count('console_events_total{outcome="rejected"}', len(self.validated.rejected))
+            counts.count('console_events_total{outcome="rejected"}', self.validated.rejected_count)
             sent = {"path": request.path, "body": request.body}
             inbox.record(self.validated, **sent, status=response.status_code, reply=response.data)
             if response.status_code in SUCCESSES:
