@@ -33,7 +33,9 @@ TIMEOUT_SECONDS, BYTES_LIMIT = 5, 64 * 1024  # of a request to SNS
 KEYS_PER_HOST = 2  # after SNS changed its certificate, messages signed with the former one may still arrive
 
 _keys: dict[str, dict[str, PublicKey]] = {}  # by host and by the URL of the certificate
-_lock = threading.Lock()
+_lock = threading.Lock()  # of the keys; never held during a request
+# Threads of the pages that wait for SNS at once. For further messages SNS is away, and it sends them again.
+_places = threading.BoundedSemaphore(2)
 
 
 class SnsAway(APIException):
@@ -100,21 +102,26 @@ def _key(url: str, host: str) -> PublicKey:
         parts = urlsplit("")
     if (parts.scheme, parts.netloc) != ("https", host) or parts.query or not _CERTIFICATE.fullmatch(parts.path):
         raise EventRejected("SigningCertURL", f"must be a certificate at https://{host}, the region of the topic")
+    if key := _keys.get(host, {}).get(url):
+        return key
+    try:
+        key = key_of(_request(url))
+    except BadCertificate as error:
+        raise EventRejected("SigningCertURL", f"cannot be used: {error}") from error
     with _lock:
         pinned = _keys.setdefault(host, {})
-        if url not in pinned:
-            try:
-                key = key_of(_request(url))
-            except BadCertificate as error:
-                raise EventRejected("SigningCertURL", f"cannot be used: {error}") from error
-            while len(pinned) >= KEYS_PER_HOST:
-                del pinned[next(iter(pinned))]
-            pinned[url] = key
-        return pinned[url]
+        while len(pinned) >= KEYS_PER_HOST and url not in pinned:
+            del pinned[next(iter(pinned))]
+        pinned[url] = key
+    return key
 
 
 def _request(url: str) -> str:
+    if not _places.acquire(blocking=False):
+        raise SnsAway
     try:
         return fetch(url)
     except (URLError, OSError, ValueError) as error:
         raise SnsAway from error
+    finally:
+        _places.release()

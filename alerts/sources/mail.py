@@ -1,4 +1,8 @@
-"""E-mail: a MIME message, as a mail server pipes it. The subject has the status and names the object of the alert."""
+"""E-mail: a MIME message, as a mail server pipes it. The subject has the status and names the object of the alert.
+
+Python's parser takes the square of a mail's size for some mails, and overflows for others. So headers, lines and
+parts have limits here, which no mail of a monitoring tool reaches.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import re
 from email import message_from_bytes
 from email.header import decode_header
 from email.message import Message
+from email.policy import Compat32
 from email.utils import parseaddr, parsedate_to_datetime
 
 from alerts.events import EventRejected
@@ -28,6 +33,9 @@ _WORDS = re.compile("|".join(rf"(?:{rule})" for _, rule in RULES), re.IGNORECASE
 _NOISE = re.compile(r"^(?:(?:re|aw|fw|fwd|wg)\s*:\s*)+", re.IGNORECASE)
 _FIELD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_ -]{0,40})\s*[:=]\s+(\S.{0,500})$")
 FIELDS, BODY_LIMIT = 30, 2000
+HEADER_LIMIT, FIELD_LIMIT = 4000, 600  # characters of one header, and of a line that can be a field
+LINES, PARTS, NESTED = 100_000, 200, 40  # 6 MB of attachments have 80,000 lines
+_PART, _NESTED = re.compile(rb"^content-type", re.IGNORECASE | re.MULTILINE), re.compile(rb"multipart/", re.IGNORECASE)
 HOST = ("host", "hostname", "device", "server")
 
 
@@ -39,7 +47,7 @@ def normalize(payload: object) -> list[AlertObject]:
         raise EventRejected("Subject", "is required: its words tell the status, and what the mail is about")
     body = _body(message)
     fields = dict(_fields(body))
-    sender = parseaddr(_header(message, "From"))[1].lower()
+    sender = _sender(message)
     about = _about(subject)
     host = next((fields[name] for name in HOST if name in fields), "")
     tags = {
@@ -67,25 +75,53 @@ def _message(payload: object) -> Message:
     if isinstance(payload, dict):  # a mail gateway that posts JSON or a form
         raw = text_at(payload, "raw", "email", "mime", "body-mime")
         if raw:
-            return message_from_bytes(raw.encode("utf-8", "replace"))
+            return _parsed(raw.encode("utf-8", "replace"))
         message = Message()
         for name, path in (("Subject", "subject"), ("From", "from"), ("Date", "date")):
-            message[name] = " ".join((text_at(payload, path) or text_at(object_at(payload, "headers"), path)).split())
+            sent = text_at(payload, path) or text_at(object_at(payload, "headers"), path)
+            message[name] = " ".join(sent.encode("utf-8", "replace").decode().split())[:HEADER_LIMIT]
         message.set_payload(text_at(payload, "body-plain", "plain", "text", "body").encode("utf-8", "replace"))
         return message
     if isinstance(payload, str):
         payload = payload.encode("utf-8", "replace")
     if not isinstance(payload, bytes):
         raise EventRejected("payload", "must be a MIME message")
-    return message_from_bytes(payload)
+    return _parsed(payload)
+
+
+class _ShortHeaders(Compat32):
+    """A policy that cuts long headers."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, str(value)[:HEADER_LIMIT]
+
+
+def _parsed(raw: bytes) -> Message:
+    if raw.count(b"\n") + raw.count(b"\r") > 2 * LINES:
+        raise EventRejected("payload", f"has too many lines; at most {LINES:,} are read")
+    if len(_PART.findall(raw)) > PARTS or len(_NESTED.findall(raw)) > NESTED:
+        raise EventRejected("payload", f"has too many parts; at most {PARTS} are read, and {NESTED} that have parts")
+    try:
+        return message_from_bytes(raw, policy=_ShortHeaders())
+    except RecursionError as error:
+        raise EventRejected("payload", "is nested too deeply") from error
+
+
+def _sender(message: Message) -> str:
+    try:
+        return parseaddr(_header(message, "From"))[1].lower()
+    except Exception:  # noqa: BLE001 - the library raises many kinds of errors for broken headers
+        return ""
 
 
 def _header(message: Message, name: str) -> str:
-    sent = str(message.get(name, ""))
+    sent = ""
     try:
+        sent = str(message.get(name, ""))
         parts = decode_header(sent)
         decoded = "".join(part if isinstance(part, str) else _decoded(part, charset) for part, charset in parts)
-    except Exception:  # noqa: BLE001 - the library raises many kinds of errors for broken headers
+    except Exception:  # noqa: BLE001 - as above
         decoded = sent
     return " ".join(decoded.split())
 
@@ -106,8 +142,8 @@ def _body(message: Message) -> str:
     content = part.get_payload(decode=True)
     text = _decoded(content, _charset(part)) if isinstance(content, bytes) else ""
     if part.get_content_type() == "text/html":
-        text = html.unescape(re.sub(r"<(?:br|/p|/div|/tr)[^>]*>", "\n", text, flags=re.IGNORECASE))
-        text = re.sub(r"<[^>]{0,1000}>", " ", text)
+        text = html.unescape(re.sub(r"<(?:br|/p|/div|/tr)[^<>]*>", "\n", text, flags=re.IGNORECASE))
+        text = re.sub(r"<[^<>]{0,1000}>", " ", text)
     return "\n".join(line.strip() for line in text.splitlines()).strip()
 
 
@@ -119,7 +155,7 @@ def _charset(part: Message) -> str | None:
 
 
 def _fields(body: str) -> list[tuple[str, str]]:
-    matches = (_FIELD.match(line) for line in body.splitlines()[: FIELDS * 4])
+    matches = (_FIELD.match(line) for line in body.splitlines()[: FIELDS * 4] if len(line) <= FIELD_LIMIT)
     return [
         (match[1].strip().lower().replace(" ", "_").replace("-", "_"), match[2].strip()) for match in matches if match
     ][:FIELDS]

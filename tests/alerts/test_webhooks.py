@@ -289,6 +289,27 @@ def test_without_a_reply_from_sns_the_message_is_to_be_sent_again(
     assert_error(post_sns(signed(subscription())), 503, "sent again")
 
 
+def test_while_one_message_waits_for_sns_others_do_not(post_sns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two messages may wait at once. SNS sends further ones again, so that threads remain for pages."""
+    regions = ["us-east-1", "us-west-2"]
+    statuses: list[int] = []
+
+    def answer(url: str) -> str:
+        if url.endswith(".pem") and regions:  # the next message arrives meanwhile
+            region = regions.pop(0)
+            place = {
+                "TopicArn": f"arn:aws:sns:{region}:123456789012:console",
+                "SigningCertURL": CERTIFICATE_URL.replace("eu-central-1", region),
+            }
+            statuses.append(post_sns(signed(subscription(**place))).status_code)
+        return CERTIFICATE
+
+    monkeypatch.setattr(sns, "fetch", answer)
+    monkeypatch.setattr(sns, "_keys", {})
+    statuses.append(post_sns(signed(subscription())).status_code)
+    assert statuses == [503, 201, 201]
+
+
 @pytest.mark.parametrize(
     "answer", ["", "no certificate", CERTIFICATE[:400] + CERTIFICATE[-60:], CERTIFICATE.replace("M", "N")]
 )
