@@ -1,12 +1,13 @@
 """Kill processes of a console under load, round after round, and count the alerts: none is lost, and none is stored twice.
 
-    python -m bench.nothing_lost [--rounds 100] [--postgresql]
+    python -m bench.nothing_lost [--rounds 100] [--postgresql | --everything]
 
 Each round kills -9 a worker, the web process, the broker or a process of PostgreSQL, in turn, while alerts are posted.
 The kill comes once enough alerts were answered since the last kill, at any later moment at which the process would
 start again at once. After the kill of one of its processes, PostgreSQL ends all others and recovers from its log on the
 disk. A sender repeats a request without an answer or with a 503. At the end, the events answered with 2xx equal the
-alerts, each with one event and in one incident.
+alerts, each with one event and in one incident. With `--everything`, all surroundings of two consoles fail in turn
+(`bench.drill`).
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+from bench import drill
 from supervisor.supervisor import QUICK_DEATH
 from tests import postgres
 from tests.running_console import RunningConsole, eventually
-from tests.test_nothing_lost import crash, kill, post, stored
+from tests.senders import crash, kill, post, stored
 
 VICTIMS = {"worker": "--queues correlation", "web": "uvicorn", "broker": "valkey-server"}
 SENDERS = 8
@@ -38,7 +40,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--postgresql", action="store_true", help="instead of the embedded SQLite")
+    parser.add_argument("--everything", action="store_true", help="every fault that bench.drill knows, on PostgreSQL")
     options = parser.parse_args()
+    if options.everything:
+        drill.run(options.rounds)
+        return
     with contextlib.ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-nothing-lost-")))
         settings = {"CONSOLE_EVENTS_PER_MINUTE": "0"}

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from supervisor.processes import free_port, start
 
@@ -48,49 +48,75 @@ def _programs(scratch: Path) -> Path:
     return (found[-1] if found else Path(str(on_path))).parent
 
 
+class Server:
+    """A server on the loopback interface, for `with Server(folder) as server:`. It may be stopped and started within the block.
+
+    Its data is in the folder: new, or kept from before. Without extra settings it has its default durability.
+    """
+
+    def __init__(self, folder: Path, extra: Sequence[str] = ()) -> None:
+        self.folder, self.port = folder, free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._as_user: dict[str, Any] = {"cwd": folder}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            nobody = pwd.getpwnam("nobody")
+            self._as_user |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        self._programs, data = _programs(folder), folder / "data"
+        password_file = folder / "password"
+        is_new = not data.exists()
+        if is_new:
+            password_file.write_text(secrets.token_hex(16))
+        if "user" in self._as_user:
+            _give(folder, self._as_user["user"], self._as_user["group"])
+        if is_new:
+            _make(self._programs, data, password_file, self._as_user)
+        settings = [*extra, f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}"]
+        self._command = [str(self._programs / "postgres"), "-D", str(data)]
+        self._command += [word for setting in settings for word in ("-c", setting)]
+        self.url = f"postgres://console:{password_file.read_text()}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        with (self.folder / "postgres.log").open("ab") as log:
+            self._process = start(self._command, stdout=log, stderr=log, **self._as_user)
+        deadline = time.monotonic() + 30
+        ready = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        while subprocess.run(ready, cwd=self.folder).returncode:
+            if not self.is_running() or time.monotonic() > deadline:
+                said = (self.folder / "postgres.log").read_text().strip()[-300:]
+                raise Missing(f"PostgreSQL does not start here: {said}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)  # its word for a quick, clean end
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
 @contextlib.contextmanager
 def running(extra: Sequence[str] = FAST, *, kept: Path | None = None) -> Iterator[str]:
-    """Run a server on the loopback interface and yield its URL. Without extra settings it has its default durability.
-
-    The server is new and temporary, or it uses the data that a folder keeps.
-    """
+    """Run a server and yield its URL. The server is new and temporary, or it uses the data that a folder keeps."""
     with contextlib.ExitStack() as cleanup:
         scratch = kept or Path(
             cleanup.enter_context(tempfile.TemporaryDirectory(prefix="console-pg-", ignore_cleanup_errors=True))
         )
-        scratch.mkdir(parents=True, exist_ok=True)
-        as_user: dict[str, Any] = {"cwd": scratch}
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            nobody = pwd.getpwnam("nobody")
-            as_user |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        programs, data, port = _programs(scratch), scratch / "data", free_port()
-        password_file = scratch / "password"
-        is_new = not data.exists()
-        if is_new:
-            password_file.write_text(secrets.token_hex(16))
-        if "user" in as_user:
-            _give(scratch, as_user["user"], as_user["group"])
-        if is_new:
-            _make(programs, data, password_file, as_user)
-        settings = [*extra, f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={scratch}"]
-        log = cleanup.enter_context((scratch / "postgres.log").open("wb"))
-        server = start(
-            [str(programs / "postgres"), "-D", str(data), *(word for setting in settings for word in ("-c", setting))],
-            stdout=log,
-            stderr=log,
-            **as_user,
-        )
-        cleanup.callback(_stop, server)
-        deadline = time.monotonic() + 30
-        while subprocess.run(
-            [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)], cwd=scratch
-        ).returncode:
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise Missing(
-                    f"PostgreSQL does not start here: {(scratch / 'postgres.log').read_text().strip()[-300:]}"
-                )
-            time.sleep(0.05)
-        yield f"postgres://console:{password_file.read_text()}@127.0.0.1:{port}/postgres"
+        yield cleanup.enter_context(Server(scratch, extra)).url
 
 
 def _give(folder: Path, user: int, group: int) -> None:
@@ -112,12 +138,3 @@ def _make(programs: Path, data: Path, password_file: Path, as_user: dict[str, An
     )
     if made.returncode:
         raise Missing(f"PostgreSQL does not run here: {(made.stderr or made.stdout).strip().splitlines()[-1]}")
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.send_signal(signal.SIGINT)  # its word for a quick, clean end
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()

@@ -17,7 +17,7 @@ import psycopg
 from bench.viewing import Person
 from incidents.correlation_lock import LOCK_KEY
 from tests.running_console import RunningConsole, eventually, gone
-from tests.test_nothing_lost import Sender, assert_kept, post
+from tests.senders import Sender, assert_kept, post
 
 BATCH = 50
 HELD = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted"
