@@ -3,7 +3,8 @@
 Two consoles with one database and one broker stand behind nginx. PostgreSQL lies on a small disk, with its default
 durability. Each round brings one fault. Senders repeat what was not answered with 2xx. Two probes ask for the feed and
 send an alert ten times a second, and tell how long pages and ingest were impaired: from the first request that failed
-or took more than a second to the next one that did not.
+or took more than a second to the next one that did not. Correlation is impaired while an alert of five seconds ago waits
+for it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ SLOW = 1.0  # seconds
 AWAY = 4.0  # seconds that a fault lasts which does not end by itself
 DISK = "700m"
 WORKER, WEB, BEAT = "--queues correlation ", "uvicorn", "celery --quiet -A bigpanda_site beat"
+LATE = """
+SELECT 1 FROM alerts_alert WHERE revision > correlated_revision AND last_event_at < now() - interval '5 seconds' LIMIT 1
+"""
 # The log of changes must fit on the small disk.
 ON_SMALL_DISK = ("max_wal_size=128MB", "wal_keep_size=0")
 
@@ -53,14 +57,17 @@ class Probe:
     """Requests ten times a second, and the time during which they failed or were slow."""
 
     ask: Callable[[], bool]
+    slow: float = SLOW
+    asked_at: float | None = None
     impaired_since: float | None = None
     impaired: float = 0.0  # seconds in this round
     is_over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         while not self.is_over.wait(0.1):
-            began = time.monotonic()
-            is_good = self.ask() and time.monotonic() - began <= SLOW
+            self.asked_at = began = time.monotonic()
+            is_good = self.ask() and time.monotonic() - began <= self.slow
+            self.asked_at = None
             if is_good and self.impaired_since is not None:
                 self.impaired += time.monotonic() - self.impaired_since
                 self.impaired_since = None
@@ -68,7 +75,8 @@ class Probe:
                 self.impaired_since = began
 
     def is_good(self) -> bool:
-        return self.impaired_since is None
+        asked_at = self.asked_at
+        return self.impaired_since is None and (asked_at is None or time.monotonic() - asked_at < self.slow)
 
     def take(self) -> float:
         """Return the time of this round, and begin the next round."""
@@ -241,7 +249,14 @@ def _play(drill: Drill, rounds: int) -> None:
             pending.append(host)
         return is_taken
 
-    probes = {"pages": Probe(sees_feed), "ingest": Probe(sends)}
+    def is_correlated() -> bool:
+        try:
+            with psycopg.connect(drill.server.url, connect_timeout=1) as server:
+                return server.execute(LATE).fetchone() is None
+        except psycopg.Error:
+            return True  # the other probes tell that the database is away
+
+    probes = {"pages": Probe(sees_feed), "ingest": Probe(sends), "correlation": Probe(is_correlated, slow=60.0)}
     senders = [threading.Thread(target=send, args=(f"sender-{place}",), daemon=True) for place in range(SENDERS)]
     asking = [threading.Thread(target=probe.run, daemon=True) for probe in probes.values()]
     for thread in (*senders, *asking):
@@ -272,7 +287,7 @@ def _play(drill: Drill, rounds: int) -> None:
     rows = stored(console)
     found = re.search(r'id="pill-critical".*?class="count">([\d,]+)<', person.get("/"), re.DOTALL)
     shown = int(found[1].replace(",", "")) if found else 0
-    print(f"\n{'seconds impaired, median and longest':40}{'pages':>16}{'ingest':>16}")
+    print(f"\n{'seconds impaired, median and longest':40}" + "".join(f"{what:>16}" for what in probes))
     for name, of_kind in impaired.items():
         figures = (f"{statistics.median(seconds):7.1f} {max(seconds):7.1f}" for seconds in of_kind.values())
         print(f"{name:28} {len(of_kind['pages']):3} times" + " " * 3 + " ".join(f"{figure:>15}" for figure in figures))
