@@ -39,6 +39,7 @@ from tests.running_console import RunningConsole
 
 WORKLOADS = "distinct:1:1,distinct:1:16,distinct:1:64,dup:1:16,flip:1:16,distinct:100:4,distinct:1000:2"
 OPEN_ALERTS = 100_000
+NEVER_REACHED = "1000000000"  # a limit of events that counts them, as on any console
 LUA = """
 local MODE, N, RUN, KEY = "%(mode)s", %(n)d, "%(run)s", "%(app_key)s"
 local r = -1
@@ -125,9 +126,9 @@ def use(server: str) -> None:
 
 
 @contextlib.contextmanager
-def subject(name: str, data: Path) -> Iterator[Subject]:
+def subject(name: str, data: Path, *, events_per_minute: str = NEVER_REACHED) -> Iterator[Subject]:
     with contextlib.ExitStack() as stack:
-        environment = {"CONSOLE_EVENTS_PER_MINUTE": "1000000000"}  # counted, as on any console, and never reached
+        environment = {"CONSOLE_EVENTS_PER_MINUTE": events_per_minute}
         roots = []
         if name == "postgresql":
             environment["DATABASE_URL"] = stack.enter_context(postgres.running(extra=()))
