@@ -29,6 +29,7 @@ from alerts.fast_path.fast_path import ACCEPTED, ASGI, BODY_LIMIT, FastPath, Req
 from bigpanda_site import heartbeat, live_stream, probes
 from bigpanda_site.bodies import BodyTooSlow, Disconnected, RequestBody
 from db import deadline, outage
+from db.connections import limit_web
 from db.outage import Outage
 from people import secret_key
 from telemetry import counts, publisher
@@ -45,7 +46,13 @@ FILES = 500  # that the process opens besides connections
 _at_work: set[object] = set()  # one for each request that is being read or answered
 _large = asyncio.Semaphore(LARGE_AT_WORK)
 _pages = WSGIMiddleware(pages, workers=THREADS)  # type: ignore[arg-type]
-fast_path = FastPath(_pages)
+
+
+async def _answer_busy(scope: Any, receive: Any, send: Any) -> None:
+    await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, sentence_about(Outage.BUSY), (b"retry-after", b"5"))
+
+
+fast_path = FastPath(_pages, _answer_busy)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -207,6 +214,7 @@ def _check_secret_key() -> None:
 async def _live(receive: Any, send: Any) -> None:
     """Run the background work of the process from the server's start to its end."""
     await receive()
+    limit_web()
     try:
         await asyncio.to_thread(_check_secret_key)
     except ImproperlyConfigured as refusal:

@@ -33,11 +33,13 @@ def catch_up(**_: Any) -> None:
     app.send_task("incidents.tasks.correlate_behind")
 
 
-def start_threads(sender: Any, **_: Any) -> None:
-    """Start giving signs of life and looking for alerts that are behind, also before the broker answers for the first time."""
+def prepare_worker(sender: Any, **_: Any) -> None:
+    """Limit the waits for the database, give signs of life, and look for alerts that are behind, with or without a broker."""
     from bigpanda_site import heartbeat
+    from db.connections import limit_worker
     from incidents.correlation import poll
 
+    limit_worker()
     heartbeat.beat_in_thread()
     usually_correlates = "correlation" in sender.app.amqp.queues.consume_from
     poll.start(patience=poll.PATIENCE if usually_correlates else poll.PATIENCE_OF_OTHERS)
@@ -61,9 +63,9 @@ def check_secret_key(**_: Any) -> None:
         raise SystemExit(str(refusal)) from None
 
 
+worker_init.connect(prepare_worker)
 worker_init.connect(check_secret_key)
 beat_init.connect(check_secret_key)
-worker_init.connect(start_threads)
 worker_ready.connect(catch_up)
 beat_init.connect(start_heartbeat)
 

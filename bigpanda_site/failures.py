@@ -15,6 +15,7 @@ from db.outage import Outage
 RETRY_AFTER = "5"  # seconds
 WHAT_NOW = {
     Outage.AWAY: "Nothing was changed, as far as this page knows. It is worth another try in a moment.",
+    Outage.BUSY: "Nothing was changed. Try again.",
     Outage.READ_ONLY: "Nothing was changed. Incidents can be read meanwhile. Try again in a moment.",
 }
 NOBODY_SIGNS_IN = "Nobody can sign in until it does. Those who are signed in can read the incidents meanwhile."

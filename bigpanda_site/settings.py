@@ -135,7 +135,7 @@ DATABASES = {"default": env.db_url_config(DATABASE_URL or f"sqlite:///{DATA_DIR 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {
         "OPTIONS": {
-            "timeout": 14,  # with the wait on the fast path less than 20 s
+            "timeout": 20,  # of the write lock; the web process waits less (db.connections)
             "transaction_mode": "IMMEDIATE",
             "init_command": (
                 "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA mmap_size=134217728;"
@@ -154,7 +154,15 @@ else:
         "CONN_HEALTH_CHECKS": True,  # a restart of the database ends connections of the pool
         # A pooler may give each transaction another server connection (pgbouncer), where a cursor would be unknown.
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 20, "connection_class": Connection}},
+        "OPTIONS": {
+            **DATABASES["default"].get("OPTIONS", {}),
+            "pool": {"min_size": 1, "max_size": 8, "timeout": 20, "connection_class": Connection},
+            # A server that vanished is noticed within half a minute.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,  # milliseconds
+        },
     }
 
 # --- People

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import connections
+
+from db.postgresql import limits
+
+SQLITE_LOCK_SECONDS = 8  # the longest wait of a page or a sender for the write lock of SQLite
+
+
+def limit_web() -> None:
+    """Limit the waits of the web process, before its first connection. A thread that waits answers nobody else."""
+    limits.limit(limits.PAGES)
+    options = settings.DATABASES["default"]["OPTIONS"]
+    if "pool" not in options:
+        options["timeout"] = SQLITE_LOCK_SECONDS
+
+
+def limit_worker() -> None:
+    """Limit the waits of a worker process, before its first connection."""
+    limits.limit(limits.WORK)
 
 
 def keep_own() -> None:

@@ -21,11 +21,14 @@ class Outage(Enum):
 
     AWAY = "The database does not answer at the moment."
     READ_ONLY = "The database accepts no changes at the moment."
+    BUSY = "Correlation is busy."  # it holds the locks that others wait for
 
 
 # SQLSTATE of a read-only transaction (a standby, or default_transaction_read_only) and of a full disk.
 _NO_CHANGES = frozenset({"25006", "53100"})
 _NO_CHANGES_SQLITE = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_IOERR")
+_LOCK_TIMEOUT = "55P03"  # SQLSTATE; on SQLite the name below
+_LOCK_TIMEOUT_SQLITE = "SQLITE_BUSY"
 _NO_RIGHT = "42501"  # SQLSTATE of a right that the console's role does not have (any more)
 _OF_THE_REQUEST = tuple(
     getattr(module, name)
@@ -43,6 +46,8 @@ def outage_of(error: BaseException | None) -> Outage | None:
     sqlstate = getattr(cause, "sqlstate", None)
     if sqlstate in _NO_CHANGES or str(getattr(cause, "sqlite_errorname", "")).startswith(_NO_CHANGES_SQLITE):
         return Outage.READ_ONLY
+    if sqlstate == _LOCK_TIMEOUT or str(getattr(cause, "sqlite_errorname", "")).startswith(_LOCK_TIMEOUT_SQLITE):
+        return Outage.BUSY
     if isinstance(error, _OF_THE_REQUEST) and sqlstate != _NO_RIGHT:
         return None
     return Outage.AWAY

@@ -13,9 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+import pytest
+from django.db import connection, transaction
+from django.test import Client
 
 from bench.viewing import Person
+from incidents import correlation_lock
 from incidents.correlation_lock import LOCK_KEY
+from incidents.models import Incident
+from people.models import User
+from tests.conftest import PostEvent
 from tests.running_console import RunningConsole, eventually, gone
 from tests.senders import Sender, assert_kept, post
 
@@ -80,7 +87,7 @@ def freeze_with_lock(console: RunningConsole) -> int:
     return worker
 
 
-def test_a_frozen_worker_delays_neither_pages_nor_ingest_and_correlation_goes_on_without_it(
+def test_frozen_processes_delay_neither_pages_nor_ingest_for_long_and_others_do_their_work(
     tmp_path: Path, own_database: dict[str, str]
 ) -> None:
     with RunningConsole.prepared(tmp_path, {**own_database, "CONSOLE_HUNG_SECONDS": "6"}) as console:
@@ -89,23 +96,50 @@ def test_a_frozen_worker_delays_neither_pages_nor_ingest_and_correlation_goes_on
             eventually(lambda: "host-0-" in person.get("/"), "correlation works")
             worker = freeze_with_lock(console)
             assert person.status("/") == 200
-            assert person.status("/login") in (200, 302)
+            assert console.status("/login") == 200
             if own_database:
                 assert sender.send("meanwhile") == 201
                 taken.append("meanwhile")
-                person.post("/login", username="admin", password=console.password)
-                # PostgreSQL ends the transaction before the supervisor ends the worker, which then goes on.
+                # PostgreSQL ends the transaction sooner than the supervisor ends the worker, which then goes on.
                 eventually(lambda: not is_held(console), "the lock was taken from the worker")
                 os.kill(worker, signal.SIGCONT)
-            else:
-                eventually(lambda: gone(worker), "the worker was replaced")
+            web = eventually(lambda: console.process_of("uvicorn"), "the web process runs") or 0
+            os.kill(web, signal.SIGSTOP)
+            assert console.status("/login") == 200, "the request waited at the open port for the next web process"
+            assert gone(web)
         assert_kept(console, taken)
 
 
-def test_a_frozen_web_process_is_replaced(tmp_path: Path, own_database: dict[str, str]) -> None:
-    with RunningConsole.prepared(tmp_path, {**own_database, "CONSOLE_HUNG_SECONDS": "3"}) as console:
-        web = eventually(lambda: console.process_of("uvicorn"), "the web process runs") or 0
-        os.kill(web, signal.SIGSTOP)
-        assert console.status("/login") == 200, "the request waited at the open port"
-        assert gone(web)
-        assert any("web has given no sign of life" in line for line in console.output)
+@pytest.mark.django_db(transaction=True)
+def test_a_person_is_told_that_correlation_is_busy(admin: User, post_event: PostEvent) -> None:
+    post_event(host="web-1")
+    incident = Incident.objects.get()
+    browser = Client(raise_request_exception=False)
+    browser.force_login(admin)
+    is_held, may_end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            correlation_lock.hold()
+            is_held.set()
+            assert may_end.wait(60)
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert is_held.wait(60)
+        with connection.cursor() as cursor:  # what limits the web process, with less patience
+            cursor.execute(
+                "SET lock_timeout = 200" if connection.vendor == "postgresql" else "PRAGMA busy_timeout = 200"
+            )
+        page = browser.post(f"/incidents/{incident.pk}/acknowledge")
+    finally:
+        may_end.set()
+        holder.join()
+        connection.close()
+    assert page.status_code == 503
+    assert page.headers["Retry-After"] == "5"
+    assert "Correlation is busy." in page.content.decode()
+    assert "Nothing was changed. Try again." in page.content.decode()
+    assert browser.post(f"/incidents/{incident.pk}/acknowledge").status_code == 302

@@ -50,7 +50,7 @@ class DatabaseOut(APIException):
 
 def sentence_about(found: Outage) -> str:
     # A server that stopped answering may have stored what it was sent.
-    what_now = "Nothing was taken; send" if found is Outage.READ_ONLY else "Nothing may have been taken; send"
+    what_now = "Nothing may have been taken; send" if found is Outage.AWAY else "Nothing was taken; send"
     return f"{found.value} {what_now} the request again. What arrives twice is stored once."
 
 

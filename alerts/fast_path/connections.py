@@ -19,6 +19,7 @@ import psycopg
 from django.db import connection as djangos
 from psycopg import pq
 
+from db.postgresql import limits
 from db.postgresql.connection import CONNECT_SECONDS, QuickConnection
 from db.transactions import CONFLICTS, Row, Statement, Transactions, WriteConflict, rows_of
 from telemetry.counts import note_lock_wait
@@ -28,6 +29,7 @@ NAME = "fast path"  # in PostgreSQL's list of connections
 ANSWER_SECONDS = (
     5.0  # the longest wait for PostgreSQL, or for the write lock of SQLite; then it is the standard path's turn
 )
+LOCK_SECONDS = 10.0  # the longest wait for the write lock of SQLite
 RETRY_SECONDS = 0.002  # between two attempts to get the lock
 # SQLSTATE of an unknown and of a duplicate prepared statement.
 _NAME_CONFLICTS = frozenset({"26000", "42P05"})
@@ -247,6 +249,7 @@ def _connect() -> tuple[psycopg.Connection[Any], bool]:
     is_pooled = row != (link.pgconn.backend_pid,)
     if not is_pooled:
         link.execute(_PLAN_ONCE)
+        limits.apply(link, limits.FAST_PATH)
     return link, is_pooled
 
 
@@ -285,7 +288,7 @@ class SQLite:
             try:
                 link.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
-                if time.monotonic() > began + ANSWER_SECONDS:
+                if time.monotonic() > began + LOCK_SECONDS:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
             else:

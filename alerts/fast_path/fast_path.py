@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -19,7 +20,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.db.models.query import RawQuerySet
@@ -36,6 +37,8 @@ from appkeys.authentication import APP_KEY_HEADERS
 from appkeys.models import AppKey, OrgToken
 from db import deadline
 from db.background_buffer import BackgroundWriter
+from db.connections import keep_own
+from db.outage import Outage, outage_of
 from people.secrets import digest
 
 logger = logging.getLogger(__name__)
@@ -108,6 +111,12 @@ class KnownCredentials:
         self._seen: set[str] = set()
         self._read_at = 0.0
         self._reading: asyncio.Future[None] | None = None
+        # With a connection of its own, so that pages which wait for a lock hold up no sender.
+        self._reader = ThreadPoolExecutor(1, "credentials", initializer=keep_own)
+
+    def close(self) -> None:
+        self._reader.submit(connections.close_all)
+        self._reader.shutdown()
 
     def refresh(self) -> asyncio.Future[None] | None:
         """Refresh the credentials at half of their lifetime. Return a future only once the credentials have expired."""
@@ -115,7 +124,7 @@ class KnownCredentials:
         if age < FRESH_SECONDS / 2:
             return None
         if self._reading is None or self._reading.done():
-            self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
+            self._reading = asyncio.get_running_loop().run_in_executor(self._reader, self._read)
             self._reading.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._reading if age > FRESH_SECONDS else None
 
@@ -165,10 +174,14 @@ def _queries(digests: frozenset[str]) -> tuple[_Query, _Query]:
 
 
 class FastPath:
-    """The fast path of one web process. `standard_path` is an ASGI application that answers every request."""
+    """The fast path of one web process.
 
-    def __init__(self, standard_path: ASGI) -> None:
-        self._standard_path = standard_path
+    `standard_path` is an ASGI application that answers every request. `busy` answers a request whose alerts could not
+    be stored because of a lock. The standard path would wait for the same lock, in a thread that pages need.
+    """
+
+    def __init__(self, standard_path: ASGI, busy: ASGI) -> None:
+        self._standard_path, self._busy = standard_path, busy
         self._credentials = KnownCredentials()
         # Heads of accepted requests by their bytes, as the HTTP protocol recognizes them (bigpanda_site.http_protocol).
         self.heads: dict[bytes, RequestHead] = {}
@@ -183,6 +196,7 @@ class FastPath:
         if self._group:
             await self._group.close()
             await asyncio.to_thread(self._writer.stop)
+        await asyncio.to_thread(self._credentials.close)
 
     def learn_head(self, raw_head: bytes, head: RequestHead) -> None:
         """Remember the head of an accepted request, because equal bytes have an equal meaning."""
@@ -230,7 +244,9 @@ class FastPath:
             return
 
         def done(outcomes: list[IngestOutcome] | Exception) -> None:
-            if isinstance(outcomes, Exception):
+            if isinstance(outcomes, Exception) and outage_of(outcomes) is Outage.BUSY:
+                request.pass_to(self._busy)
+            elif isinstance(outcomes, Exception):
                 self._pass_on(request, digests, outcomes)
             else:
                 usage.record(*digests)

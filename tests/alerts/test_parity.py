@@ -523,7 +523,7 @@ class WebProcess:
     def __init__(self, standard_path: ASGI) -> None:
         self.standard_path, self.port, self.received, self.passed_on = standard_path, 0, 0, 0
         self.scope: Any = None  # of the last request that was passed on
-        self.fast_path = FastPath(self.pass_on)
+        self.fast_path = FastPath(self.pass_on, asgi._answer_busy)
         self.fast_path.handle = self._counted(self.fast_path.handle)  # type: ignore[method-assign, assignment]
 
     def _counted(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
