@@ -10,14 +10,17 @@ from collections.abc import Callable
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from appkeys import usage
 from appkeys.models import AppKey, OrgToken
+from people.authentication import require_https
 from people.secrets import digest
+from people.sessions import client_address
 
+Scope = OrgToken.Scope
 APP_KEY_HEADERS = ("x-bp-app-key", "x-app-key", "app-key")
 REQUIRED = "An org token is required: send it as 'Authorization: Bearer TOKEN' or as '?access_token=TOKEN'."
 
@@ -29,6 +32,7 @@ class OrgTokenAuthentication(BaseAuthentication):
         secret = self._sent_token(request)
         if secret is None:
             return None
+        require_https(request)
         wanted = digest(secret)
         token = OrgToken.objects.filter(digest=wanted).first()
         if token is None or not hmac.compare_digest(token.digest, wanted):
@@ -41,7 +45,7 @@ class OrgTokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed(
                 f"The org token ending in {token.suffix} expired on {token.expires_at:%Y-%m-%d}. Create another one under Integrations."
             )
-        usage.record(wanted)
+        usage.record((wanted,), client_address(request) or "")
         return None, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -56,33 +60,44 @@ class OrgTokenAuthentication(BaseAuthentication):
 
 
 class HasOrgToken(BasePermission):
-    """Permission for the routes of senders."""
+    """Permission of org tokens: the token needs the scope of the request."""
 
     message = REQUIRED
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        token = request.auth
-        if not isinstance(token, OrgToken):
-            raise NotAuthenticated(REQUIRED)
-        if not token.may_send:
-            raise PermissionDenied(
-                f"The org token ending in {token.suffix} is for the v1 resources only; it may not send. Create one that may under Integrations."
-            )
-        return True
-
-
-class MayUseResources(BasePermission):
-    """Permission for the older resources under /resources/v1.0 (docs/wire-contract.md §8.3)."""
+    @staticmethod
+    def needed(request: Request) -> Scope:
+        """Return the scope that a request needs. Senders send alerts where their route says nothing else."""
+        return Scope.ALERTS
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         token = request.auth
         if not isinstance(token, OrgToken):
             raise NotAuthenticated(REQUIRED)
-        if not token.may_use_resources:
+        if not token.may(scope := self.needed(request)):
             raise PermissionDenied(
-                f"The org token ending in {token.suffix} is for sending only. Create one for the v1 resources under Integrations."
+                f"The org token ending in {token.suffix} lacks the scope {scope.value!r}, which this request needs. "
+                "Create a token with it under Integrations."
             )
         return True
+
+
+def has_scope(scope: Scope) -> type[HasOrgToken]:
+    """Return the permission of routes that need one scope."""
+
+    class HasScope(HasOrgToken):
+        @staticmethod
+        def needed(request: Request) -> Scope:
+            return scope
+
+    return HasScope
+
+
+class MayUseResources(HasOrgToken):
+    """Permission for the older resources under /resources/v1.0 (docs/wire-contract.md §8.3): to read them, or to act."""
+
+    @staticmethod
+    def needed(request: Request) -> Scope:
+        return Scope.READ if request.method in SAFE_METHODS else Scope.ACT
 
 
 def sent_app_key(request: Request) -> object:
@@ -96,7 +111,7 @@ def find_app_key(secret: str) -> AppKey | None:
     wanted = digest(secret)
     app_key = AppKey.objects.answering_to(wanted).first()
     if app_key and app_key.is_active:
-        usage.record(wanted)
+        usage.record((wanted,))
     return app_key
 
 

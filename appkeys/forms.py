@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils import timezone
 
 from appkeys.models import AppKey, OrgToken
@@ -32,13 +31,13 @@ class NameForm(forms.Form):
 
 
 class AppKeyForm(NameForm):
-    """Form that makes an App Key, and an org token with it if one is asked for or none exists."""
+    """Form that makes an App Key, and an org token with it if one is asked for or no other one would let it in."""
 
-    with_token = forms.BooleanField(required=False, label="Make a new org token for it")
+    with_token = forms.BooleanField(required=False, initial=True, label="Make an org token that sends for it alone")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.has_token = OrgToken.objects.filter(deactivated_at=None).exists()
+        self.has_token = OrgToken.objects.sending_for_all().exists()
 
     def issue(self, tool: str, *, by: User) -> tuple[AppKey, str, str] | None:
         """Return the key, its secret, and the token's secret, which is empty if no token was made.
@@ -66,32 +65,50 @@ class RotateForm(forms.Form):
 
 
 class OrgTokenForm(forms.Form):
+    """Form of a new org token. It sends for the chosen integrations unless the person chooses more."""
+
+    CHOSEN, ALL = "chosen", "all"
+
     name = forms.CharField(max_length=NAME_LIMIT, error_messages={"required": "Give the token a name."})
-    scope = forms.ChoiceField(choices=OrgToken.Scope.choices, required=False)
+    scopes = forms.MultipleChoiceField(
+        choices=OrgToken.Scope.choices, required=False, initial=[each.value for each in OrgToken.SENDING]
+    )
+    sees_restricted = forms.BooleanField(required=False)
+    reach = forms.ChoiceField(
+        choices=[(CHOSEN, "Only those chosen here"), (ALL, "All of them, also those to come")],
+        required=False,
+        initial=CHOSEN,
+    )
     app_keys = forms.ModelMultipleChoiceField(AppKey.objects.present(), required=False)
     months = forms.ChoiceField(choices=[("", "Never"), *LIFETIMES.items()], required=False)
+
+    def clean(self) -> dict[str, Any]:
+        asked: dict[str, Any] = super().clean() or self.cleaned_data
+        if "app_keys" in asked and asked.get("reach") != self.ALL and not asked["app_keys"]:
+            self.add_error("app_keys", "Choose the integrations that it speaks for, or all of them.")
+        return asked
 
     def issue(self, *, by: User) -> tuple[OrgToken, str] | None:
         """Return the token and its secret. Return None, with an error at the field, if the name is not allowed."""
         asked = self.cleaned_data
-        expires_at = months_after(timezone.now(), int(asked["months"])) if asked["months"] else None
         try:
-            with transaction.atomic():
-                token, secret = OrgToken.issue(
-                    name=asked["name"], by=by, scope=asked["scope"] or OrgToken.Scope.EVERYTHING, expires_at=expires_at
-                )
-                if app_keys := list(asked["app_keys"]):
-                    token.limit_to(app_keys, by=by)
+            return OrgToken.issue(
+                name=asked["name"],
+                by=by,
+                scopes=asked["scopes"] or OrgToken.SENDING,
+                app_keys=None if asked["reach"] == self.ALL else list(asked["app_keys"]),
+                expires_at=months_after(timezone.now(), int(asked["months"])) if asked["months"] else None,
+                sees_restricted=asked["sees_restricted"],
+            )
         except ValidationError as error:
             self.add_error("name", error.messages)
             return None
-        return token, secret
 
 
 def _token_for(app_key: AppKey, *, by: User) -> str:
-    """Make a token under the name of the integration, or under the next free name."""
+    """Make a token that sends for the integration, under its name or under the next free name."""
     name, number = app_key.name, 1
     while OrgToken.objects.filter(name__iexact=name).exists():
         number += 1
         name = f"{app_key.name[: NAME_LIMIT - 6]} {number}"
-    return OrgToken.issue(name=name, by=by)[1]
+    return OrgToken.issue(name=name, by=by, app_keys=[app_key])[1]

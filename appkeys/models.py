@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models, transaction
@@ -17,6 +18,11 @@ from people import audit, secrets
 from people.audit import Change
 from people.models import User
 
+FOR_ALL = "It sends for every integration, also for those to come."
+READS = "It reaches incidents. No machine that only sends should hold it."
+READS_ALL = (
+    "It reaches every incident, also those that are kept for some roles. No machine that only sends should hold it."
+)
 TAKEN = "This name is taken already (upper and lower case count as the same). Choose another one."
 
 
@@ -41,7 +47,7 @@ class Credential(models.Model):
         return self.name
 
     @classmethod
-    def issue(cls, *, name: str, by: User | None = None, **properties: object) -> tuple[Self, str]:
+    def issue(cls, *, name: str, by: User | None = None, **properties: Any) -> tuple[Self, str]:
         """Create a credential and return it with its secret: 32 hexadecimal characters, as BigPanda's (docs/wire-contract.md §2.2).
 
         Raise ValidationError if the name is empty, too long or taken.
@@ -213,26 +219,70 @@ class AppKey(Credential):
         audit.record(by, self, Change.RESTORED)
 
 
+class OrgTokenQuerySet(models.QuerySet["OrgToken"]):
+    def sending_for_all(self) -> Self:
+        """Return the tokens that let any integration in now."""
+        usable = self.filter(deactivated_at=None, is_limited=False, scopes__contains=OrgToken.Scope.ALERTS)
+        return usable.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+
+
 class OrgToken(Credential):
-    """A token that authenticates a sender: for all App Keys or for some, to send, to use the older v1 resources, or both."""
+    """A token that authenticates a sender: for all App Keys or for some, within its scopes."""
 
     class Scope(models.TextChoices):
-        EVERYTHING = "everything", "Send, and use the v1 resources"
-        SENDING = "sending", "Send alerts and deployments only"
-        RESOURCES = "resources", "Use the v1 resources only"
+        ALERTS = "alerts", "Send alerts"
+        DEPLOYMENTS = "deployments", "Send deployments"
+        MAPPINGS = "mappings", "Read and change mappings"
+        READ = "read", "Read incidents (API v1)"
+        ACT = "act", "Resolve, snooze and comment on incidents (API v1)"
 
-    scope = models.CharField(max_length=20, choices=Scope, default=Scope.EVERYTHING)
-    app_keys = models.ManyToManyField(AppKey, blank=True, related_name="tokens")  # empty: all App Keys
+    SENDING = (Scope.ALERTS, Scope.DEPLOYMENTS)  # what a sender needs, and the default
+    SENDING_ONLY = f"{Scope.ALERTS} {Scope.DEPLOYMENTS}"
+
+    # As in OAuth (RFC 6749 §3.3), separated by spaces.
+    scopes = models.CharField(max_length=100, default=SENDING_ONLY, db_default=SENDING_ONLY, editable=False)
+    app_keys = models.ManyToManyField(AppKey, blank=True, related_name="tokens")  # of a limited token
     is_limited = models.BooleanField(default=False, editable=False)  # whether it speaks for some App Keys only
     expires_at = models.DateTimeField(null=True, blank=True)  # null: never
     # Whether it reads the incidents of environments that are kept for some roles, too (incidents.models.access).
     sees_restricted = models.BooleanField(default=False, db_default=False, editable=False)
+    last_used_address = models.CharField(max_length=45, default="", db_default="", editable=False)
+
+    objects = OrgTokenQuerySet.as_manager()
 
     class Meta(Credential.Meta):
         verbose_name = "org token"
         constraints: ClassVar = [
             models.UniqueConstraint(Lower("name"), name="orgtoken_name_any_case", violation_error_message=TAKEN)
         ]
+
+    @classmethod
+    @transaction.atomic
+    def issue(  # type: ignore[override] # a token has properties of its own
+        cls,
+        *,
+        name: str,
+        by: User | None = None,
+        scopes: Collection[str] = SENDING,
+        app_keys: Collection[AppKey] | None = None,
+        expires_at: datetime | None = None,
+        sees_restricted: bool = False,
+    ) -> tuple[Self, str]:
+        """Create a token and return it with its secret. Without App Keys it works for all of them.
+
+        Raise ValidationError if the name is empty, too long or taken.
+        """
+        token = cls(name=name.strip(), created_by=by, expires_at=expires_at, is_limited=app_keys is not None)
+        token.sees_restricted = sees_restricted
+        token.scopes = " ".join(each.value for each in cls.Scope if each in scopes)
+        secret = token._draw_secret()
+        token.full_clean()
+        token.save()
+        token.app_keys.set(app_keys or ())
+        made = {"name": token.name, "ends_in": token.suffix, "scopes": token.scope_names, "expires_at": expires_at}
+        made |= {"speaks_for": token.speaks_for_names, "warnings": token.warnings or None}
+        audit.record(by, token, Change.CREATED, new=made)
+        return token, secret
 
     @property
     def actor_name(self) -> str:
@@ -248,12 +298,28 @@ class OrgToken(Credential):
         return self.is_active and not self.is_expired
 
     @property
-    def may_send(self) -> bool:
-        return self.scope != self.Scope.RESOURCES
+    def scope_names(self) -> list[str]:
+        return self.scopes.split()
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scope_names
 
     @property
     def may_use_resources(self) -> bool:
-        return self.scope != self.Scope.SENDING
+        """Return whether the token has to do with incidents."""
+        return self.may(self.Scope.READ) or self.may(self.Scope.ACT)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what the token opens beyond sending for its own App Keys."""
+        found = [] if self.is_limited else [FOR_ALL]
+        if self.may_use_resources:
+            found.append(READS_ALL if self.sees_restricted else READS)
+        return found
+
+    @property
+    def speaks_for_names(self) -> list[str] | str:
+        return [app_key.name for app_key in self.app_keys.all()] if self.is_limited else "all integrations"
 
     def speaks_for(self, app_key: AppKey) -> bool:
         return not self.is_limited or self.app_keys.filter(pk=app_key.pk).exists()
@@ -261,9 +327,8 @@ class OrgToken(Credential):
     @transaction.atomic
     def limit_to(self, app_keys: list[AppKey], *, by: User) -> None:
         """Limit the token to these App Keys. With an empty list it works for all of them."""
-        before = list(self.app_keys.values_list("name", flat=True))
+        before = self.speaks_for_names
         self.app_keys.set(app_keys)
         self.is_limited = bool(app_keys)
         self.save(update_fields=["is_limited"])
-        after = [app_key.name for app_key in app_keys]
-        audit.record(by, self, Change.CHANGED, old={"speaks_for": before or "all"}, new={"speaks_for": after or "all"})
+        audit.record(by, self, Change.CHANGED, old={"speaks_for": before}, new={"speaks_for": self.speaks_for_names})

@@ -245,7 +245,10 @@ def measure_large(options: argparse.Namespace) -> None:
 
 def measure_seen(database: str, data: Path) -> None:
     with RunningConsole(data, settings={"DATABASE_URL": database}) as console:
-        token, app_key = console.manage("create_org_token", "seen"), console.manage("create_app_key", "seen")
+        token, app_key = (
+            console.manage("create_org_token", "seen", "--all-app-keys"),
+            console.manage("create_app_key", "seen"),
+        )
         answered: dict[str, float] = {}
         seen: dict[str, float] = {}
         is_over = threading.Event()

@@ -200,7 +200,10 @@ def _small_disk(folder: Path) -> Iterator[bool]:
 def _play(drill: Drill, rounds: int) -> None:
     console = drill.consoles[0]
     url = f"http://127.0.0.1:{drill.port}"
-    token, app_key = console.manage("create_org_token", "drill"), console.manage("create_app_key", "drill")
+    token, app_key = (
+        console.manage("create_org_token", "drill", "--all-app-keys"),
+        console.manage("create_app_key", "drill"),
+    )
     person = Person(SimpleNamespace(url=url, manage=console.manage))  # type: ignore[arg-type]
     sent: list[str] = []
     answers: Counter[int] = Counter()

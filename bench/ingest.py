@@ -73,7 +73,7 @@ class Subject:
     def __init__(self, name: str, console: RunningConsole, roots: list[int]) -> None:
         self.name, self.console, self.roots = name, console, roots
         self.token, self.app_key = (
-            console.manage("create_org_token", "bench"),
+            console.manage("create_org_token", "bench", "--all-app-keys"),
             console.manage("create_app_key", "bench"),
         )
 

@@ -51,7 +51,10 @@ def main() -> None:
         if options.postgresql:
             settings["DATABASE_URL"] = stack.enter_context(postgres.running(extra=()))
         console = stack.enter_context(RunningConsole(data, settings=settings))
-        token, app_key = console.manage("create_org_token", "kill"), console.manage("create_app_key", "kill")
+        token, app_key = (
+            console.manage("create_org_token", "kill", "--all-app-keys"),
+            console.manage("create_app_key", "kill"),
+        )
         answered = [Counter[int]() for _ in range(SENDERS)]  # of each sender, 0: none
         is_over = threading.Event()
 

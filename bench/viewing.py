@@ -90,7 +90,9 @@ class Sender:
 
     def __init__(self, console: RunningConsole) -> None:
         self.url = console.url + "/data/v2/alerts"
-        self.headers = {"Authorization": f"Bearer {console.manage('create_org_token', f'bench {time.time():.0f}')}"}
+        self.headers = {
+            "Authorization": f"Bearer {console.manage('create_org_token', f'bench {time.time():.0f}', '--all-app-keys')}"
+        }
         self.headers["Content-Type"] = "application/json"
         self.app_key = console.manage("create_app_key", f"bench {time.time():.0f}")
 

@@ -124,7 +124,7 @@ async def _answer_body(scope: Any, body: bytes, send: Any) -> None:
     standard_path: ASGI | None = scope["state"].pop("standard_path", None) if "state" in scope else None
     head = RequestHead(scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), scope["headers"])
     if standard_path is None and scope["method"] == "POST" and fast_path.accepts(head):
-        request = AsgiRequest(head, body)
+        request = AsgiRequest(head, body, scope["client"][0] if scope.get("client") else "")
         fast_path.handle(request)
         standard_path = await request.standard_path
         if standard_path is None:
@@ -149,8 +149,8 @@ async def _answer_body(scope: Any, body: bytes, send: Any) -> None:
 class AsgiRequest:
     """A request for the fast path whose head was not known before."""
 
-    def __init__(self, head: RequestHead, body: bytes) -> None:
-        self.head, self.body = head, body
+    def __init__(self, head: RequestHead, body: bytes, address: str) -> None:
+        self.head, self.body, self.address = head, body, address
         self._created = False
         # The standard path, if the fast path leaves the request to it; None once the request is answered.
         self.standard_path: asyncio.Future[ASGI | None] = asyncio.get_running_loop().create_future()

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import h11
 from django.conf import settings
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, RequestHead
@@ -38,6 +39,8 @@ class Protocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self.held = b""
         self.answered_at = 0.0
+        proxies = self.config.forwarded_allow_ips
+        self.proxies = proxies if isinstance(proxies, str) else ",".join(proxies or ())
         self._head_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
 
@@ -159,6 +162,13 @@ class FastPathCycle:
         self.keep_alive = True  # uvicorn changes it when the server stops
 
     @property
+    def address(self) -> str:
+        """The address of the sender, as the standard path sees it."""
+        peer = self.protocol.client[0] if self.protocol.client else ""
+        forwarded_for = self.head.forwarded_for
+        return sender_behind(peer, forwarded_for, self.protocol.proxies) if forwarded_for else peer
+
+    @property
     def message_event(self) -> Self:
         """Return the object that uvicorn sets when the sender disconnected."""
         return self
@@ -187,6 +197,13 @@ class FastPathCycle:
         held, protocol.held = protocol.held, b""
         if held:
             protocol.receive(held)
+
+
+@lru_cache(maxsize=1_000)
+def sender_behind(peer: str, forwarded_for: str, proxies: str) -> str:
+    """Return the sender that a trusted proxy reports, or the peer, as uvicorn does (FORWARDED_ALLOW_IPS)."""
+    trusted = ProxyHeadersMiddleware(asgi.application, proxies).trusted_hosts
+    return (trusted.get_trusted_client_address(forwarded_for)[0] or peer) if peer in trusted else peer
 
 
 @lru_cache(maxsize=8)

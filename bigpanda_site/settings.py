@@ -5,7 +5,7 @@
 | CONSOLE_DATA           | folder of the database, the secret key and the logs          | var/ beside manage.py            |
 | CONSOLE_DEBUG          | Django's debug pages                                         | off                              |
 | CONSOLE_HOSTS          | host names the console answers to, with commas               | localhost, 127.0.0.1, [::1]      |
-| CONSOLE_HTTPS          | served over https: secure cookies, HSTS, redirects           | off                              |
+| CONSOLE_HTTPS          | served over https: secure cookies, HSTS, redirects; keys and tokens without it are refused | off |
 | CONSOLE_COLLECTED      | static files come from CONSOLE_DATA under hashed names       | off; `./console up` sets it      |
 | CONSOLE_HUNG_SECONDS   | a process that gives no sign of life for so long is replaced; PostgreSQL ends its transaction sooner | 15 |
 | CONSOLE_HEARTBEAT      | number of the open file that takes the signs of life         | none; `./console up` sets it     |
@@ -190,8 +190,11 @@ AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 # --- Security
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-# Senders and probes cannot follow a redirect.
-SECURE_REDIRECT_EXEMPT = [r"^data/", r"^oim/", r"^v2/", r"^configurations/", r"^(healthz|readyz|metrics)$"]
+# Senders, scripts and probes follow no redirect. Without https, keys and tokens are refused with a clear error.
+SECURE_REDIRECT_EXEMPT = [
+    *(r"^data/", r"^oim/", r"^v2/", r"^configurations/", r"^resources/", r"^audit-logs$"),
+    r"^(healthz|readyz|metrics)$",
+]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None

@@ -5,8 +5,9 @@ The rules are those of docs/wire-contract.md §2.2.
 
 from __future__ import annotations
 
+from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from people import key_use
@@ -17,6 +18,18 @@ from people.secrets import digest
 from people.sessions import client_address
 
 
+def require_https(request: Request) -> None:
+    """Refuse a credential that came over plain http to a console that is served over https. Raise PermissionDenied.
+
+    Scripts and senders do not follow a redirect, and a redirect would hide that the secret was readable on its way.
+    """
+    if settings.HTTPS and not request.is_secure():
+        raise PermissionDenied(
+            "This console takes keys and tokens over https only. Send to the address with https://, and replace this "
+            "key or token: it crossed the network unencrypted. Behind a proxy, let it set 'X-Forwarded-Proto: https'."
+        )
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """Authentication by personal API key. `request.user` is the person of the key, and `request.auth` is the key."""
 
@@ -24,6 +37,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
         if scheme.lower() != "bearer":
             return None
+        require_https(request)
         key = ApiKey.objects.select_related("user__role").filter(digest=digest(secret.strip())).first()
         if key is None:
             raise AuthenticationFailed(_unknown(secret.strip()))

@@ -111,7 +111,7 @@ def viewer(db: None) -> User:
 
 @pytest.fixture
 def org_token(db: None) -> OrgToken:
-    token, secret = OrgToken.issue(name="Test senders")
+    token, secret = OrgToken.issue(name="Test senders", scopes=list(OrgToken.Scope))
     token.secret = secret  # type: ignore[attr-defined]
     return token
 

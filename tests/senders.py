@@ -62,7 +62,7 @@ class Sender:
     console: RunningConsole
 
     def __post_init__(self) -> None:
-        self.token = self.console.manage("create_org_token", "t")
+        self.token = self.console.manage("create_org_token", "t", "--all-app-keys")
         self.app_key = self.console.manage("create_app_key", "k")
 
     def send(self, host: str, **more: Any) -> int:

@@ -53,7 +53,7 @@ class Sender:
     """The credentials of a sender, and the requests that it makes."""
 
     def __init__(self, console: RunningConsole) -> None:
-        self.token = console.manage("create_org_token", "Edge").strip()
+        self.token = console.manage("create_org_token", "Edge", "--all-app-keys").strip()
         self.app_key = console.manage("create_app_key", "Edge").strip()
 
     def alert(self, host: str) -> bytes:

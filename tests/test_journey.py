@@ -30,8 +30,8 @@ def test_from_an_empty_folder_to_a_resolved_incident(tmp_path: Path, own_databas
     with RunningConsole(tmp_path / "a folder with a space", settings=own_database) as console:
         assert console.password, "the first start prints an administrator's login"
 
-        token = console.manage("create_org_token", "First steps")
         app_key = console.manage("create_app_key", "Nagios")
+        token = console.manage("create_org_token", "Nagios")
         assert (len(token), len(app_key)) == (32, 32), "the secret stands alone on stdout"
 
         def post(status: str) -> tuple[int, bytes]:
@@ -53,11 +53,11 @@ def test_from_an_empty_folder_to_a_resolved_incident(tmp_path: Path, own_databas
 
 
 @pytest.mark.any_database
-@pytest.mark.parametrize("command", ["create_org_token", "create_app_key", "create_user"])
+@pytest.mark.parametrize("command", ["create_org_token --all-app-keys", "create_app_key", "create_user"])
 def test_a_name_that_is_taken_is_a_clear_error(command: str, tmp_path: Path) -> None:
     with RunningConsole.prepared(tmp_path) as console:
-        assert console.manage(command, "Nagios")
-        arguments = [sys.executable, "manage.py", command, "nagios"]
+        assert console.manage(*command.split(), "Nagios")
+        arguments = [sys.executable, "manage.py", *command.split(), "nagios"]
         again = subprocess.run(arguments, cwd=CODE, env=console.environment, capture_output=True, text=True)
     assert (again.returncode, again.stdout) == (1, "")
     assert "taken" in again.stderr

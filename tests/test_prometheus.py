@@ -93,7 +93,7 @@ def answers(url: str) -> bool:
 def test_a_queue_that_grows_is_an_alert_and_one_that_drains_ends_it(tmp_path: Path) -> None:
     alertmanager, prometheus = free_port(), free_port()
     with RunningConsole.prepared(tmp_path / "console") as console, serving() as shop:
-        token = console.manage("create_org_token", "Senders")
+        token = console.manage("create_org_token", "Senders", "--all-app-keys")
         app_key = console.manage("create_app_key", "Prometheus")
         url = console.url + gallery.TOOLS["prometheus"].url
         [settings] = [

@@ -15,7 +15,7 @@ from alerts.api.alerts import AlertsAPI, error_response
 from alerts.mapping import mapping
 from alerts.models import Mapping
 from alerts.sources.oim import BadConfig
-from appkeys.authentication import app_keys_of
+from appkeys.authentication import Scope, app_keys_of, has_scope
 from appkeys.models import AppKey, OrgToken
 from people.api.operation import Operation, OperationView
 
@@ -70,6 +70,7 @@ class DiffSerializer(serializers.Serializer[Any]):
 
 class _Configurations(OperationView, AlertsAPI):
     tag = "Mappings"
+    permission_classes = (has_scope(Scope.MAPPINGS),)
 
     @property
     def token(self) -> OrgToken:

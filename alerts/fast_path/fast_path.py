@@ -86,12 +86,22 @@ class RequestHead:
             secret = query.get("access_token", [""])[-1]
         return digest(secret.strip()), query.get("app_key", [None])[-1]
 
+    @cached_property
+    def forwarded_for(self) -> str:
+        """The addresses that proxies report, or an empty text."""
+        values = (value for name, value in self.sent_headers if name == b"x-forwarded-for")
+        return b", ".join(values).decode("latin-1")
+
 
 class FastPathRequest(Protocol):
     """A POST as the HTTP protocol received it, and the way to answer it."""
 
     @property
     def head(self) -> RequestHead: ...
+
+    @property
+    def address(self) -> str:
+        """The address of the sender."""
 
     @property
     def body(self) -> bytes: ...
@@ -106,7 +116,8 @@ class KnownCredentials:
     """Active org tokens and App Keys that the standard path has accepted, at most FRESH_SECONDS old when used."""
 
     def __init__(self) -> None:
-        self.tokens: frozenset[str] = frozenset()  # tokens that may send for every App Key
+        # By token: the digests that may stand in one request with it, or None where that is every App Key.
+        self.tokens: dict[str, frozenset[str] | None] = {}
         self.app_keys: dict[str, AppKey] = {}
         self._seen: set[str] = set()
         self._read_at = 0.0
@@ -138,14 +149,25 @@ class KnownCredentials:
         try:
             if wanted:
                 with deadline.within(ANSWER_SECONDS):
-                    tokens, app_keys = _queries(wanted)
-                    may_send = (each.digest for each in tokens.rows() if each.may_send and not each.is_expired)
-                    self.tokens = frozenset(may_send)
-                    self.app_keys = {digest: app_key for app_key in app_keys.rows() for digest in app_key.digests}
+                    self._keep(*_queries(wanted))
             if len(wanted) == len(self._seen):  # else a credential was learned during the read
                 self._read_at = began
         finally:
             close_old_connections()
+
+    def _keep(self, tokens: _Query, app_keys: _Query, limits: _Query) -> None:
+        may_send = [each for each in tokens.rows() if each.may(OrgToken.Scope.ALERTS) and not each.is_expired]
+        self.app_keys = {digest: app_key for app_key in app_keys.rows() for digest in app_key.digests}
+        allowed: dict[int, set[int]] = {}
+        for each in limits.rows():
+            allowed.setdefault(each.orgtoken_id, set()).add(each.appkey_id)
+        self.tokens = {
+            each.digest: self._digests_beside(each.digest, allowed.get(each.pk, set())) if each.is_limited else None
+            for each in may_send
+        }
+
+    def _digests_beside(self, token: str, app_keys: set[int]) -> frozenset[str]:
+        return frozenset((token, *(digest for digest, app_key in self.app_keys.items() if app_key.pk in app_keys)))
 
 
 class _Query:
@@ -161,16 +183,17 @@ class _Query:
 
 
 @lru_cache(maxsize=1)
-def _queries(digests: frozenset[str]) -> tuple[_Query, _Query]:
-    """Return the queries for tokens that may send for every App Key, and for App Keys.
+def _queries(digests: frozenset[str]) -> tuple[_Query, _Query, _Query]:
+    """Return the queries for tokens, for App Keys, and for the App Keys of limited tokens.
 
     An App Key that a person watches, that has a mapping, or that waits for its first event is left to the standard
     path.
     """
-    tokens = OrgToken.objects.filter(digest__in=digests, deactivated_at=None, is_limited=False)
+    tokens = OrgToken.objects.filter(digest__in=digests, deactivated_at=None)
     app_keys = AppKey.objects.filter(Q(digest__in=digests) | Q(old_digest__in=digests), deactivated_at=None)
     app_keys = app_keys.exclude(first_event_at=None).exclude(health__watched_until__gt=Now())
-    return _Query(tokens), _Query(app_keys.exclude(mappings__is_current=True))
+    limits = OrgToken.app_keys.through._default_manager.filter(orgtoken__digest__in=digests)
+    return _Query(tokens), _Query(app_keys.exclude(mappings__is_current=True)), _Query(limits)
 
 
 class FastPath:
@@ -209,6 +232,8 @@ class FastPath:
         """Return whether a POST may be clear-cut, as far as its head tells."""
         is_small = head.length is not None and head.length <= BODY_LIMIT
         is_usual = _UNUSUAL_HEADERS.isdisjoint(head.headers)
+        # The standard path refuses a credential that came without https.
+        is_usual &= not settings.HTTPS or head.headers.get(b"x-forwarded-proto") == b"https"
         return head.path in PATHS and is_small and is_usual
 
     def handle(self, request: FastPathRequest) -> None:
@@ -249,7 +274,7 @@ class FastPath:
             elif isinstance(outcomes, Exception):
                 self._pass_on(request, digests, outcomes)
             else:
-                usage.record(*digests)
+                usage.record(digests, request.address)
                 request.answer(created=(created := IngestOutcome.ACCEPTED in outcomes))
                 if created:
                     request_log.record(validated, path=request.head.path, body=request.body)
@@ -271,6 +296,9 @@ class FastPath:
 
         validated = validate(parse(request.body), key_for_all, find_app_key, received_at=datetime.now(UTC))
         if token not in known.tokens or validated.rejected or validated.notes:
+            raise _NotClearCut
+        allowed = known.tokens[token]
+        if allowed is not None and not digests <= allowed:
             raise _NotClearCut
         event_limit.count(validated.events)
         return validated

@@ -18,9 +18,14 @@ class IssueCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME")
 
+    def properties(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return what the options say of the credential, besides its name. Raise CommandError."""
+        return {}
+
     def handle(self, *args: Any, **options: Any) -> str:
+        properties = self.properties(options)
         try:
-            _, secret = self.model.issue(name=options["name"])
+            _, secret = self.model.issue(name=options["name"], **properties)
         except ValidationError as error:
             raise CommandError(
                 f"{self.model._meta.verbose_name} {options['name']!r}: {' '.join(error.messages)}"

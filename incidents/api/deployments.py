@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
@@ -18,6 +18,8 @@ from rest_framework.response import Response
 from alerts import payload
 from alerts.api.alerts import AlertsAPI
 from alerts.sources.bigpanda import as_moment
+from appkeys.authentication import Scope, has_scope
+from appkeys.models import OrgToken
 from incidents import announce
 from incidents.models import Deployment
 from incidents.models.deployment import key_of
@@ -152,9 +154,18 @@ class DeploymentReplySerializer(serializers.Serializer[Any]):
 
 
 class _Deployments(OperationView, AlertsAPI):
-    """A view of deployments. An org token is enough, because a deployment belongs to no App Key."""
+    """A view of deployments. An org token is enough, because a request names no App Key.
+
+    What a limited token reports stands beside alerts of its App Keys alone.
+    """
 
     tag = "Deployments"
+    permission_classes = (has_scope(Scope.DEPLOYMENTS),)
+
+    def sent(self) -> JSONDict:
+        token = cast(OrgToken, self.request.auth)
+        app_keys = sorted(token.app_keys.values_list("pk", flat=True)) if token.is_limited else None
+        return {**super().sent(), "app_key_ids": app_keys}
 
     def body(self) -> JSONDict:
         try:
@@ -217,7 +228,7 @@ def end(sent: JSONDict) -> Deployment:
 
 def _in_progress(sent: JSONDict) -> Deployment:
     """Return the latest deployment in progress with the same component, version and hosts, or a new one."""
-    named = {name: sent[name] for name in ("component", "version", "hosts")}
+    named = {name: sent[name] for name in ("component", "version", "hosts", "app_key_ids")}
     key = key_of(**named)
     running = Deployment.objects.select_for_update().filter(match_key=key, ended_at=None).order_by("-started_at")
     return running.first() or Deployment(**named, match_key=key, started_at=sent["timestamp"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import transaction
 
@@ -42,15 +42,18 @@ def obtain(sources: Iterable[str]) -> Credentials:
     Raise PlayStopped for a credential that an administrator deactivated.
     """
     credentials = Credentials()
-    credentials.org_token = _secret(OrgToken, f"{PREFIX}senders", credentials)
     credentials.app_keys = {source: _secret(AppKey, PREFIX + source, credentials) for source in sources}
+    app_keys = list(AppKey.objects.present().filter(name__startswith=PREFIX))
+    credentials.org_token = _secret(OrgToken, f"{PREFIX}senders", credentials, app_keys=app_keys)
+    # A token of an earlier demo sends for the sources that were added since, too.
+    OrgToken.objects.get(name__iexact=f"{PREFIX}senders").app_keys.add(*app_keys)
     return credentials
 
 
-def _secret(model: type[C], name: str, credentials: Credentials) -> str:
+def _secret(model: type[C], name: str, credentials: Credentials, **properties: Any) -> str:
     known = model._default_manager.select_for_update().filter(name__iexact=name).first()
     if known is None:
-        credential, secret = model.issue(name=name)
+        credential, secret = model.issue(name=name, **properties)
         credentials.issued.append(credential)
         return secret
     if not known.is_active:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
@@ -30,8 +30,8 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         tag's value on an alert of the incident.
         """
         near = list(self.during(incident.started_at - BEFORE, incident.resolved_at or timezone.now()))
-        values = _values(incident) if near else set()
-        return self.filter(pk__in=[each.pk for each in near if each.names & values]).order_by("started_at", "pk")
+        values = _values(incident) if near else {}
+        return self.filter(pk__in=[each.pk for each in near if each.concerns(values)]).order_by("started_at", "pk")
 
 
 class Deployment(models.Model):
@@ -48,7 +48,9 @@ class Deployment(models.Model):
     component = models.TextField()
     version = models.TextField()
     hosts: models.JSONField[list[str], list[str]] = models.JSONField(default=list)
-    match_key = models.CharField(max_length=64)  # a hash of component, version and the sorted hosts
+    match_key = models.CharField(max_length=64)  # a hash of component, version, the sorted hosts and `app_key_ids`
+    # The integrations whose alerts it may stand beside: those of the org token that reported it. Null: all of them.
+    app_key_ids: models.JSONField[list[int] | None, list[int] | None] = models.JSONField(null=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.IN_PROGRESS)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -75,16 +77,29 @@ class Deployment(models.Model):
         """The names to look for in tags, case-folded: hosts, component and values of properties."""
         return {name.casefold() for name in (*self.hosts, self.component, *self.properties.values()) if name}
 
+    def concerns(self, values: Mapping[int, set[str]]) -> bool:
+        """Return whether one of its names is among the values of alerts that it may stand beside, by App Key."""
+        names = self.names
+        return any(
+            names & found
+            for app_key, found in values.items()
+            if self.app_key_ids is None or app_key in self.app_key_ids
+        )
 
-def key_of(component: str, version: str, hosts: Iterable[str]) -> str:
-    """Return the `match_key` of a deployment."""
-    return hashlib.sha256(json.dumps([component, version, sorted(set(hosts))]).encode()).hexdigest()
+
+def key_of(component: str, version: str, hosts: Iterable[str], app_key_ids: list[int] | None = None) -> str:
+    """Return the `match_key` of a deployment. A limited org token finds only what tokens with its limit reported."""
+    parts: list[object] = [component, version, sorted(set(hosts))]
+    if app_key_ids is not None:
+        parts.append(app_key_ids)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _values(incident: Incident) -> set[str]:
-    """Return the values of all tags of an incident's alerts, case-folded."""
-    found: set[str] = set()
-    for tags in incident.alerts.values_list("tags", flat=True).iterator():
+def _values(incident: Incident) -> dict[int, set[str]]:
+    """Return the values of all tags of an incident's alerts, case-folded, by App Key."""
+    found: dict[int, set[str]] = {}
+    for app_key, tags in incident.alerts.values_list("app_key", "tags").iterator():
+        values = found.setdefault(app_key, set())
         for value in tags.values():
-            found.update(each.casefold() for each in (value if isinstance(value, list) else [value]))
+            values.update(each.casefold() for each in (value if isinstance(value, list) else [value]))
     return found

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from http import HTTPStatus
 from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
@@ -20,9 +21,10 @@ from django.test import Client
 from alerts.fast_path.connections import NAME, ConnectionLost, PostgreSQL
 from alerts.fast_path.fast_path import FRESH_SECONDS
 from alerts.models import Alert, Event
-from appkeys.models import AppKey
+from appkeys.models import AppKey, OrgToken
+from bigpanda_site.http_protocol import sender_behind
 from db.transactions import Statement
-from people.models import User
+from people.models import AuditEntry, User
 from tests.alerts.test_parity import (
     Secrets,
     SentRequest,
@@ -465,3 +467,37 @@ def test_after_duplicates_new_and_changed_alerts_are_recognized(
         [new],
     ]
     assert hosts() == {"a": 3, "b": 1, "c": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_last_use_of_a_token_has_the_address_that_a_trusted_proxy_reports(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appkeys.usage.WRITTEN_EVERY", timedelta(0))
+
+    def request(name: str, *, forwarded_for: str = "") -> bytes:
+        head = f"\r\nX-Forwarded-For: {forwarded_for}\r\nContent-Length:".encode()
+        plain = as_sent(alert(host=name), secrets)
+        return plain.replace(b"\r\nContent-Length:", head) if forwarded_for else plain
+
+    async def play() -> None:
+        async with web_process(monkeypatch) as web:
+            await statuses_of(web, secrets, alert(host="first"))
+            before = web.passed_on
+            async with connected(web) as (send, status):
+                for number in range(3):  # the later heads are known, and are not read again
+                    for forwarded_for in ("", "198.51.100.7, 203.0.113.7"):
+                        send(request(f"web-{number}", forwarded_for=forwarded_for))
+                        await status()
+            assert web.passed_on == before
+            assert len(web.fast_path.heads) == 2
+
+    asyncio.run(play())
+    assert OrgToken.objects.get(name="Test senders").last_used_address == "203.0.113.7"
+    uses = AuditEntry.objects.filter(change="used", entity_name="Test senders")
+    assert set(uses.values_list("address", flat=True)) == {"127.0.0.1", "203.0.113.7"}
+
+
+@pytest.mark.parametrize(("peer", "seen"), [("127.0.0.1", "203.0.113.7"), ("192.0.2.1", "192.0.2.1")])
+def test_only_a_trusted_proxy_reports_the_address_of_a_sender(peer: str, seen: str) -> None:
+    assert sender_behind(peer, "203.0.113.7", "127.0.0.1") == seen

@@ -43,6 +43,7 @@ from incidents.models import Incident
 NOW = int(time.time())
 DAY = 86_400
 BEARER = {"Authorization": "Bearer ORG_TOKEN"}
+LIMITED = {"Authorization": "Bearer LIMITED_TOKEN"}
 HEADERS = ("content-type", "www-authenticate", "retry-after", "idempotent-replayed", "ratelimit-limit")
 
 
@@ -51,7 +52,7 @@ HEADERS = ("content-type", "www-authenticate", "retry-after", "idempotent-replay
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """A request. ORG_TOKEN, APP_KEY, OTHER_KEY, REVOKED_TOKEN and DEAD_KEY stand for values of the `secrets`."""
+    """A request. ORG_TOKEN, APP_KEY, OTHER_KEY, … stand for values of the `secrets`."""
 
     body: Any
     headers: dict[str, str] = field(default_factory=lambda: dict(BEARER))
@@ -249,6 +250,10 @@ STORIES: dict[str, Story] = {
     "a wrong token": with_body(
         0, {"headers": {"Authorization": "Bearer nonsense"}}, {"headers": {}, "path": "/data/v2/alerts?access_token=x"}
     ),
+    "a token for one App Key": with_body(
+        2, *3 * [{"headers": LIMITED}], {"headers": LIMITED, "body": alert(app_key="OTHER_KEY")}
+    ),
+    "a token that does not send": with_body(0, *2 * [{"headers": {"Authorization": "Bearer READING_TOKEN"}}]),
     "a revoked token": with_body(0, {"headers": {"Authorization": "Bearer REVOKED_TOKEN"}}),
     "another scheme": with_body(0, {"headers": {"Authorization": "Basic ORG_TOKEN"}}),
     "a token written in other ways": with_body(
@@ -511,6 +516,8 @@ def secrets(org_token: Any, app_key: Any) -> Secrets:
     for credential in (revoked, dead):
         credential.deactivate()
     own = {"ORG_TOKEN": org_token.secret, "APP_KEY": app_key.secret, "OTHER_KEY": AppKey.issue(name="Zabbix")[1]}
+    own["LIMITED_TOKEN"] = OrgToken.issue(name="For Nagios", app_keys=[app_key])[1]
+    own["READING_TOKEN"] = OrgToken.issue(name="Reads", scopes=["read"])[1]
     return own | {"REVOKED_TOKEN": revoked_token, "DEAD_KEY": dead_key}
 
 

@@ -125,7 +125,7 @@ def test_deactivate_asks_first_and_can_be_taken_back(
 
 
 def test_a_token_is_shown_once_revoked_and_restored(administering: Client) -> None:
-    reply = administering.post("/integrations/tokens/new", {"name": "Scripts"})
+    reply = administering.post("/integrations/tokens/new", {"name": "Scripts", "reach": "all"})
     token = OrgToken.objects.get()
     assert reply.context["secret"] in reply.content.decode()
     assert reply.context["secret"] not in administering.get("/integrations/tokens").content.decode()
@@ -138,7 +138,7 @@ def test_a_token_is_shown_once_revoked_and_restored(administering: Client) -> No
 
 
 def test_a_taken_token_name_is_told_at_the_field(administering: Client, org_token: OrgToken) -> None:
-    reply = administering.post("/integrations/tokens/new", {"name": org_token.name.upper()})
+    reply = administering.post("/integrations/tokens/new", {"name": org_token.name.upper(), "reach": "all"})
     assert "taken already" in reply.content.decode()
 
 

@@ -157,7 +157,10 @@ def _widened(payload: Any, text: str) -> Any:
 
 def fill_every_field(console: RunningConsole, texts: Texts) -> None:
     """Send the texts through every endpoint and form, then write them to the fields that only a mistake of ours could fill."""
-    token, app_key = console.manage("create_org_token", "Sender"), console.manage("create_app_key", "Sender")
+    token, app_key = (
+        console.manage("create_org_token", "Sender", "--all-app-keys"),
+        console.manage("create_app_key", "Sender"),
+    )
     long, short, url, comment, tags = texts
 
     def answer(path: str, body: object) -> int:

@@ -52,7 +52,10 @@ def normal(console: RunningConsole) -> list[str]:
 
 def crowded(console: RunningConsole) -> list[str]:
     wallboard = furnish(console)
-    token, app_key = console.manage("create_org_token", "SAN"), console.manage("create_app_key", "SAN")
+    token, app_key = (
+        console.manage("create_org_token", "SAN", "--all-app-keys"),
+        console.manage("create_app_key", "SAN"),
+    )
     for start in range(0, ALERTS, 5000):
         alerts = [
             {

@@ -16,7 +16,10 @@ pytest.importorskip("playwright")
 
 @pytest.fixture
 def console_with_three(console: RunningConsole) -> RunningConsole:
-    token, app_key = console.manage("create_org_token", "test"), console.manage("create_app_key", "test")
+    token, app_key = (
+        console.manage("create_org_token", "test", "--all-app-keys"),
+        console.manage("create_app_key", "test"),
+    )
     for host in ("db-1", "web-1", "mail-1"):
         post(console, token, {"app_key": app_key, "status": "critical", "host": host, "check": "disk", "team": "Shop"})
     return console

@@ -34,7 +34,10 @@ def test_what_no_integration_knows_is_mapped_with_a_preview_that_follows_the_typ
 ) -> None:
     from playwright.sync_api import expect
 
-    token, app_key = console.manage("create_org_token", "Senders"), console.manage("create_app_key", "UPS")
+    token, app_key = (
+        console.manage("create_org_token", "Senders", "--all-app-keys"),
+        console.manage("create_app_key", "UPS"),
+    )
     wire = f"/oim/custom/alerts?app_key={app_key}"
     assert send(console, wire, token, SENT) == 400
 
@@ -60,7 +63,10 @@ def test_what_no_integration_knows_is_mapped_with_a_preview_that_follows_the_typ
 def test_requests_are_watched_as_they_come_in_whichever_lane_they_take(page: Any, console: RunningConsole) -> None:
     from playwright.sync_api import expect
 
-    token, app_key = console.manage("create_org_token", "Senders"), console.manage("create_app_key", "Nagios")
+    token, app_key = (
+        console.manage("create_org_token", "Senders", "--all-app-keys"),
+        console.manage("create_app_key", "Nagios"),
+    )
     for host in ("web-1", "web-2", "web-3"):  # by now the fast path knows both secrets
         post(console, token, {"app_key": app_key, "status": "critical", "host": host})
 

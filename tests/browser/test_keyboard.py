@@ -31,7 +31,10 @@ def page(browser: Any, console: RunningConsole) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def send(console: RunningConsole) -> Callable[..., None]:
     """Send a critical alert of a host."""
-    token, app_key = console.manage("create_org_token", "Keys"), console.manage("create_app_key", "Keys")
+    token, app_key = (
+        console.manage("create_org_token", "Keys", "--all-app-keys"),
+        console.manage("create_app_key", "Keys"),
+    )
     return lambda host, **more: post(console, token, {"app_key": app_key, "status": "critical", "host": host, **more})
 
 

@@ -19,7 +19,7 @@ Say = Callable[..., None]
 @pytest.fixture
 def app(console: RunningConsole) -> tuple[str, str]:
     """Return an org token and an App Key."""
-    return console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+    return console.manage("create_org_token", "t", "--all-app-keys"), console.manage("create_app_key", "k")
 
 
 @pytest.fixture

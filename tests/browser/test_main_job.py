@@ -108,7 +108,7 @@ def test_from_the_first_integration_to_a_resolved_incident_and_back(page: Any) -
 def test_a_new_incident_comes_to_the_open_feed_by_itself(page: Any, console: RunningConsole) -> None:
     from playwright.sync_api import expect
 
-    token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+    token, app_key = console.manage("create_org_token", "t", "--all-app-keys"), console.manage("create_app_key", "k")
     page.goto("/")
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     post(console, token, {"app_key": app_key, "status": "critical", "host": "web-1", "check": "HTTP 5xx"})
@@ -122,7 +122,7 @@ def test_a_new_incident_comes_to_the_open_feed_by_itself(page: Any, console: Run
 def test_links_are_buttons_and_everything_else_is_harmless_text(page: Any, console: RunningConsole) -> None:
     from playwright.sync_api import expect
 
-    token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+    token, app_key = console.manage("create_org_token", "t", "--all-app-keys"), console.manage("create_app_key", "k")
     nasty = "<img src=x onerror=document.title='run'>"
     tags = {
         "runbook": "https://wiki.example/run?a=1&b=2",
@@ -147,7 +147,7 @@ def test_links_are_buttons_and_everything_else_is_harmless_text(page: Any, conso
 def test_a_viewer_looks_and_cannot_act(browser: Any, console: RunningConsole) -> None:
     from playwright.sync_api import expect
 
-    token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+    token, app_key = console.manage("create_org_token", "t", "--all-app-keys"), console.manage("create_app_key", "k")
     post(console, token, {"app_key": app_key, "status": "critical", "host": "web-1"})
     page = sign_in(browser, console, "vera", console.manage("create_user", "vera", "--role", "viewer"))
     page.get_by_role("link", name="web-1").click()
@@ -161,7 +161,7 @@ def test_a_viewer_looks_and_cannot_act(browser: Any, console: RunningConsole) ->
 def test_the_feed_reads_with_scripts_off(browser: Any, console: RunningConsole) -> None:
     from playwright.sync_api import expect
 
-    token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+    token, app_key = console.manage("create_org_token", "t", "--all-app-keys"), console.manage("create_app_key", "k")
     post(console, token, {"app_key": app_key, "status": "critical", "host": "web-1"})
     page = sign_in(browser, console, java_script_enabled=False)
     reload = page.get_by_role("link", name="Reload")

@@ -30,7 +30,7 @@ def page(browser: Any, console: RunningConsole) -> Iterator[Any]:
 def test_a_pattern_is_written_tried_and_enabled(page: Any, console: RunningConsole) -> None:
     from playwright.sync_api import expect
 
-    token = console.manage("create_org_token", "Senders")
+    token = console.manage("create_org_token", "Senders", "--all-app-keys")
     app_key = console.manage("create_app_key", "Nagios")
     for number in range(4):
         post(

@@ -42,7 +42,7 @@ def test_it_frames_what_becomes_critical_and_sounds_only_once_somebody_asked(
 ) -> None:
     from playwright.sync_api import expect
 
-    token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+    token, app_key = console.manage("create_org_token", "t", "--all-app-keys"), console.manage("create_app_key", "k")
     screen = hang(browser, page, "A sound when something becomes critical", "A frame around the screen")
     expect(screen.locator("#wall")).to_contain_text("All clear")
     mute = screen.locator("#mute")
@@ -66,7 +66,7 @@ def test_a_critical_one_that_comes_up_from_below_the_last_row_is_not_called_new(
 ) -> None:
     from playwright.sync_api import expect
 
-    token, app_key = console.manage("create_org_token", "t"), console.manage("create_app_key", "k")
+    token, app_key = console.manage("create_org_token", "t", "--all-app-keys"), console.manage("create_app_key", "k")
 
     def say(status: str, *numbers: int) -> None:
         alerts = [{"status": status, "host": f"db-{number}"} for number in numbers]

@@ -70,7 +70,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole
 @pytest.fixture(scope="module")
 def secrets(console: RunningConsole) -> dict[str, str]:
     return {
-        "TOKEN": console.manage("create_org_token", "client"),
+        "TOKEN": console.manage("create_org_token", "client", "--all-app-keys"),
         "APP_KEY": console.manage("create_app_key", "client"),
     }
 

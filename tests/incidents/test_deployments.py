@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from appkeys.models import AppKey, OrgToken
 from incidents.models import Deployment, Incident
 from people.models import User
 from tests.conftest import PostEvent
@@ -148,3 +149,26 @@ def test_the_incidents_timeline_shows_it(client: Client, viewer: User, tell: Any
         'class="rollout"',
     ):
         assert words in page
+
+
+def test_what_a_limited_token_tells_stands_beside_alerts_of_its_own_integrations(
+    tell: Any, post_event: PostEvent, app_key: AppKey
+) -> None:
+    other, _ = AppKey.issue(name="Zabbix")
+    for limits, version in (([other], "of Zabbix"), ([app_key, other], "of both")):
+        _, secret = OrgToken.issue(name=version, app_keys=limits)
+        client = Client(headers={"Authorization": f"Bearer {secret}"})
+        body = {**SHOP, "version": version}
+        assert client.post("/data/events/deployments/start", body, content_type="application/json").status_code == 200
+    post_event(host="web-1")
+    assert beside() == ["shop of both"]
+
+
+def test_a_limited_token_changes_no_deployment_of_another_sender(tell: Any, app_key: AppKey) -> None:
+    tell("start")
+    _, secret = OrgToken.issue(name="Limited", app_keys=[app_key])
+    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    body = {**SHOP, "status": "failure"}
+    assert client.post("/data/events/deployments/end", body, content_type="application/json").status_code == 200
+    assert Deployment.objects.get(app_key_ids__isnull=True).status == Deployment.Status.IN_PROGRESS
+    assert Deployment.objects.get(app_key_ids__isnull=False).status == Deployment.Status.FAILURE

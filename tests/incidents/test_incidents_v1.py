@@ -34,7 +34,7 @@ def script_of(secret: str) -> Ask:
 
 @pytest.fixture
 def script() -> Ask:
-    return script_of(OrgToken.issue(name="Night jobs", scope=OrgToken.Scope.RESOURCES)[1])
+    return script_of(OrgToken.issue(name="Night jobs", scopes=["read", "act"])[1])
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_what_is_sent_wrongly_is_named(script: Ask, incident: Incident, body: An
 
 
 def test_a_token_for_sending_only_is_kept_out(incident: Incident) -> None:
-    sender = script_of(OrgToken.issue(name="Senders", scope=OrgToken.Scope.SENDING)[1])
+    sender = script_of(OrgToken.issue(name="Senders", scopes=OrgToken.SENDING)[1])
     assert sender(incident.pk).status_code == sender(incident.pk, {"resolved": True}).status_code == 403
     assert Client().get(f"{V1}/{incident.pk}").status_code == 401
 
@@ -162,7 +162,7 @@ def test_a_token_for_some_integrations_reaches_their_incidents_alone(
 ) -> None:
     other, _ = AppKey.issue(name="Zabbix")
     for speaks_for, status in ((app_key, 200), (other, 404)):
-        token, secret = OrgToken.issue(name=f"For {speaks_for.name}")
+        token, secret = OrgToken.issue(name=f"For {speaks_for.name}", scopes=["read"])
         token.limit_to([speaks_for], by=admin)
         assert script_of(secret)(incident.pk).status_code == status
 
@@ -183,7 +183,7 @@ def test_a_token_that_asks_oftener_than_150_times_in_a_minute_is_told_when_to_tr
     assert refused.status_code == 429
     assert (refused.headers["Retry-After"], refused.headers["RateLimit-Limit"]) == ("60", "150")
     assert "more than 150 requests for v1.0/incidents in this minute" in refused.json()["errors"][0]
-    another = script_of(OrgToken.issue(name="Day jobs", scope=OrgToken.Scope.RESOURCES)[1])
+    another = script_of(OrgToken.issue(name="Day jobs", scopes=["read", "act"])[1])
     assert another(incident.pk).status_code == 200
     monkeypatch.setattr(time, "time", lambda: 1_800_000_060.5)
     assert script(incident.pk, {"resolved": True}).status_code == 200

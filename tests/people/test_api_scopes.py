@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
-from rest_framework.views import APIView
 
 from people.authentication import ApiKeyAuthentication
 from people.models import ApiKey, Scope, User
+from tests.api_routes import routes
 from tests.conftest import Reply
 
-METHODS = ("get", "post", "put", "patch", "delete")
-VALUES = {"int": "1", "uuid": "7d444840-9dc0-11d1-b245-5ffdce74fad2", "str": "all"}
 # What people do while they respond. Every other change is configuration.
 ACTING = re.compile(r"^/resources/v2\.0/(environments|maintenance-plans|incidents/\d)")
-
-
-def routes(patterns: list[URLPattern | URLResolver] | None = None, before: str = "") -> Iterator[tuple[str, str]]:
-    """Return the method and a path of each operation that takes a personal API key."""
-    for each in get_resolver().url_patterns if patterns is None else patterns:
-        path = before + str(each.pattern)
-        if isinstance(each, URLResolver):
-            yield from routes(each.url_patterns, path)
-        elif ApiKeyAuthentication in (view := getattr(each.callback, "cls", APIView)).authentication_classes:
-            filled = re.sub(r"<(\w+):\w+>", lambda found: VALUES[found[1]], path)
-            yield from ((method, f"/{filled}") for method in METHODS if hasattr(view, method))
 
 
 def needed(method: str, path: str) -> Scope:
@@ -38,7 +23,7 @@ def needed(method: str, path: str) -> Scope:
 
 
 def test_a_key_does_on_every_route_what_its_scopes_say_and_nothing_else(admin: User) -> None:
-    found = list(routes())
+    found = list(routes(ApiKeyAuthentication))
     assert len(found) > 40, "the walk finds the routes"
     for scope in Scope:
         _, with_it = ApiKey.issue(admin, name=f"With {scope}", expires_at=None, scopes=[scope])
@@ -70,7 +55,7 @@ def test_a_key_from_before_there_were_scopes_has_all_of_them(admin: User) -> Non
 
 @pytest.mark.parametrize("secret", ["", "BPU" + "0" * 32])
 def test_no_route_opens_without_a_key(db: None, secret: str) -> None:
-    for method, path in routes():
+    for method, path in routes(ApiKeyAuthentication):
         assert sent(secret, method, path).status_code == 401, f"{method} {path}"
 
 

@@ -44,7 +44,7 @@ def repeated(reply: Any) -> dict[str, list[str]]:
     [
         ("/me/keys", {"name": "Night\nshift & co"}, lambda: ApiKey.objects.exists()),
         ("/integrations/new/nagios", {"name": "Nagios"}, lambda: AppKey.objects.exists()),
-        ("/integrations/tokens/new", {"name": "Senders"}, lambda: OrgToken.objects.exists()),
+        ("/integrations/tokens/new", {"name": "Senders", "reach": "all"}, lambda: OrgToken.objects.exists()),
         ("/people/roles/new", {"name": "Auditor"}, lambda: Role.objects.filter(name="Auditor").exists()),
         ("/people/invite", {"username": "nina"}, lambda: User.objects.filter(username="nina").exists()),
         ("/people/1/change", {"username": "vera2"}, lambda: User.objects.filter(username="vera2").exists()),

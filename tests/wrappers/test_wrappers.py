@@ -60,7 +60,7 @@ def sender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
             with urllib.request.urlopen(f"{console.url}/download/{name}", timeout=30) as reply:
                 (folder / name).write_bytes(reply.read())
         secrets = {
-            "BP_API_TOKEN": console.manage("create_org_token", "wrappers"),
+            "BP_API_TOKEN": console.manage("create_org_token", "wrappers", "--all-app-keys"),
             "BP_APP_KEY": console.manage("create_app_key", "wrappers"),
             "BP_RETRY_SECONDS": "0.05",
         }
