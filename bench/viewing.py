@@ -19,7 +19,7 @@ from tests.running_console import RunningConsole
 
 VIEWS = ("", "env=2", "env=3", "env=4", "env=5", "folder=unhandled")  # that hundreds watch
 SECONDS = 20
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

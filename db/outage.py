@@ -13,6 +13,7 @@ import psycopg
 from django.db import transaction
 
 logger = logging.getLogger(__name__)
+BUSY_SECONDS = 10.0  # how long no page waits for a lock only to note something
 NOTED_SECONDS = 30.0  # how long a page says that the database accepts no changes
 
 
@@ -56,6 +57,7 @@ def outage_of(error: BaseException | None) -> Outage | None:
 # --- What pages say
 
 _noted_at = -NOTED_SECONDS
+_busy_at = -BUSY_SECONDS
 
 
 def note(error: BaseException) -> Outage | None:
@@ -79,12 +81,21 @@ def is_read_only() -> bool:
 
 
 def try_to_note(what: str, change: Callable[[], object]) -> bool:
-    """Make a change that only notes something beside a page. Return False where the database accepts no changes."""
+    """Make a change that only notes something beside a page. Return False where the database accepts no changes.
+
+    After a wait for the lock in vain, nothing is noted for some seconds, so that not every page waits.
+    """
+    global _busy_at
+    if time.monotonic() - _busy_at < BUSY_SECONDS:
+        return False
     try:
         with transaction.atomic():
             change()
     except django.db.Error as error:
-        if note(error) is not Outage.READ_ONLY:
+        outage = note(error)
+        if outage is Outage.BUSY:
+            _busy_at = time.monotonic()
+        elif outage is not Outage.READ_ONLY:
             raise
         logger.warning("%s is not noted: %s", what, error)
         return False

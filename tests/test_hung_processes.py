@@ -72,19 +72,19 @@ def is_held(console: RunningConsole, seconds: float = 0.0) -> bool:
 
 def freeze_with_lock(console: RunningConsole) -> int:
     """Freeze the worker at a moment at which it holds the correlation lock. Return its process number."""
-    worker = eventually(lambda: console.process_of(WORKER), "the worker runs") or 0
 
-    def caught() -> bool:
-        if not is_held(console):
-            return False
-        os.kill(worker, signal.SIGSTOP)
-        if is_held(console, 1.0):
-            return True
-        os.kill(worker, signal.SIGCONT)
-        return False
+    def caught() -> int | None:
+        worker = console.process_of(WORKER)
+        if not worker or not is_held(console):
+            return None
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+            os.kill(worker, signal.SIGSTOP)
+            if is_held(console, 1.0):
+                return worker
+            os.kill(worker, signal.SIGCONT)
+        return None
 
-    eventually(caught, "the worker was frozen with the lock")
-    return worker
+    return eventually(caught, "the worker was frozen with the lock") or 0
 
 
 def test_frozen_processes_delay_neither_pages_nor_ingest_for_long_and_others_do_their_work(
@@ -102,7 +102,8 @@ def test_frozen_processes_delay_neither_pages_nor_ingest_for_long_and_others_do_
                 taken.append("meanwhile")
                 # PostgreSQL ends the transaction sooner than the supervisor ends the worker, which then goes on.
                 eventually(lambda: not is_held(console), "the lock was taken from the worker")
-                os.kill(worker, signal.SIGCONT)
+                with contextlib.suppress(ProcessLookupError):  # the supervisor was sooner
+                    os.kill(worker, signal.SIGCONT)
             web = eventually(lambda: console.process_of("uvicorn"), "the web process runs") or 0
             os.kill(web, signal.SIGSTOP)
             assert console.status("/login") == 200, "the request waited at the open port for the next web process"
