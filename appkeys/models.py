@@ -280,7 +280,7 @@ class OrgToken(Credential):
         token.save()
         token.app_keys.set(app_keys or ())
         made = {"name": token.name, "ends_in": token.suffix, "scopes": token.scope_names, "expires_at": expires_at}
-        made |= {"speaks_for": token.speaks_for_names, "warnings": token.warnings or None}
+        made |= {"speaks_for": token.speaks_for_names, "warning": " ".join(token.warnings) or None}
         audit.record(by, token, Change.CREATED, new=made)
         return token, secret
 
@@ -312,7 +312,8 @@ class OrgToken(Credential):
     @property
     def warnings(self) -> list[str]:
         """Return what the token opens beyond sending for its own App Keys."""
-        found = [] if self.is_limited else [FOR_ALL]
+        sends = any(self.may(scope) for scope in self.Scope if scope not in (self.Scope.READ, self.Scope.ACT))
+        found = [FOR_ALL] if sends and not self.is_limited else []
         if self.may_use_resources:
             found.append(READS_ALL if self.sees_restricted else READS)
         return found
