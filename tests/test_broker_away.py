@@ -38,7 +38,18 @@ def broker() -> Iterator[Broker]:
 
 def pages() -> list[str]:
     """Return the addresses of all pages whose address names nothing."""
-    internal = ("live", "logout", "download", "data/", "oim/", "resources", "v2/", "configurations")
+    internal = (
+        "live",
+        "logout",
+        "download",
+        "data/",
+        "oim/",
+        "resources",
+        "v2/",
+        "configurations",
+        "readyz",
+        "metrics",
+    )
     return sorted(
         f"/{path}" for path in set(routes().values()) if not PARAMETER.search(path) and not path.startswith(internal)
     )
