@@ -55,10 +55,10 @@ def test_from_an_empty_folder_to_a_resolved_incident(tmp_path: Path, own_databas
 @pytest.mark.any_database
 @pytest.mark.parametrize("command", ["create_org_token --all-app-keys", "create_app_key", "create_user"])
 def test_a_name_that_is_taken_is_a_clear_error(command: str, tmp_path: Path) -> None:
-    with RunningConsole.prepared(tmp_path) as console:
-        assert console.manage(*command.split(), "Nagios")
-        arguments = [sys.executable, "manage.py", *command.split(), "nagios"]
-        again = subprocess.run(arguments, cwd=CODE, env=console.environment, capture_output=True, text=True)
+    console = RunningConsole.prepared(tmp_path)  # the commands need no process of it
+    assert console.manage(*command.split(), "Nagios")
+    arguments = [sys.executable, "manage.py", *command.split(), "nagios"]
+    again = subprocess.run(arguments, cwd=CODE, env=console.environment, capture_output=True, text=True)
     assert (again.returncode, again.stdout) == (1, "")
     assert "taken" in again.stderr
     assert "Traceback" not in again.stderr
