@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from incidents.environments import openings, placement, tasks
 from incidents.models import Environment, Wallboard
+from incidents.models.wallboard import next_expiry
 from people import audit
 from people.models import User
 
@@ -145,8 +146,17 @@ def issue_wallboard(
 ) -> tuple[Wallboard, str]:
     """Create a wallboard. Return the wallboard and the secret of its link, which is not stored."""
     board, secret = Wallboard.issue(name=name, environment=environment, sound=sound, flash=flash, by=by)
-    audit.record(by, board, audit.Change.CREATED, new=audit.properties(board, "name", "environment"))
+    audit.record(by, board, audit.Change.CREATED, new=audit.properties(board, "name", "environment", "expires_at"))
     return board, secret
+
+
+@transaction.atomic
+def renew_wallboard(board: Wallboard, *, by: User) -> None:
+    """Move the end of a link to as many days from now as a new link has."""
+    old = audit.properties(board, "expires_at")
+    board.expires_at = next_expiry()
+    board.save(update_fields=["expires_at"])
+    audit.record(by, board, audit.Change.CHANGED, old=old, new=audit.properties(board, "expires_at"))
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -10,23 +11,45 @@ from django.utils import timezone
 
 from incidents.models.environment import Environment
 from people import secrets
-from people.models import User
+from people.models import Area, User
+
+ENDS_SOON = timedelta(days=7)  # from then on the screen says when its link ends
+
+
+def next_expiry() -> datetime:
+    """Return when a link that is made or renewed now expires."""
+    return timezone.now() + timedelta(days=settings.WALLBOARD_DAYS)
 
 
 class WallboardQuerySet(models.QuerySet["Wallboard"]):
     def opened_by(self, secret: str) -> Wallboard | None:
-        """Return the wallboard with this secret in its link, or None if the link or its environment is gone."""
-        return (
-            self.filter(digest=secrets.digest(secret), revoked_at=None, environment__deleted_at=None)
-            .select_related("environment")
-            .first()
-        )
+        """Return the wallboard with this secret in its link, or None if the link has ended."""
+        found = self.with_maker().filter(digest=secrets.digest(secret)).first()
+        return found if found and found.state is WallboardState.ACTIVE else None
+
+    def with_maker(self) -> Self:
+        return self.select_related("environment", "created_by__role")
+
+    def visible_to(self, user: User) -> list[Wallboard]:
+        """Return the wallboards that a user may know of: not those of environments that are closed to the user."""
+        return [each for each in self.with_maker() if each.environment is None or each.environment.may_be_seen_by(user)]
+
+
+class WallboardState(models.TextChoices):
+    """State of a link. Only an active link opens its wallboard."""
+
+    ACTIVE = "active", "Active"
+    REVOKED = "revoked", "Revoked"
+    EXPIRED = "expired", "Expired"
+    # The person who made the link has left, or may no longer make such links.
+    ORPHANED = "orphaned", "Ended"
 
 
 class Wallboard(models.Model):
-    """A revocable link that lets a screen read one environment.
+    """A link that lets a screen read one environment, until the link expires or is revoked.
 
-    Only a digest of the link's secret is stored. The link itself is shown once.
+    The screen sees what the person who made the link may see now. Only a digest of the link's secret is stored. The
+    link itself is shown once.
     """
 
     name = models.CharField(max_length=80)
@@ -40,6 +63,8 @@ class Wallboard(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     last_seen_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    # Null where older code made the link during an upgrade. Such a link counts as expired, and can be renewed.
+    expires_at = models.DateTimeField(null=True)
 
     objects = WallboardQuerySet.as_manager()
 
@@ -56,9 +81,34 @@ class Wallboard(models.Model):
         """Create a wallboard, and return it with the secret of its link."""
         secret = secrets.draw()
         wallboard = cls(name=name, environment=environment, sound=sound, flash=flash, created_by=by)
+        wallboard.expires_at = next_expiry()
         wallboard.digest, wallboard.suffix = secrets.digest(secret), secrets.suffix(secret)
         wallboard.save()
         return wallboard, secret
+
+    @property
+    def state(self) -> WallboardState:
+        if self.revoked_at:
+            return WallboardState.REVOKED
+        if not self._maker_may_show_it():
+            return WallboardState.ORPHANED
+        is_valid = self.expires_at is not None and self.expires_at > timezone.now()
+        return WallboardState.ACTIVE if is_valid else WallboardState.EXPIRED
+
+    def _maker_may_show_it(self) -> bool:
+        maker, environment = self.created_by, self.environment
+        if maker is None or not maker.is_active or not maker.may_change(Area.ENVIRONMENTS):
+            return False
+        return environment is None or (environment.deleted_at is None and environment.may_be_seen_by(maker))
+
+    @property
+    def ends_soon(self) -> bool:
+        return self.expires_at is not None and self.expires_at - timezone.now() < ENDS_SOON
+
+    def may_be_opened_by(self, user: User) -> bool:
+        """Return whether a user may renew or restore the link: only where the user sees what the link shows."""
+        maker = self.created_by
+        return user.is_administrator or (maker is not None and maker.role_id == user.role_id)
 
     def mark_seen(self) -> None:
         """Write that a screen shows the wallboard, once a minute at most."""

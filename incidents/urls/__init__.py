@@ -28,6 +28,7 @@ urlpatterns = [
     path("incidents/<int:pk>/why", incident.detail, {"tab": "why"}, name="why"),
     path("incidents/<int:pk>/comment", actions.comment, name="comment"),
     path("wallboards", wallboards.listing, name="wallboards"),
+    path("wallboards/<int:pk>/renew", wallboards.renew, name="wallboard_renew"),
     path("wallboards/<int:pk>/revoke", wallboards.revoke, name="wallboard_revoke"),
     path("wall/<str:secret>", wallboards.screen, name="wall"),
     path("environments/new", environments.new, name="environment_new"),

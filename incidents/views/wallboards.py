@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -32,22 +34,51 @@ def listing(request: SignedInRequest) -> HttpResponse:
         _, secret = changes.issue_wallboard(**form.cleaned_data, by=request.user)
         link = request.build_absolute_uri(reverse("incidents:wall", args=[secret]))
         form = WallboardForm(user=request.user)
-    shown = Wallboard.objects.select_related("environment", "created_by")
+    shown = Wallboard.objects.order_by(F("revoked_at").asc(nulls_first=True), "-created_at").visible_to(request.user)
     context = {
-        "wallboards": shown.order_by(F("revoked_at").asc(nulls_first=True), "-created_at"),
+        "wallboards": [(each, each.may_be_opened_by(request.user)) for each in shown],
         "form": form,
         "link": link,
+        "days": settings.WALLBOARD_DAYS,
     }
     return render(request, "wallboards/list.html", context)
 
 
 @may_change(Area.ENVIRONMENTS)
 @require_POST
+def renew(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Let a link expire later."""
+    wallboard = _visible(request, pk)
+    _require_its_sight(request, wallboard)
+    changes.renew_wallboard(wallboard, by=request.user)
+    return redirect("incidents:wallboards")
+
+
+@may_change(Area.ENVIRONMENTS)
+@require_POST
 def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
     """Revoke a link, or accept a revoked link again. Screens notice at their next refresh."""
-    wallboard = get_object_or_404(Wallboard, pk=pk)
+    wallboard = _visible(request, pk)
+    if wallboard.revoked_at is not None:
+        _require_its_sight(request, wallboard)
     changes.set_wallboard_active(wallboard, wallboard.revoked_at is not None, by=request.user)
     return redirect("incidents:wallboards")
+
+
+def _visible(request: SignedInRequest, pk: int) -> Wallboard:
+    wallboard = get_object_or_404(Wallboard.objects.with_maker(), pk=pk)
+    if wallboard.environment and not wallboard.environment.may_be_seen_by(request.user):
+        raise Http404("This wallboard is not for your role.")
+    return wallboard
+
+
+def _require_its_sight(request: SignedInRequest, wallboard: Wallboard) -> None:
+    # A person who knows the link could otherwise open again what only its maker may see.
+    if not wallboard.may_be_opened_by(request.user):
+        raise PermissionDenied(
+            "This link shows what its maker may see. Only people with the same role and administrators can open it"
+            " again. You can create a link of your own."
+        )
 
 
 @login_not_required
@@ -56,10 +87,10 @@ def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
 def screen(request: HttpRequest, secret: str) -> HttpResponse:
     """Show a wallboard: the whole page, or with `?part` only the part that changes."""
     wallboard = Wallboard.objects.opened_by(secret)
-    if wallboard is None:
-        raise Http404("This link was revoked, or it never was one. Ask for a new one.")
+    if wallboard is None or wallboard.created_by is None:
+        raise Http404("This link has ended, or it never was one. Ask for a new one.")
     wallboard.mark_seen()
-    incidents = Incident.objects.all()
+    incidents = Incident.objects.visible_to(wallboard.created_by)
     counts = Counts.now(incidents, wallboard.environment)
     active = counts.by_status(Folder.ACTIVE, wallboard.environment)
     shown = incidents.in_environment(wallboard.environment) if wallboard.environment else incidents

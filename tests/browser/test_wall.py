@@ -115,7 +115,7 @@ def test_it_is_loud_when_it_is_not_live_and_when_its_link_was_revoked_and_comes_
 
     page.get_by_role("button", name="Revoke Office").click()
     screen.clock.run_for(6000)
-    expect(alarm).to_have_text("This link was revoked. What you see is no longer true.")
+    expect(alarm).to_have_text("This link has ended. What you see is no longer true.")
     expect(state).not_to_contain_text("Live")
     page.get_by_role("button", name="Restore Office").click()
     screen.clock.run_for(6000)

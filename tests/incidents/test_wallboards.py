@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from incidents.environments import placement
 from incidents.models import Environment, Wallboard
-from people.models import AuditEntry, User
-from tests.conftest import PostEvent
+from people.models import AuditEntry, Role, User
+from tests.conftest import PASSWORD, PostEvent
 
 
 @pytest.fixture
@@ -85,3 +88,110 @@ def test_nasty_values_are_text_on_the_wall(ada: Client, post_event: PostEvent) -
 
 def test_a_wallboard_without_a_name_is_refused_at_its_field(ada: Client) -> None:
     assert "Give the wallboard a name" in ada.post("/wallboards", {}).content.decode()
+
+
+@pytest.fixture
+def lead(db: None) -> User:
+    """Return a person who may change environments but is no administrator."""
+    leads = Role.objects.create(name="Leads", permissions={"environments": "full_access", "incidents": "read"})
+    return User.objects.create_user("lena", password=PASSWORD, role=leads)
+
+
+@pytest.fixture
+def lena(lead: User) -> Client:
+    browser = Client()
+    browser.force_login(lead)
+    return browser
+
+
+def keep_secret(viewer: User) -> Environment:
+    """Create an environment that only viewers see, and place the incidents."""
+    secret = Environment.objects.create(name="Secret", query="team = security", seen_by=[viewer.role_id])
+    placement.mark_unplaced(secret)
+    placement.place_unplaced()
+    return secret
+
+
+def shown(link: str) -> str:
+    reply = Client().get(link)
+    assert reply.status_code == 200
+    return reply.content.decode()
+
+
+def test_a_screen_sees_what_the_maker_of_its_link_may_see_now(
+    ada: Client, lena: Client, viewer: User, post_event: PostEvent
+) -> None:
+    post_event(host="vault-1", team="security")
+    post_event(host="web-1", team="shop")
+    link_of_ada, link_of_lena = link_of(ada), link_of(lena)
+    assert "vault-1" in shown(link_of_lena)
+    keep_secret(viewer)
+    for address in (link_of_lena, f"{link_of_lena}?part"):
+        assert "vault-1" not in shown(address)
+        assert "web-1" in shown(address)
+        assert re.search(r"<strong>1</strong>[^<]*<span[^>]*>[^<]*Unhandled", shown(address).replace("\n", " "))
+    assert "vault-1" in shown(link_of_ada)
+
+
+def test_a_screen_ends_when_its_environment_is_closed_to_the_maker(
+    lena: Client, viewer: User, post_event: PostEvent
+) -> None:
+    post_event(host="vault-1", team="security")
+    security = Environment.objects.create(name="Security", query="team = security")
+    link = link_of(lena, environment=str(security.pk))
+    assert Client().get(link).status_code == 200
+    Environment.objects.update(seen_by=[viewer.role_id])
+    assert Client().get(link).status_code == 404
+    assert "Left screen" not in lena.get("/wallboards").content.decode()
+    assert lena.post(f"/wallboards/{Wallboard.objects.get().pk}/revoke").status_code == 404
+
+
+@pytest.mark.parametrize("change", ["is deactivated", "gets another role"])
+def test_a_link_ends_when_its_maker_leaves_or_may_no_longer_make_one(
+    ada: Client, lena: Client, lead: User, viewer: User, post_event: PostEvent, change: str
+) -> None:
+    post_event(host="web-1")
+    link = link_of(lena)
+    assert "web-1" in shown(link)
+    if change == "is deactivated":
+        lead.is_active = False
+    else:
+        lead.role = viewer.role
+    lead.save()
+    assert Client().get(link).status_code == 404
+    assert "lena may no longer show it" in ada.get("/wallboards").content.decode()
+    ada.post(f"/wallboards/{Wallboard.objects.get().pk}/renew")
+    assert Client().get(link).status_code == 404
+
+
+def test_a_link_expires_and_is_renewed(ada: Client, post_event: PostEvent) -> None:
+    post_event(host="web-1")
+    link = link_of(ada)
+    board = Wallboard.objects.get()
+    assert board.expires_at
+    assert timedelta(days=89) < board.expires_at - timezone.now() <= timedelta(days=90)
+    assert "expires at" not in shown(link)
+    Wallboard.objects.update(expires_at=timezone.now() + timedelta(days=6))
+    assert "Renew it on the page Wallboards" in shown(link)
+    Wallboard.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    assert Client().get(link).status_code == 404
+    assert "Expired" in ada.get("/wallboards").content.decode()
+    ada.post(f"/wallboards/{board.pk}/renew")
+    assert "web-1" in shown(link)
+    (change,) = AuditEntry.objects.get(entity_kind="wallboard", change="changed").changes
+    assert change["propertyPath"] == "expires_at"
+
+
+def test_nobody_opens_again_a_link_that_shows_more_than_they_may_see(
+    ada: Client, lena: Client, viewer: User, post_event: PostEvent
+) -> None:
+    post_event(host="vault-1", team="security")
+    keep_secret(viewer)
+    link = link_of(ada)
+    board = Wallboard.objects.get()
+    assert "Renew" not in lena.get("/wallboards").content.decode()
+    assert lena.post(f"/wallboards/{board.pk}/renew").status_code == 403
+    lena.post(f"/wallboards/{board.pk}/revoke")
+    assert Client().get(link).status_code == 404
+    assert lena.post(f"/wallboards/{board.pk}/revoke").status_code == 403
+    assert Client().get(link).status_code == 404

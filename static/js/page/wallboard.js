@@ -20,7 +20,7 @@ const words = required("wall-state", HTMLElement);
 const alarm = required("wall-alarm", HTMLElement);
 const mute = byId("mute");
 let freshAt = Date.now();
-let isRevoked = false; // an administrator may make the link valid again
+let hasEnded = false; // somebody may renew or restore the link
 /** @type {AudioContext | null} Browsers allow sound only after a person has pressed a button. */
 let sound = null;
 let worst = critical();
@@ -62,7 +62,7 @@ function announceCritical() {
 async function ask() {
   try {
     const reply = await fetch(`${location.pathname}?part`);
-    isRevoked = reply.status === 404;
+    hasEnded = reply.status === 404;
     if (!reply.ok) return showState();
     wall.innerHTML = await reply.text();
     freshAt = Date.now();
@@ -75,13 +75,13 @@ async function ask() {
 
 function showState() {
   const age = Date.now() - freshAt;
-  const state = isRevoked || age > DOWN ? "down" : age > LATE ? "late" : "live";
+  const state = hasEnded || age > DOWN ? "down" : age > LATE ? "late" : "live";
   root.dataset.state = state;
   words.textContent =
     state === "live" ? `Live, ${Math.round(age / 1000)} s old` : `Data ${Math.round(age / 1000)} s old`;
   alarm.hidden = state !== "down";
   const since = new Date(freshAt).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-  const why = isRevoked ? "This link was revoked. What you see is no longer true." : `Not live since ${since}`;
+  const why = hasEnded ? "This link has ended. What you see is no longer true." : `Not live since ${since}`;
   if (state === "down" && alarm.textContent !== why) alarm.textContent = why; // a screen reader reads it once
 }
 
