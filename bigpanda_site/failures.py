@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 
 from alerts.api.alerts import error_body, is_for_senders, sentence_about
+from bpql import SearchStopped
 from db import outage
 from db.outage import Outage
 
@@ -24,6 +25,8 @@ NOBODY_SIGNS_IN = "Nobody can sign in until it does. Those who are signed in can
 def answer(request: HttpRequest) -> HttpResponse:
     """Answer a request whose view or middleware raised an error. This function is Django's `handler500`."""
     error = sys.exc_info()[1]
+    if isinstance(error, SearchStopped):
+        return _stopped_search(request, error)
     found = outage.note(error) if error else None
     status = HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.INTERNAL_SERVER_ERROR
     if is_for_senders(request.path):
@@ -36,6 +39,14 @@ def answer(request: HttpRequest) -> HttpResponse:
     if found:
         response["Retry-After"] = RETRY_AFTER
     return response
+
+
+def _stopped_search(request: HttpRequest, error: SearchStopped) -> HttpResponse:
+    """Answer a search that took too long on a page that has no place for the message."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(error.message, content_type="text/plain; charset=utf-8", status=HTTPStatus.BAD_REQUEST)
+    context = {"title": "The search was stopped", "what_now": error.message, "path": request.path}
+    return HttpResponse(loader.render_to_string("503.html", context), status=HTTPStatus.BAD_REQUEST)
 
 
 def _page(request: HttpRequest, found: Outage) -> HttpResponse:

@@ -17,6 +17,7 @@
 | CONSOLE_LOCKOUT_FAILURES | wrong passwords that lock a name for an address           | 5                                |
 | CONSOLE_LOCKOUT_MINUTES | for how long                                              | 15                               |
 | CONSOLE_WALLBOARD_DAYS | the link of a wallboard expires after so many days, unless renewed | 90                      |
+| CONSOLE_SEARCH_SECONDS | a search that takes longer is stopped; a live view too            | 5; 0: no limit                   |
 | CONSOLE_EMAIL_URL      | smtp+tls://user:password@host:587/?from=console@example.com  | none: sharing sends no mail      |
 | FORWARDED_ALLOW_IPS    | proxies whose X-Forwarded-For is believed (read by uvicorn)  | 127.0.0.1                        |
 | CONSOLE_EVENTS_PER_MINUTE | more events of one App Key at one web process are answered 429 | 60000; 0: no limit      |
@@ -338,6 +339,7 @@ PATTERN_REQUESTS_PER_SECOND = env.int("CONSOLE_PATTERN_REQUESTS_PER_SECOND", def
 BATCH_RESOLVES_PER_SECOND = env.int("CONSOLE_BATCH_RESOLVES_PER_SECOND", default=1)
 V1_REQUESTS_PER_MINUTE = env.int("CONSOLE_V1_REQUESTS_PER_MINUTE", default=150)
 ALERTS_PER_INCIDENT = env.int("CONSOLE_ALERTS_PER_INCIDENT", default=300)
+SEARCH_SECONDS = env.float("CONSOLE_SEARCH_SECONDS", default=5)
 WALLBOARD_DAYS = env.int("CONSOLE_WALLBOARD_DAYS", default=90)
 FLAPPING_CHANGES = env.int("CONSOLE_FLAPPING_CHANGES", default=4)
 FLAPPING_WINDOW = timedelta(minutes=env.float("CONSOLE_FLAPPING_MINUTES", default=60))

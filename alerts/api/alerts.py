@@ -13,7 +13,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils import timezone
 from django.views import defaults
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +27,7 @@ from alerts.ingest.ingest import IngestOutcome, ingest
 from alerts.payload import ValidatedRequest, validate
 from appkeys.authentication import HasOrgToken, OrgTokenAuthentication, app_keys_of, sent_app_key
 from appkeys.models import AppKey, OrgToken
+from bpql import SearchStopped
 from db import outage
 from db.outage import Outage
 from telemetry import counts
@@ -196,6 +197,9 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     if found := outage.note(error):
         logger.error("%s %s", found.value, error)
         error = DatabaseOut(sentence_about(found))
+    if isinstance(error, SearchStopped):
+        # Not 503: the same search would take as long again, and clients repeat what 503 refuses.
+        error = ValidationError({"CONSOLE_SEARCH_SECONDS": [error.message]})
     if isinstance(error, SuspiciousOperation):
         error = payload.BadPayload(str(error))
     if not isinstance(error, APIException):

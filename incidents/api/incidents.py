@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from alerts.api.limits import BATCH_RESOLVES
 from alerts.models import Alert
 from alerts.payload import LISTED
+from db import time_limit
 from incidents import actions
 from incidents.actions.action import asked_action, perform_on
 from incidents.api import serializers as shapes
@@ -61,12 +62,13 @@ class Incidents(IncidentResource):
         reply=shapes.IncidentsSerializer,
     )
     def get(self, request: Request, env: str) -> Response:
-        incidents, asked = self.within(env), self.asked()
-        found = _found(incidents, asked)
-        start, size = (asked["page"] - 1) * asked["page_size"], asked["page_size"]
-        total = found.order_by()[:LAST_RESULT].count()
-        page = found[start : min(start + size, LAST_RESULT)] if start < LAST_RESULT else found.none()
-        rows = list(page.select_related(*shapes.RELATED).prefetch_related("tag_values__tag", "matchers__pattern"))
+        with time_limit.limited():
+            incidents, asked = self.within(env), self.asked()
+            found = _found(incidents, asked)
+            start, size = (asked["page"] - 1) * asked["page_size"], asked["page_size"]
+            total = found.order_by()[:LAST_RESULT].count()
+            page = found[start : min(start + size, LAST_RESULT)] if start < LAST_RESULT else found.none()
+            rows = list(page.select_related(*shapes.RELATED).prefetch_related("tag_values__tag", "matchers__pattern"))
         return Response({"total": total, "items": incidents_as_data(rows, with_alerts=asked["expand"])})
 
 

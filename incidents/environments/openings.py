@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from django.db.models import Count
 
+from db import time_limit
 from incidents.environments.placement import found_by
 from incidents.models import Environment, Incident, Membership
 from incidents.models.environment import is_closed, limits_of
@@ -77,10 +78,11 @@ def _counts(
     # Only an incident in an environment that is limited can be closed.
     placed_in = {each.pk: tuple(each.environments) for each in Membership.objects.all()}
     closable = {pk for pk, environments in placed_in.items() if limiting & set(environments)}
-    stored = Incident.objects.filter(membership__in=closable)
+    stored = Incident.objects.filter(membership__in=closable, merged_into=None)
     totals = _by_membership(stored)
     has_same_query = before is not None and after is not None and before.query == after.query
-    found = totals if after is None or has_same_query else _by_membership(stored.filter(found_by(after.query)))
+    with time_limit.limited():
+        found = totals if after is None or has_same_query else _by_membership(stored.filter(found_by(after.query)))
     environment = before or after
     key = environment.pk if environment else None
     for membership, total in totals.items():

@@ -10,6 +10,7 @@ from django.http import Http404
 
 import bpql
 from alerts.models import Alert
+from db import time_limit
 from incidents.explain import why_not
 from incidents.models import Incident
 from incidents.search import conditions
@@ -82,12 +83,13 @@ def _by_search(text: str, user: User, *, only_alerts: bool) -> Picked:
     found: list[Alert | Incident]
     try:
         query = bpql.parse(text)
-        if only_alerts:
-            alerts = visible_alerts(user).filter(conditions.for_alerts(query))
-            found = list(alerts.order_by("-pk")[:CHOICES])
-        else:
-            incidents = Incident.objects.visible_to(user).filter(conditions.for_incidents(query))
-            found = list(incidents.order_by("-pk")[:CHOICES])
+        with time_limit.limited():
+            if only_alerts:
+                alerts = visible_alerts(user).filter(conditions.for_alerts(query))
+                found = list(alerts.order_by("-pk")[:CHOICES])
+            else:
+                incidents = Incident.objects.visible_to(user).filter(conditions.for_incidents(query))
+                found = list(incidents.order_by("-pk")[:CHOICES])
     except bpql.BpqlError as error:
         return Picked(text, problem=str(error))
     if len(found) == 1:

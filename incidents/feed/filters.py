@@ -70,6 +70,14 @@ class ListFilter:
         """The condition of the query. Raise BpqlError."""
         raise NotImplementedError
 
+    def stop(self, error: bpql.SearchStopped) -> None:
+        """Find nothing any more, because the search took too long."""
+        self.__dict__["error"] = error
+
+    @property
+    def is_stopped(self) -> bool:
+        return isinstance(self.error, bpql.SearchStopped)
+
     @cached_property
     def error(self) -> bpql.BpqlError | None:
         """The reason why the query cannot be read, with the position, or None."""

@@ -19,7 +19,7 @@ from db.keyset import Page, page_after
 from incidents.feed import storm
 from incidents.feed.filters import IncidentFilter
 from incidents.feed.folders import COUNT_LIMIT, Counts, resolved_count
-from incidents.feed.page import ROWS, list_context, newest_event_at, with_people
+from incidents.feed.page import ROWS, found_in_time, list_context, newest_event_at, with_people
 from incidents.models import Activity, Environment, Incident
 from people.models import User
 
@@ -80,7 +80,8 @@ class LiveView:
         counts = self._count(asked, this_round)
         newest = this_round.once("newest event", self.user, newest_event_at)
         storm_now = this_round.once("storm", self.user, lambda: storm.now(self.user))
-        context = list_context(asked, counts, self._page(asked, this_round), newest, storm_now)
+        page = found_in_time(asked, lambda: self._page(asked, this_round))
+        context = list_context(asked, counts, page, newest, storm_now)
         environments = this_round.once("environments", self.user, lambda: Environment.objects.visible_to(self.user))
 
         rows = {incident.pk: self._row(incident, context) for incident in context["page"].rows}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import models
 from django.db.models import QuerySet
@@ -11,28 +12,41 @@ from django.db.models.functions import Lower
 
 from alerts.models import Event
 from appkeys.models import AppKey
+from bpql import SearchStopped
+from db import time_limit
 from db.keyset import Page, page_after
 from incidents.feed import storm
-from incidents.feed.filters import STATUSES, IncidentFilter, Sort
+from incidents.feed.filters import STATUSES, IncidentFilter, ListFilter, Sort
 from incidents.feed.folders import COUNT_LIMIT, Counts, Folder
 from incidents.feed.sidebar import Sidebar
 from incidents.feed.storm import Storm
 from incidents.models import Incident
 from people.models import User
 
+T = TypeVar("T", bound=models.Model)
 ROWS = 50  # of one page
 
 
 def feed_context(asked: IncidentFilter) -> dict[str, Any]:
     """Return the context of feed/feed.html without an open incident."""
     counts = Counts.now(asked.visible, asked.environment)
-    page = page_after(with_people(asked.qs), asked.data.get("after", ""), size=ROWS)
+    page = found_in_time(asked, lambda: page_after(with_people(asked.qs), asked.data.get("after", ""), size=ROWS))
     return {
         "sidebar": Sidebar.of(asked, counts),
         "sources": AppKey.objects.order_by(Lower("name")).values_list("name", flat=True),
         "people": User.objects.filter(is_active=True).order_by(Lower("username")),
         **list_context(asked, counts, page, newest_event_at(), storm.now(asked.user)),
     }
+
+
+def found_in_time(asked: ListFilter, find: Callable[[], Page[T]]) -> Page[T]:
+    """Return a page of a list. A search that takes too long finds nothing, and the error of the list says so."""
+    try:
+        with time_limit.limited():
+            return find()
+    except SearchStopped as stopped:
+        asked.stop(stopped)
+        return Page([], "", is_first=True)
 
 
 def list_context(

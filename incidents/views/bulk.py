@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
 
-from db import outage
+from bpql import SearchStopped
+from db import outage, time_limit
 from incidents.actions import InvalidTransition, Merge, bulk, tasks
 from incidents.actions.action import Action
 from incidents.actions.forms import ActionForm
@@ -34,8 +35,9 @@ def ask(request: SignedInRequest) -> HttpResponseBase:
         return merge_chosen(request)
     action = action_or_404(what)
     try:
-        drafted = bulk.draft(action.name, _chosen(request), by=request.user, matching=_matching(request))
-    except InvalidTransition as refusal:
+        with time_limit.limited():
+            drafted = bulk.draft(action.name, _chosen(request), by=request.user, matching=_matching(request))
+    except (InvalidTransition, SearchStopped) as refusal:
         messages.error(request, str(refusal))
         return _leave(request)
     return _ask(request, action, drafted, action.form(user=request.user))

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from django.http import JsonResponse
 from django.views.decorators.http import require_safe
 
+from bpql import SearchStopped
+from db import time_limit
 from incidents.models import Incident
 from incidents.search.completions import suggest as suggestions_for
 from people.access import SignedInRequest
@@ -16,5 +18,9 @@ from people.access import SignedInRequest
 def suggest(request: SignedInRequest) -> JsonResponse:
     """Return suggestions. `?q=` is the text before the cursor."""
     text = request.GET.get("q", "")[:2000]
-    found = suggestions_for(text, Incident.objects.visible_to(request.user))
+    try:
+        with time_limit.limited():
+            found = suggestions_for(text, Incident.objects.visible_to(request.user))
+    except SearchStopped as stopped:
+        return JsonResponse({"suggestions": [], "error": stopped.message})
     return JsonResponse({"suggestions": [asdict(each) for each in found]})

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 import bpql
+from db import time_limit
 from incidents.environments import changes
 from incidents.environments.forms import EnvironmentForm
 from incidents.environments.openings import Opening, OpensIncidents
@@ -96,11 +97,12 @@ def preview(request: SignedInRequest) -> HttpResponse:
     query = request.GET.get("query", "").strip()
     visible = Incident.objects.visible_to(request.user).open()
     try:
-        found = visible.filter(conditions.for_open_incidents(bpql.parse(query)))
+        with time_limit.limited():
+            found = visible.filter(conditions.for_open_incidents(bpql.parse(query)))
+            rows = list(found.order_by("-status", "-changed_at", "-pk")[:PREVIEW_ROWS])
+            count = found.order_by()[: PREVIEW_LIMIT + 1].count()
     except bpql.BpqlError as error:
         return render(request, "environments/_preview.html", {"error": error, "query": query})
-    rows = list(found.order_by("-status", "-changed_at", "-pk")[:PREVIEW_ROWS])
-    count = found.order_by()[: PREVIEW_LIMIT + 1].count()
     context = {"rows": rows, "count": min(count, PREVIEW_LIMIT), "has_more": count > PREVIEW_LIMIT}
     return render(request, "environments/_preview.html", context)
 

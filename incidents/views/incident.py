@@ -20,7 +20,7 @@ from incidents.detail.alert_filter import STATUSES, AlertFilter, Order
 from incidents.detail.timeline import ROWS, timeline
 from incidents.explain.why import explain
 from incidents.feed.filters import IncidentFilter
-from incidents.feed.page import feed_context
+from incidents.feed.page import feed_context, found_in_time
 from incidents.models import Deployment, Incident
 from incidents.models.activity import readable
 from people.access import SignedInRequest
@@ -97,10 +97,13 @@ def _alerts(request: SignedInRequest, incident: Incident) -> dict[str, Any]:
             (status, incident.status_counts[status], name in asked.statuses, asked.toggled(name))
             for name, status in STATUSES.items()
         ],
-        "alerts": page_after(
-            asked.qs.select_related("app_key", "maintenance_plan"),
-            request.GET.get("pane_after", ""),
-            size=ALERTS_PER_PAGE,
+        "alerts": found_in_time(
+            asked,
+            lambda: page_after(
+                asked.qs.select_related("app_key", "maintenance_plan"),
+                request.GET.get("pane_after", ""),
+                size=ALERTS_PER_PAGE,
+            ),
         ),
     }
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 import bpql
 from alerts.events import Status
 from alerts.models import Alert
+from db import time_limit
 from db.keyset import page_after
 from incidents.maintenance import changes
 from incidents.maintenance.forms import PlanForm
@@ -96,10 +97,11 @@ def preview(request: SignedInRequest) -> HttpResponse:
     """Show what a condition finds among the active alerts, while a person writes the condition."""
     condition = request.GET.get("condition", "").strip()
     try:
-        found = _seen_by(request.user).filter(conditions.for_alerts(bpql.parse(condition)))
+        with time_limit.limited():
+            found = _seen_by(request.user).filter(conditions.for_alerts(bpql.parse(condition)))
+            context = _shown(found, PREVIEW_ROWS) if condition else {}
     except bpql.BpqlError as error:
         return render(request, "maintenance/_preview.html", {"error": error, "condition": condition})
-    context = _shown(found, PREVIEW_ROWS) if condition else {}
     return render(request, "maintenance/_preview.html", {"condition": condition, **context})
 
 

@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from bpql import SearchStopped
+from db import time_limit
 from incidents.models import CorrelationPattern, PatternVersion
 from incidents.patterns import changes, transfer, trials
 from incidents.patterns import counts as pattern_counts
@@ -167,8 +169,15 @@ def _form_page(request: SignedInRequest, form: PatternForm, pattern: Correlation
     return render(request, "patterns/form.html", context)
 
 
-def _reach(request: SignedInRequest, form: PatternForm) -> pattern_counts.Reach | None:
-    return pattern_counts.reach(form.draft, request.user) if form.is_valid() else None
+def _reach(request: SignedInRequest, form: PatternForm) -> pattern_counts.Reach | SearchStopped | None:
+    """Return what the pattern would reach, or the reason why nobody waits for the answer."""
+    if not form.is_valid():
+        return None
+    try:
+        with time_limit.limited():
+            return pattern_counts.reach(form.draft, request.user)
+    except SearchStopped as stopped:
+        return stopped
 
 
 @may_change(Area.PATTERNS)

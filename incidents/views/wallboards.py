@@ -87,10 +87,10 @@ def _require_its_sight(request: SignedInRequest, wallboard: Wallboard) -> None:
 def screen(request: HttpRequest, secret: str) -> HttpResponse:
     """Show a wallboard: the whole page, or with `?part` only the part that changes."""
     wallboard = Wallboard.objects.opened_by(secret)
-    if wallboard is None or wallboard.created_by is None:
+    if wallboard is None:
         raise Http404("This link has ended, or it never was one. Ask for a new one.")
     wallboard.mark_seen()
-    incidents = Incident.objects.visible_to(wallboard.created_by)
+    incidents = Incident.objects.visible_to(wallboard)
     counts = Counts.now(incidents, wallboard.environment)
     active = counts.by_status(Folder.ACTIVE, wallboard.environment)
     shown = incidents.in_environment(wallboard.environment) if wallboard.environment else incidents

@@ -9,6 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from db import time_limit
 from people.api.fields import Number
 from people.api.operation import Operation, OperationView
 from people.authentication import ApiKeyAuthentication
@@ -65,7 +66,8 @@ class AuditLogs(OperationView):
             raise ValidationError({name: [str(each) for each in problems] for name, problems in asked.errors.items()})
         values = self.asked()
         page, limit = values["page"], values["limit"]
-        found = list(entries[(page - 1) * limit : page * limit + 1])
+        with time_limit.limited():
+            found = list(entries[(page - 1) * limit : page * limit + 1])
         pagination = {"page": page, "limit": limit, "hasMore": len(found) > limit}
         shown = AuditEntrySerializer(found[:limit], many=True).data
         return Response({"status": 200, "auditLogs": shown, "pagination": pagination})

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from db import time_limit
 from db.keyset import page_after
 from people.access import SignedInRequest, may_see
 from people.filters import AuditFilter
@@ -38,7 +39,8 @@ COLUMNS = (
 @require_safe
 def log(request: SignedInRequest) -> HttpResponse:
     asked = AuditFilter(request.GET)
-    page = page_after(asked.qs.select_related("actor"), request.GET.get("after", ""), size=ENTRIES_PER_PAGE)
+    with time_limit.limited():
+        page = page_after(asked.qs.select_related("actor"), request.GET.get("after", ""), size=ENTRIES_PER_PAGE)
     context = {
         "filter": asked,
         "page": page,

@@ -30,6 +30,18 @@ REWORDED = {
     "undid: priority changed": "undid: priority set",
     "undid: resolved by hand": "undid: resolved",
     "/release": "/unassign",
+    "see those incidents nowhere.\nAdministrator": (
+        "see those incidents nowhere.\nThe chosen roles also see those of its incidents that other environments keep for"
+        " other roles.\nAdministrator"
+    ),
+    "with no session and no sign-in.\n": (
+        "with no session and no sign-in. It shows what you may see, and ends when you may no longer see it.\n"
+    ),
+    "State\nLink ends in": "State\nExpires\nLink ends in",
+    **{
+        f"{state}\n…{suffix}": f"{state}\n[2026-06-22T14:30:00+00:00] 2026-06-22 16:30:00 +02:00\n…{suffix}"
+        for state, suffix in (("Active", "e8d6"), ("Revoked", "1909"))
+    },
 }
 pytestmark = pytest.mark.parametrize("old", CONSOLES, ids=lambda old: old.folder.name)
 
