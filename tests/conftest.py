@@ -58,6 +58,7 @@ def pytest_configure() -> None:
     """Hash passwords quickly and lift the rate limits, because many people sign in and one person sends many requests."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.WHITENOISE_AUTOREFRESH = True  # else every client of a test reads all static files first
+    settings.SEARCH_SECONDS = 60  # of a loaded machine
     settings.PATTERN_REQUESTS_PER_SECOND = settings.BATCH_RESOLVES_PER_SECOND = settings.V1_REQUESTS_PER_MINUTE = 0
 
 

@@ -44,7 +44,7 @@ def own_environment(data: Path, **settings: str) -> dict[str, str]:
     """Return an environment without the database and broker of the test run, because this console brings its own."""
     strange = ("CONSOLE_", "DATABASE_URL", "REDIS_URL", "PYTHONWARNINGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
-    return {**kept, "CONSOLE_DATA": str(data), **settings}
+    return {**kept, "CONSOLE_SEARCH_SECONDS": "60", "CONSOLE_DATA": str(data), **settings}
 
 
 class RunningConsole:

@@ -13,6 +13,8 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from alerts.events import shown
 from alerts.models import Alert
+from bpql import SearchStopped
+from db import time_limit
 from incidents.actions import Merge, Move, Split, SplitByTag, tasks
 from incidents.actions.activity_texts import alerts_counted, incidents_counted
 from incidents.actions.bulk import LARGE, start_grouping
@@ -81,15 +83,21 @@ def split(request: SignedInRequest, pk: int) -> HttpResponse:
     form = SplitForm(sent if is_said else None, tags=tags, among=Incident.objects.changeable_by(request.user))
     if is_said and form.is_valid():
         said = form.cleaned_data
-        chosen = {*said["alerts"], *(found.qs.values_list("pk", flat=True) if said["all"] else ())}
+        with time_limit.limited():
+            chosen = {*said["alerts"], *(found.qs.values_list("pk", flat=True) if said["all"] else ())}
         return _split(request, incident, {**said, "alerts": sorted(chosen)})
     picked = {int(pk) for pk in sent.getlist("alerts") if pk.isdecimal() and len(pk) < 19}
-    alerts = _offered(picked, incident, found)
+    try:
+        with time_limit.limited():
+            alerts, found_count = _offered(picked, incident, found), found.qs.count() if found.is_narrowed else 0
+    except SearchStopped as stopped:
+        found.stop(stopped)
+        alerts, found_count = _offered(picked, incident, found), 0
     context = {
         "incident": incident,
         "form": form,
         "found": found,
-        "found_count": found.qs.count() if found.is_narrowed else 0,
+        "found_count": found_count,
         "alerts": alerts,
         "more": incident.alerts_count - len(alerts),
         "picked": picked,
