@@ -6,9 +6,9 @@ of the database. `BpqlError` says what is wrong with a query, and at which chara
 
 from __future__ import annotations
 
-from bpql.deadline import SearchStopped
 from bpql.errors import BpqlError
 from bpql.query import Query, QuerySubject, parse
+from bpql.search_limit import SearchStopped
 from bpql.terms import fold_tags, search_text
 
 __all__ = ["BpqlError", "Query", "QuerySubject", "SearchStopped", "fold_tags", "parse", "search_text"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bpql import deadline
+from bpql import search_limit
 from bpql.errors import BpqlError
 
 REPEAT_LIMIT = 100
@@ -130,7 +130,7 @@ class Regex:
 
     def finds(self, text: str) -> bool:
         """Return whether a casefolded text contains the expression. Raise SearchStopped at the deadline of the search."""
-        deadline.check()
+        search_limit.check()
         state = self._begin
         for character in text:
             if state.is_found:
@@ -142,7 +142,7 @@ class Regex:
         return state.is_found or any(_may_be_empty(term, begin=not text, end=True) for term in state.terms)
 
     def _step(self, state: _State, character: str) -> _State:
-        deadline.check()
+        search_limit.check()
         begin = state is self._begin
         terms = frozenset([self.term]).union(*(_after(term, character, begin) for term in state.terms))
         if len(self._known) > STATES_LIMIT:

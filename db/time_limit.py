@@ -14,8 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from bpql import deadline
-from bpql.deadline import Deadline, SearchStopped
+from bpql import search_limit
+from bpql.search_limit import SearchLimit, SearchStopped
 from db.transactions import is_postgresql
 
 STEPS = 20_000  # of SQLite's machine between two looks at the clock, about a millisecond
@@ -31,10 +31,10 @@ def limited(seconds: float | None = None) -> Iterator[None]:
     A search within a search has the limit of the outer one.
     """
     limit = settings.SEARCH_SECONDS if seconds is None else seconds
-    if not limit or deadline.present():
+    if not limit or search_limit.present():
         yield
         return
-    with deadline.within(limit) as until:
+    with search_limit.within(limit) as until:
         try:
             with _on_postgresql(until) if is_postgresql() else _on_sqlite(until):
                 yield
@@ -45,13 +45,13 @@ def limited(seconds: float | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _on_postgresql(until: Deadline) -> Iterator[None]:
+def _on_postgresql(until: SearchLimit) -> Iterator[None]:
     is_inside = connection.in_atomic_block
     given = 0.0  # seconds that PostgreSQL was told for each statement
 
     def watch(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]) -> Any:
         nonlocal given
-        deadline.check()
+        search_limit.check()
         left = until.left
         if not left <= given <= left + PRECISION * until.seconds:
             given = left
@@ -69,9 +69,9 @@ def _on_postgresql(until: Deadline) -> Iterator[None]:
 
 
 @contextmanager
-def _on_sqlite(until: Deadline) -> Iterator[None]:
+def _on_sqlite(until: SearchLimit) -> Iterator[None]:
     def watch(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]) -> Any:
-        deadline.check()
+        search_limit.check()
         return execute(sql, parameters, many, context)
 
     connection.ensure_connection()
@@ -84,7 +84,7 @@ def _on_sqlite(until: Deadline) -> Iterator[None]:
         raw.set_progress_handler(None, 0)
 
 
-def _is_stop(error: OperationalError, until: Deadline) -> bool:
+def _is_stop(error: OperationalError, until: SearchLimit) -> bool:
     cause = error.__cause__
     if sqlstate := getattr(cause, "sqlstate", None):
         return bool(sqlstate == CANCELLED)

@@ -26,7 +26,7 @@ class SearchStopped(BpqlError):
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
+class SearchLimit:
     """The end of a search, with the time that the search had."""
 
     seconds: float
@@ -37,27 +37,27 @@ class Deadline:
         return self.ends_at - monotonic()
 
 
-_present: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+_present: ContextVar[SearchLimit | None] = ContextVar("search_limit", default=None)
 
 
-def present() -> Deadline | None:
-    """Return the deadline of the search that runs here, or None."""
+def present() -> SearchLimit | None:
+    """Return the limit of the search that runs here, or None."""
     return _present.get()
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[Deadline]:
+def within(seconds: float) -> Iterator[SearchLimit]:
     """Give a search so many seconds from now."""
-    deadline = Deadline(seconds, monotonic() + seconds)
-    token = _present.set(deadline)
+    limit = SearchLimit(seconds, monotonic() + seconds)
+    token = _present.set(limit)
     try:
-        yield deadline
+        yield limit
     finally:
         _present.reset(token)
 
 
 def check() -> None:
     """Raise SearchStopped when the search that runs here is out of time."""
-    deadline = _present.get()
-    if deadline is not None and monotonic() > deadline.ends_at:
-        raise SearchStopped(deadline.seconds)
+    limit = _present.get()
+    if limit is not None and monotonic() > limit.ends_at:
+        raise SearchStopped(limit.seconds)
