@@ -17,7 +17,7 @@ def begin(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("incidents", "0005_share_mail")]
+    dependencies = [("incidents", "0006_deployments_of_limited_tokens")]
     operations = [
         migrations.AddField("wallboard", "expires_at", models.DateTimeField(null=True)),
         migrations.RunPython(begin, migrations.RunPython.noop, elidable=True),
