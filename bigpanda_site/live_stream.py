@@ -89,9 +89,9 @@ class Watchers:
     def refusal(self, person: int) -> str:
         """Return why a person may not open another stream now, or an empty text."""
         if sum(page.person == person for page in self.open) >= settings.LIVE_STREAMS_PER_PERSON:
-            return f"you have {settings.LIVE_STREAMS_PER_PERSON} live browsers open already"
+            return f"{settings.LIVE_STREAMS_PER_PERSON} browsers of yours are live already"
         if len(self.open) >= settings.LIVE_STREAMS:
-            return f"the console has {settings.LIVE_STREAMS} live browsers already"
+            return f"{settings.LIVE_STREAMS} browsers are live already"
         return ""
 
     def split(self, queries: list[str], user: User) -> tuple[dict[Key, LiveView], list[str]]:

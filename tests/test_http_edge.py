@@ -110,6 +110,12 @@ def read(connection: socket.socket, *, answers: int | None = None) -> bytes:
     return received
 
 
+def told(edge: Edge, sent: bytes) -> bytes:
+    with edge.connected() as connection:
+        connection.sendall(sent)
+        return read(connection)
+
+
 def statuses(received: bytes) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
 
@@ -143,6 +149,12 @@ def edge(
     proxy = {"nginx": proxies.nginx, "caddy": proxies.caddy}[request.param]
     with proxy(tmp_path_factory.mktemp(request.param), console.port) as port:
         yield Edge(port)
+
+
+@pytest.fixture(scope="module")
+def people(console: RunningConsole) -> list[str]:
+    """Sign two people in, and return the cookie of each."""
+    return console.manage("shell", "--no-imports", "-c", SIGN_IN).splitlines()[-2:]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -256,13 +268,38 @@ def test_a_known_head_may_arrive_in_pieces(direct: Edge, sender: Sender, cut: in
     assert direct.ask(second[:cut], second[cut:], pause=0.1) == [201]
 
 
+# --- Odd requests
+
+ODD_TARGETS = (
+    *("/", "*", "///", "//evil/x", "http://evil/login", "/%00", "/%ff%fe", "/" + "a" * 10_000, "/?" + "a&" * 7000),
+    *("/incidents/" + "9" * 5000, "/incidents/%00", "/resources/v2.0/%00", "/oim/%00/alerts", "/configurations/%00"),
+    *("/?q=%00%ff", "/?q=" + "(" * 3000, "/?env=" + "9" * 30, "/live/state?shown=%00&q=%ed%a0%80", "/login?next=%00"),
+    *("/static/%00", "/static/..%2f..%2fetc/passwd", "/download/%00", "/welcome/%ff", "/wall/%00"),
+    *("/data/v2/alerts?access_token=%00", "/oim/email/alerts?app_key=%00"),
+)
+
+
+def test_no_request_is_so_odd_that_the_console_fails(direct: Edge, people: list[str]) -> None:
+    answered = {}
+    for target in ODD_TARGETS:
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "FOO") if len(target) == 1 else ("GET", "PATCH"):
+            head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nCookie: {people[0]}\r\nConnection: close\r\n\r\n"
+            answered[method, target[:40]] = statuses(told(direct, head.encode()))
+    wrong_method = 501  # of the API
+    assert {
+        asked: found
+        for asked, found in answered.items()
+        if len(found) != 1 or (found[0] >= 500 and found[0] != wrong_method)
+    } == {}
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/api/openapi.json"])
+def test_a_host_that_is_not_the_consoles_is_refused(direct: Edge, path: str) -> None:
+    head = f"GET {path} HTTP/1.1\r\nHost: evil.example.com\r\nConnection: close\r\n\r\n"
+    assert statuses(told(direct, head.encode())) == [400]
+
+
 # --- Nobody makes others wait
-
-
-def told(edge: Edge, sent: bytes) -> bytes:
-    with edge.connected() as connection:
-        connection.sendall(sent)
-        return read(connection)
 
 
 def answers_page(edge: Edge) -> bool:
@@ -333,12 +370,6 @@ def test_idle_connections_make_room_for_new_ones(direct: Edge) -> None:
         assert read(idle[0]) == b""
 
 
-@pytest.fixture(scope="module")
-def people(console: RunningConsole) -> list[str]:
-    """Sign two people in, and return the cookie of each."""
-    return console.manage("shell", "--no-imports", "-c", SIGN_IN).splitlines()[-2:]
-
-
 def test_a_person_has_so_many_live_streams_and_is_told_why_not_more(direct: Edge, people: list[str]) -> None:
     rosa, olga = people
     with contextlib.ExitStack() as stack:
@@ -358,6 +389,6 @@ def test_a_person_has_so_many_live_streams_and_is_told_why_not_more(direct: Edge
         assert b'{"query": "q=host%3D12", "reason": "you have many other searches open"}' in answer
         for _ in range(STREAMS_PER_PERSON - 1):
             assert b"event: ping" in opened(rosa, "all=1")
-        assert b"you have 3 live browsers open already" in opened(rosa, "all=1")
+        assert b"3 browsers of yours are live already" in opened(rosa, "all=1")
         assert b"event: ping" in opened(olga, "all=1")
-        assert b"the console has 4 live browsers already" in opened(olga, "all=1")
+        assert b"4 browsers are live already" in opened(olga, "all=1")

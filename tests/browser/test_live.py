@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.browser.test_main_job import post, sign_in
-from tests.running_console import RunningConsole
+from tests.running_console import RunningConsole, eventually
 
 pytest.importorskip("playwright")
 Say = Callable[..., None]
@@ -73,6 +75,30 @@ def test_what_one_person_does_the_other_sees_and_can_take_back(
     expect(row(page, "db-1")).to_be_visible()
     expect(row(rosa, "db-1")).to_be_visible()
     rosa.context.close()
+
+
+def test_a_page_beyond_the_limit_of_live_streams_says_why_it_asks(console: RunningConsole, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    is_live(page)
+    cookies = "; ".join(f"{each['name']}={each['value']}" for each in page.context.cookies())
+    request = f"GET /live?all=1 HTTP/1.1\r\nHost: localhost\r\nCookie: {cookies}\r\n\r\n".encode()
+    page.goto("about:blank")
+    with contextlib.ExitStack() as streams:
+
+        def is_streamed() -> bool:
+            stream = streams.enter_context(socket.create_connection(("127.0.0.1", console.port), timeout=30))
+            stream.sendall(request)
+            answer = b""
+            while b"event: " not in answer:
+                answer += stream.recv(1000)
+            return b"event: ping" in answer
+
+        for _ in range(10):
+            eventually(is_streamed, "the page's own stream had ended")
+        page.goto(console.url)
+        words = page.locator("#live-words")
+        expect(words).to_have_text("Updates every 5 s: 10 browsers of yours are live already")
 
 
 def test_a_storm_is_announced_once_and_its_rows_are_as_high_as_any(
