@@ -24,6 +24,7 @@ from tests.browser.site_map import PARAMETER, routes
 from tests.running_console import RunningConsole, eventually
 from tests.senders import Sender, post, stored
 
+pytestmark = pytest.mark.any_database
 INCIDENTS = 201  # so many that an action on all of them runs in the background
 
 
@@ -56,10 +57,9 @@ def pages() -> list[str]:
 
 
 def test_without_a_working_broker_pages_ingest_correlation_and_live_updates_go_on(
-    tmp_path: Path, own_database: dict[str, str], broker: Broker
+    tmp_path: Path, broker: Broker
 ) -> None:
-    settings = {**own_database, "REDIS_URL": broker.url}
-    with RunningConsole.prepared(tmp_path, settings) as console:
+    with RunningConsole.prepared(tmp_path, {"REDIS_URL": broker.url}) as console:
         sender, person = Sender(console), Person(console)
         alerts = [{"status": "critical", "host": f"host-{number}"} for number in range(INCIDENTS)]
         assert post(console, sender.token, {"app_key": sender.app_key, "alerts": alerts}) == 201
@@ -94,7 +94,6 @@ def test_without_a_working_broker_pages_ingest_correlation_and_live_updates_go_o
         assert len(set(hosts)) == len(hosts) == INCIDENTS + 4
 
 
-@pytest.mark.any_database
 def test_without_a_broker_a_rate_limit_counts_in_the_process(settings: Any, org_token: Any, client: Client) -> None:
     settings.CACHES = {
         "default": {"BACKEND": "db.broker.GuardedCache", "LOCATION": f"redis://127.0.0.1:{free_port()}/0"}
@@ -107,7 +106,6 @@ def test_without_a_broker_a_rate_limit_counts_in_the_process(settings: Any, org_
     assert answers[-1].headers["Retry-After"] == "50"
 
 
-@pytest.mark.any_database
 def test_a_broker_that_does_not_answer_is_asked_once_and_not_by_every_caller() -> None:
     asked = 0
     guard = Guard("a test", meanwhile="nothing is asked")

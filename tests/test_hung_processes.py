@@ -100,12 +100,13 @@ def test_frozen_processes_delay_neither_pages_nor_ingest_for_long_and_others_do_
             if own_database:
                 assert sender.send("meanwhile") == 201
                 taken.append("meanwhile")
+            web = eventually(lambda: console.process_of("uvicorn"), "the web process runs") or 0
+            os.kill(web, signal.SIGSTOP)
+            if own_database:
                 # PostgreSQL ends the transaction sooner than the supervisor ends the worker, which then goes on.
                 eventually(lambda: not is_held(console), "the lock was taken from the worker")
                 with contextlib.suppress(ProcessLookupError):  # the supervisor was sooner
                     os.kill(worker, signal.SIGCONT)
-            web = eventually(lambda: console.process_of("uvicorn"), "the web process runs") or 0
-            os.kill(web, signal.SIGSTOP)
             assert console.status("/login") == 200, "the request waited at the open port for the next web process"
             assert gone(web)
         assert_kept(console, taken)
