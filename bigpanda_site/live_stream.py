@@ -297,7 +297,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
         await _write(send, b"retry: 1000\nevent: ping\ndata:\n\n")
         for query in beyond:
             await _write(send, _refused(query, "you have many other searches open"))
-        page.incidents = await sync_to_async(_seen)(asked.getlist("incident")[:VIEWS_AT_MOST], user)
+        page.incidents = await _seen(asked.getlist("incident")[:VIEWS_AT_MOST], user)
         await watchers.join(page, wanted)
         await _tell(page, gone, send, scope, user)
     finally:
@@ -320,7 +320,7 @@ async def _tell(page: OpenPage, gone: asyncio.Task[None], send: Any, scope: Any,
                 return
             if now is None or now.role_id != user.role_id:
                 return
-            page.incidents = await sync_to_async(_seen)(page.incidents, user)
+            page.incidents = await _seen(page.incidents, user)
 
 
 async def _next(page: OpenPage) -> bytes:
@@ -345,13 +345,20 @@ async def _write(send: Any, chunk: bytes) -> None:
     await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
-def _seen(incidents: Iterable[str], user: User) -> set[str]:
+async def _seen(incidents: Iterable[str], user: User) -> set[str]:
+    def ask() -> set[str]:
+        try:
+            return seen_among(incidents, user)
+        finally:
+            close_old_connections()
+
+    return await sync_to_async(ask)()
+
+
+def seen_among(incidents: Iterable[str], user: User) -> set[str]:
     """Return the keys of the incidents that a person may see. Of the others a stream does not even tell that they changed."""
     keys = [int(key) for key in incidents if key.isdecimal() and len(key) < 19]
-    try:
-        return set(map(str, Incident.objects.seen_among(keys, user)))
-    finally:
-        close_old_connections()
+    return set(map(str, Incident.objects.seen_among(keys, user)))
 
 
 def person_of(scope: Any) -> User | None:
