@@ -63,14 +63,11 @@ class HasOrgToken(BasePermission):
     """Permission of org tokens: the token needs the scope of the request."""
 
     message = REQUIRED
-    needs_words = "org token that may send"
 
     @staticmethod
     def needed(request: Request) -> Scope:
         """Return the scope that a request needs. Senders send alerts where their route says nothing else."""
         return Scope.ALERTS
-
-    needs_words = "org token that may use the v1 resources"
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         token = request.auth

@@ -82,6 +82,11 @@ class OrgTokenForm(forms.Form):
     app_keys = forms.ModelMultipleChoiceField(AppKey.objects.present(), required=False)
     months = forms.ChoiceField(choices=[("", "Never"), *LIFETIMES.items()], required=False)
 
+    def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not by.is_administrator:  # who may not see every incident makes no token that may
+            del self.fields["sees_restricted"]
+
     def clean(self) -> dict[str, Any]:
         asked: dict[str, Any] = super().clean() or self.cleaned_data
         if "app_keys" in asked and asked.get("reach") != self.ALL and not asked["app_keys"]:
@@ -98,7 +103,7 @@ class OrgTokenForm(forms.Form):
                 scopes=asked["scopes"] or OrgToken.SENDING,
                 app_keys=None if asked["reach"] == self.ALL else list(asked["app_keys"]),
                 expires_at=months_after(timezone.now(), int(asked["months"])) if asked["months"] else None,
-                sees_restricted=asked["sees_restricted"],
+                sees_restricted=asked.get("sees_restricted", False),
             )
         except ValidationError as error:
             self.add_error("name", error.messages)

@@ -14,6 +14,7 @@ from functools import cached_property
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from people.access import Need
@@ -79,11 +80,14 @@ class Route:
             return (
                 f"sign-in{f', {needs}' if needs else ''}" if self.needs_sign_in else "nothing, or what is in the link"
             )
-        if needs:
-            scopes = dict.fromkeys(each.scope(method) for each in self.view_class.permission_classes)
-            return f"personal API key that may {' and '.join(scopes)}, {needs}"
-        words = [getattr(each, "needs_words", "") for each in self.view_class.permission_classes]
-        return ", ".join(filter(None, words)) or "nothing, or what is in the link"
+        request = HttpRequest()
+        request.method = method
+        for each in self.view_class.permission_classes:
+            if needs:
+                return f"personal API key with the scope {each.scope(method)}, {needs}"
+            if hasattr(each, "needed"):  # as appkeys.authentication.HasOrgToken
+                return f"org token with the scope {each.needed(request)}"
+        return "nothing, or what is in the link"
 
     def lets_in(self, role: Role, method: str) -> bool | None:
         """Return whether people of a role are let in; None where a role does not count."""

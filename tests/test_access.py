@@ -18,6 +18,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from django.contrib.messages import get_messages
 from django.core.management import call_command
 from django.db import transaction
 from django.test import Client, TestCase
@@ -31,9 +32,10 @@ from bigpanda_site import celery_app, live_stream
 from incidents import actions
 from incidents.actions import bulk
 from incidents.environments import changes as environment_changes
+from incidents.environments import placement
 from incidents.environments.changes import Draft
 from incidents.maintenance import changes as maintenance_changes
-from incidents.models import Activity, CorrelationPattern, Incident, IncidentTag, Wallboard
+from incidents.models import Activity, CorrelationPattern, Environment, Incident, IncidentTag, Wallboard
 from incidents.patterns import changes as pattern_changes
 from incidents.patterns import trials
 from incidents.replay import shadow
@@ -213,10 +215,8 @@ def _regroup(world: World) -> None:
     actions.comment(merged, by=admin, text=f"{SECRET} in the comment of a merged incident")
     actions.merge(into, [merged], by=admin, comment=f"{SECRET} in the comment of a merge")
     apart, moved = (Alert.objects.get(tags__host=name).pk for name in ("web-2", "web-3"))
-    world.values["undoable"] = [
-        actions.split(first, [apart], by=admin).pk,
-        actions.move(first, [moved], to=public, by=admin).pk,
-    ]
+    led = [actions.split(first, [apart], by=admin), actions.move(first, [moved], to=public, by=admin)]
+    world.values["undoable"] = [pk for each in led for pk in (each.pk, *each.parts.values_list("pk", flat=True))]
     world.hidden = [incident_of(f"{SECRET}-alone"), into, Incident.objects.get(pk=merged.pk), first]
     world.public = [incident_of("web-2"), public]
 
@@ -243,8 +243,8 @@ def _come_later(world: World) -> None:
 
 def _let_programs_in(world: World) -> None:
     for name, sees in (("token of senders", False), ("token for all", True)):
-        token, secret = OrgToken.issue(name=name, scope=OrgToken.Scope.RESOURCES)
-        OrgToken.objects.filter(pk=token.pk).update(sees_restricted=sees)
+        scopes = [OrgToken.Scope.READ, OrgToken.Scope.ACT]
+        _, secret = OrgToken.issue(name=name, scopes=scopes, sees_restricted=sees)
         world.readers[name] = Reader(_program(secret), may_see=sees, calls_resources=True, is_thorough=not sees)
     for name in ("outsider", "member"):
         _, secret = ApiKey.issue(world.people[name], name=f"Key of {name}", expires_at=None)
@@ -332,7 +332,7 @@ def questions(world: World, path: str) -> list[dict[str, Any]]:
         "/resources/v1.0/incidents/<int:pk>": [{"expand": "alerts"}],
         "/resources/v2.0/incidents/<int:pk>/activities": [{"per_page": 100}],
     }
-    pairs = [{"alert": SEARCH}, {"alert": public_alert}, {"alert": hidden_alert, "other": public}]
+    pairs: list[dict[str, Any]] = [{"alert": SEARCH}, {"alert": public_alert}, {"alert": hidden_alert, "other": public}]
     if "why-not" in path:
         return [*pairs, {"alert": public_alert, "other": hidden}]
     return asked.get(path, [{}])
@@ -408,7 +408,11 @@ def gets(world: World, reader: Reader) -> Iterator[tuple[Route, str, Any]]:
         if "GET" not in route.methods:
             continue
         target = next((word for word in ("trial", "shadow", "suggestions") if word in route.name), "pane")
-        parts = [{}, {"HX-Request": "true", "HX-Target": target}] if reader.takes_parts else [{}]
+        part = {"HX-Request": "true", "HX-Target": target}
+        # The page of an incident is the feed with this part.
+        parts = (
+            ([part] if target == "pane" and "/incidents/" in route.path else [{}, part]) if reader.takes_parts else [{}]
+        )
         for address, query, headers in product(addresses(world, reader, route), questions(world, route.path), parts):
             with transaction.atomic():
                 reply = reader.client.get(address, query, headers=headers)
@@ -427,6 +431,12 @@ def state(incidents: list[Incident]) -> list[Any]:
     return [rows, activities, alerts]
 
 
+def opens(world: World) -> bool:
+    """Return whether the restricted incidents are not restricted any more."""
+    pks = [each.pk for each in world.hidden]
+    return bool(Incident.objects.seen_among(pks, world.people["outsider"]))
+
+
 def posts(world: World, reader: Reader, only: Collection[str] = ()) -> Iterator[tuple[Route, str, Any, bool]]:
     """Yield what a reader is answered when they send something, and whether a restricted incident is changed by that."""
     before = state(world.hidden)
@@ -438,10 +448,10 @@ def posts(world: World, reader: Reader, only: Collection[str] = ()) -> Iterator[
                         sent = json.dumps(body)
                         reply: Any = reader.client.generic(method, address, sent, content_type="application/json")
                     else:
-                        reply = reader.client.post(address, body, follow=True)
-                    text = text_of(reply)
+                        reply = reader.client.post(address, body)
+                    text = text_of(reply) + " ".join(map(str, get_messages(reply.wsgi_request)))
                     is_refused = reply.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-                    is_changed = not is_refused and state(world.hidden) != before
+                    is_changed = not is_refused and (state(world.hidden) != before or opens(world))
                     transaction.set_rollback(True)
                 yield route, f"{method} {address} {body}", (reply, text), is_changed
 
@@ -558,9 +568,9 @@ def test_a_merged_away_incident_is_seen_by_those_who_may_see_the_last_one(world:
     with transaction.atomic():
         actions.merge(alone, [into], by=admin)
         assert not visible.filter(pk__in=[into.pk, merged.pk]).exists()
-        draft = Draft("Vault", "", "team = nothing", "", [admin.role_id], [])
-        with TestCase.captureOnCommitCallbacks(execute=True):
-            environment_changes.edit(world.values["environment"], draft, by=admin)
+        Environment.objects.filter(pk=world.values["environment"].pk).update(query="team = nothing")
+        placement.mark_unplaced(Environment.objects.get(pk=world.values["environment"].pk))
+        placement.place_unplaced()
         assert visible.filter(pk__in=[alone.pk, into.pk, merged.pk]).count() == 3
         transaction.set_rollback(True)
 

@@ -29,7 +29,7 @@ def tokens(request: SignedInRequest) -> HttpResponse:
 @confirmed
 def new(request: SignedInRequest) -> HttpResponse:
     """Create an org token. The response shows its secret, once."""
-    form = OrgTokenForm(request.POST if request.method == "POST" else None)
+    form = OrgTokenForm(request.POST if request.method == "POST" else None, by=request.user)
     if request.method == "POST" and form.is_valid() and (issued := form.issue(by=request.user)):
         return _list(request, issued=issued[0], secret=issued[1])
     return render(request, "appkeys/new_token.html", {"form": form, "app_keys": AppKey.objects.present()})

@@ -14,8 +14,9 @@ from time_machine import travel
 
 from appkeys.authentication import OrgTokenAuthentication
 from appkeys.models import AppKey, OrgToken
-from people.models import ApiKey, AuditEntry, User
+from people.models import ApiKey, Area, AuditEntry, Level, Role, User
 from tests.api_routes import routes
+from tests.conftest import PASSWORD
 
 
 @pytest.fixture
@@ -122,6 +123,17 @@ def test_more_than_sending_for_ones_own_is_warned_of_on_the_page_and_in_the_audi
         shown = administering.get(path).content.decode()
         assert "It sends for every integration, also for those to come." in shown
         assert "It reaches every incident, also those that are kept for some roles." in shown
+
+
+def test_only_an_administrator_makes_a_token_that_sees_restricted_incidents(administering: Client) -> None:
+    keeper = Role.objects.create(name="Keeper", permissions={Area.INTEGRATIONS: Level.FULL})
+    clerk = Client()
+    clerk.force_login(User.objects.create_user("kay", password=PASSWORD, role=keeper))
+    assert b"sees_restricted" in administering.get("/integrations/tokens/new").content
+    assert b"sees_restricted" not in clerk.get("/integrations/tokens/new").content
+    asked = {"name": "Mine", "scopes": ["read"], "reach": "all", "sees_restricted": "on", "your_password": PASSWORD}
+    assert clerk.post("/integrations/tokens/new", asked).context["secret"]
+    assert not OrgToken.objects.get().sees_restricted
 
 
 V1 = "/resources/v1.0/incidents/1"
