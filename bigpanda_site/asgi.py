@@ -9,11 +9,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import resource
+import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from bigpanda_site.wsgi import application as pages  # isort: skip - sets Django up, so it comes first
@@ -34,6 +39,7 @@ from db.outage import Outage
 from people import secret_key
 from telemetry import counts, publisher
 
+logger = logging.getLogger(__name__)
 THREADS = 8
 # Requests in flight are thousands of objects, and hardly any of them is part of a cycle. Python's default of 700 collects far too often.
 YOUNG_OBJECTS = 10_000
@@ -43,6 +49,7 @@ BUSY = "The console works on as many requests as it can."
 WHAT_NOW = "Nothing was done for this one. Send it again in a few seconds."
 BUSY_SECONDS = 3
 FILES = 500  # that the process opens besides connections
+has_protocol = False  # bigpanda_site.http_protocol sets it
 _at_work: set[object] = set()  # one for each request that is being read or answered
 _large = asyncio.Semaphore(LARGE_AT_WORK)
 _pages = WSGIMiddleware(pages, workers=THREADS)  # type: ignore[arg-type]
@@ -59,6 +66,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await _live(receive, send)
         return
+    if not has_protocol:
+        _warn_about_protocol()
     if problem := _problem_of_head(scope["headers"]):
         await _answer(send, HTTPStatus.BAD_REQUEST, problem)
     elif scope["path"] in probes.PROBES:
@@ -72,6 +81,17 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         except Error as error:  # before the reply: where a look-up on the event loop's behalf failed
             found = outage.note(error) or Outage.AWAY
             await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, sentence_about(found), (b"retry-after", b"5"))
+
+
+def _warn_about_protocol() -> None:
+    """Say once that the server reads HTTP by itself. Every request is answered all the same."""
+    global has_protocol
+    has_protocol = True
+    logger.warning(
+        "This server reads HTTP without the console's protocol: known requests take no short way, and slow or idle "
+        "clients have only the limits of the server. Start it with: uvicorn bigpanda_site.asgi:application "
+        "--http bigpanda_site.http_protocol:Protocol"
+    )
 
 
 async def _answer_if_free(scope: Any, receive: Any, send: Any) -> None:
@@ -204,6 +224,20 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _end_streams_at_signal() -> None:
+    """End the streams when a signal asks uvicorn to stop, because uvicorn waits for the end of each request."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asked = signal.getsignal(number)
+        if callable(asked) and isinstance(getattr(asked, "__self__", None), uvicorn.Server):
+            signal.signal(number, partial(_stop, loop, asked))
+
+
+def _stop(loop: asyncio.AbstractEventLoop, asked: Callable[[int, Any], Any], number: int, frame: Any) -> None:
+    loop.call_soon_threadsafe(live_stream.watchers.end)
+    asked(number, frame)
+
+
 def _check_secret_key() -> None:
     try:
         secret_key.check()
@@ -225,6 +259,7 @@ async def _live(receive: Any, send: Any) -> None:
     _allow_connections()
     counts.gauge("streams", lambda: len(live_stream.watchers.pages))
     publisher.start("web")
+    _end_streams_at_signal()
     gc.collect()
     gc.freeze()  # the loaded program is never garbage; examining it would delay a hundred requests
     gc.set_threshold(YOUNG_OBJECTS)

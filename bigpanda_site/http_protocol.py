@@ -17,15 +17,19 @@ from functools import lru_cache
 from typing import Any, Self
 
 import h11
-from django.conf import settings
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
+from bigpanda_site import asgi  # isort: skip - sets Django up, so it comes first: uvicorn may import this module first
+
+from django.conf import settings
+
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, RequestHead
-from bigpanda_site import asgi
 
 HEAD_SECONDS = 10.0  # from the first byte of a head, or from the start of a connection, to the end of the head
+DRAIN_SECONDS = 1.0  # how long an idle connection stays open when the server stops: a request may be on its way
 READ_SECONDS = 30.0  # how long a peer may leave an answer unread
+CLOSE = (b"connection", b"close")
 _END = {
     True: b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(ACCEPTED), ACCEPTED),
     False: b"\r\n",
@@ -37,12 +41,14 @@ class Protocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        asgi.has_protocol = True
         self.held = b""
         self.answered_at = 0.0
         proxies = self.config.forwarded_allow_ips
         self.proxies = proxies if isinstance(proxies, str) else ",".join(proxies or ())
         self._head_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
+        self.stops = CLOSE in self.server_state.default_headers
 
     # --- Receiving
 
@@ -52,6 +58,8 @@ class Protocol(H11Protocol):
         if len(self.connections) > settings.CONNECTIONS:
             self._make_room()
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        if self.stops:
+            self.loop.call_later(DRAIN_SECONDS, self._close_idle)
 
     def data_received(self, data: bytes) -> None:
         if isinstance(self.cycle, FastPathCycle) and not self.cycle.response_complete:
@@ -99,6 +107,27 @@ class Protocol(H11Protocol):
     def is_free(self) -> bool:
         """Return whether no request of this connection waits for its answer."""
         return self.cycle is None or self.cycle.response_complete
+
+    # --- The end of the server
+
+    def shutdown(self) -> None:
+        """Answer what is in progress and what is on its way, and say that the connection ends. uvicorn calls this.
+
+        A proxy that has just sent a request on an idle connection would report an error if the connection were closed
+        at once.
+        """
+        self.stops = True
+        if CLOSE not in self.server_state.default_headers:
+            self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        if self.is_free():
+            self.loop.call_later(DRAIN_SECONDS, self._close_idle)
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
+            self.cycle.default_headers = self.server_state.default_headers
+
+    def _close_idle(self) -> None:
+        if self._is_between_requests():
+            self.transport.close()
 
     # --- Limits of waiting
 
@@ -159,7 +188,8 @@ class FastPathCycle:
     def __init__(self, protocol: Protocol, head: RequestHead, body: bytes, data: bytes) -> None:
         self.protocol, self.head, self.body, self.data = protocol, head, body, data
         self.disconnected = self.response_complete = False
-        self.keep_alive = True  # uvicorn changes it when the server stops
+        self.keep_alive = not protocol.stops
+        self.default_headers: list[tuple[bytes, bytes]] = []  # as in uvicorn's own cycle; the newest are sent instead
 
     @property
     def address(self) -> str:
@@ -213,5 +243,5 @@ def _head(created: bool, keep_alive: bool, default_headers: tuple[tuple[bytes, b
     return (
         b"HTTP/1.1 %d %s\r\n" % (status, STATUS_PHRASES[status])
         + b"".join(lines)
-        + (b"" if keep_alive else b"connection: close\r\n")
+        + (b"" if keep_alive or CLOSE in default_headers else b"connection: close\r\n")
     )

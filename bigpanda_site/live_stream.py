@@ -46,6 +46,7 @@ PING_BROKER_SECONDS = 2  # without a message, after which the broker is asked wh
 VIEWS_AT_MOST = 12  # of one stream
 VIEWS_PER_PERSON = 20  # different ones, in all streams of a person; a round takes as long as all views together
 REFUSED_MILLISECONDS = 30_000  # until the browser of a refused stream asks again
+RECONNECT_MILLISECONDS = 300  # after the end of this process
 BEHIND_AT_MOST = 100  # messages that wait for a slow browser; beyond that the stream ends and the browser reconnects
 
 Key = tuple[str, ...]
@@ -77,6 +78,7 @@ class Watchers:
         self.pages: set[OpenPage] = set()  # those of the open pages that got their views as they are
         self.views: dict[Key, LiveView] = {}
         self.nudged = asyncio.Event()
+        self.is_over = False  # the process ends
         # Keys of the incidents that changed since the last round. An empty text means any change.
         self.changed: set[str] = set()
         self.lately: dict[str, float] = {}  # the keys of the last rounds, with the time of the round
@@ -171,6 +173,13 @@ class Watchers:
             page.tell(f"event: incident\ndata: {incident}\n\n".encode())
         if changed and page.wants_all:
             page.tell(b"event: changed\ndata:\n\n")
+
+    def end(self) -> None:
+        """End all streams at once, because the process ends. Their browsers reconnect."""
+        self.is_over = True
+        for page in self.open:
+            page.is_lost = True
+            page.tell(b"")
 
     async def join(self, page: OpenPage, wanted: dict[Key, LiveView]) -> None:
         """Start a page with its views as they are now, and with the incidents that may have changed since the page was rendered."""
@@ -289,7 +298,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": again + _refused(None, refusal)})
         return
     wanted, beyond = watchers.split(asked.getlist("view"), user)
-    page = OpenPage(user.pk, set(wanted), set(), wants_all="all" in asked)
+    page = OpenPage(user.pk, set(wanted), set(), wants_all="all" in asked, is_lost=watchers.is_over)
     watchers.open.add(page)
     gone = asyncio.create_task(_until_disconnected(receive))
     gone.add_done_callback(lambda _: page.tell(b""))
@@ -300,6 +309,9 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
         page.incidents = await _seen(asked.getlist("incident")[:VIEWS_AT_MOST], user)
         await watchers.join(page, wanted)
         await _tell(page, gone, send, scope, user)
+        soon = RECONNECT_MILLISECONDS + len(watchers.open) % 100 * 10  # not all browsers in the same moment
+        last = f"retry: {soon}\n\n".encode() if watchers.is_over else b""
+        await send({"type": "http.response.body", "body": last, "more_body": False})
     finally:
         watchers.open.discard(page)
         watchers.pages.discard(page)

@@ -42,10 +42,7 @@ PATIENCE = 8.0  # seconds that a child has to end by itself
 HUNG_SECONDS = 15.0  # without a sign of life, after which a child is replaced; CONSOLE_HUNG_SECONDS sets another time
 LATE = 5.0  # seconds between two looks, after which the machine was asleep: it says nothing about the children
 # The web process. It writes no access log, because a query string can hold a token.
-WEB = (
-    *("-m", "uvicorn", "bigpanda_site.asgi:application", "--http", "bigpanda_site.http_protocol:Protocol"),
-    *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"),
-)
+WEB = ("-m", "bigpanda_site.uvicorn_server")
 # Name, queues and threads of each worker process. Correlation has a process to itself, so that nothing delays it.
 WORKERS = (("worker", "correlation", 2), ("jobs", "actions,deliveries,jobs", 8))
 
