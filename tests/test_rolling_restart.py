@@ -20,7 +20,7 @@ from django.db import connection
 
 from tests import proxies
 from tests.running_console import PATIENCE, RunningConsole, eventually
-from tests.test_nothing_lost import stored
+from tests.senders import stored
 
 SENDERS = 6
 
