@@ -254,7 +254,7 @@ async def _live(receive: Any, send: Any) -> None:
     except ImproperlyConfigured as refusal:
         await send({"type": "lifespan.startup.failed", "message": str(refusal)})
         return
-    lasting = (heartbeat.beat_on_loop(), live_stream.listen(), live_stream.watchers.run())
+    lasting = (heartbeat.beat_on_loop(), live_stream.listen(), live_stream.watchers.run(), live_stream.watch_backlog())
     live = [asyncio.create_task(each) for each in lasting]
     _allow_connections()
     counts.gauge("streams", lambda: len(live_stream.watchers.pages))

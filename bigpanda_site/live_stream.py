@@ -29,6 +29,7 @@ from django.http import Http404, HttpRequest, QueryDict, parse_cookie
 from db import deadline
 from db.broker import TIMEOUTS
 from incidents.announce import CHANNEL
+from incidents.correlation import backlog
 from incidents.feed.live_view import LiveView, Round, State, view_key
 from incidents.models import Activity, CorrelationBatch, Incident
 from people.models import User
@@ -36,6 +37,7 @@ from people.models import User
 logger = logging.getLogger(__name__)
 PATH = "/live"
 PING_SECONDS = 15
+BACKLOG_SECONDS = 3  # between two looks at the alerts that wait for correlation
 POLL_SECONDS = 2  # between two looks for changes while the broker is away
 RECHECK_SECONDS = 60  # how soon a stream ends after its person was signed out or got another role
 LEAST_REST, MOST_REST = 0.25, 5.0  # seconds between two rounds
@@ -50,6 +52,7 @@ RECONNECT_MILLISECONDS = 300  # after the end of this process
 BEHIND_AT_MOST = 100  # messages that wait for a slow browser; beyond that the stream ends and the browser reconnects
 
 Key = tuple[str, ...]
+KEEPS_UP = b"event: backlog\ndata: none\n\n"
 
 
 @dataclass(eq=False)
@@ -87,6 +90,8 @@ class Watchers:
         # Until when changes are looked for in the database, because announcements may be lost.
         self.polls_until = monotonic() + SETTLED_SECONDS
         self.newest: tuple[int | None, int | None] = (None, None)
+        self.backlog = KEEPS_UP  # the last message about correlation
+        self.backlog_told_at = monotonic()
 
     def refusal(self, person: int) -> str:
         """Return why a person may not open another stream now, or an empty text."""
@@ -190,8 +195,21 @@ class Watchers:
                     await self._refresh(key, Round())
                 page.tell(await _made(view, self.views[key].whole) or b"")
             self.pages.add(page)
+            page.tell(self.backlog)
             since = monotonic() - LATELY
             self._tell_incidents(page, {key for key, at in self.lately.items() if at > since})
+
+    def tell_backlog(self, now: backlog.Backlog) -> None:
+        """Tell the pages when correlation falls behind or catches up, and from time to time how many alerts wait."""
+        message = KEEPS_UP
+        if now.is_behind and now.since:
+            message = f"event: backlog\ndata: {now.waiting} since {now.since.isoformat()}\n\n".encode()
+        has_turned = (message == KEEPS_UP) != (self.backlog == KEEPS_UP)
+        is_due = message != self.backlog and monotonic() - self.backlog_told_at > PING_SECONDS
+        if has_turned or is_due:
+            self.backlog, self.backlog_told_at = message, monotonic()
+            for page in self.pages:
+                page.tell(message)
 
 
 watchers = Watchers()
@@ -236,6 +254,25 @@ def newest_change() -> tuple[int | None, int | None]:
         close_old_connections()
 
 
+async def watch_backlog() -> None:
+    """Look every few seconds whether correlation is behind. Neither the broker nor a worker is asked."""
+    while True:
+        if now := await asyncio.to_thread(_look_at_backlog):
+            watchers.tell_backlog(now)
+        await asyncio.sleep(BACKLOG_SECONDS)
+
+
+def _look_at_backlog() -> backlog.Backlog | None:
+    try:
+        with deadline.within(deadline.REQUEST_SECONDS):
+            return backlog.look()
+    except Error as error:
+        logger.warning("live: the backlog was not read, the next look tries again: %s", error)
+        return None
+    finally:
+        close_old_connections()
+
+
 async def listen() -> None:
     """Pass on the messages of the channel. After the broker was away, connect again and refresh all views."""
     while settings.REDIS_URL:
@@ -276,9 +313,9 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     """Send server-sent events to one signed-in browser.
 
     The events are `feed` for each `view` that the query string names, `incident` for each `incident`, and with `all`
-    also `changed` at any change. `refused` says why there are no such events, for a view or for the whole stream: a
-    browser does not tell its page the status of a reply. Without a broker the answer is 204, which ends the browser's
-    attempts.
+    also `changed` at any change. `backlog` says whether correlation is behind. `refused` says why there are no such
+    events, for a view or for the whole stream: a browser does not tell its page the status of a reply. Without a broker
+    the answer is 204, which ends the browser's attempts.
     """
     try:
         asked = QueryDict(scope["query_string"])

@@ -38,6 +38,7 @@ urlpatterns = [
     path("environments/<int:pk>/restore", environments.restore, name="environment_restore"),
     path("environments/<int:pk>/star", environments.star, name="environment_star"),
     path("live/state", feed.state, name="state"),
+    path("live/behind", feed.behind, name="behind"),
     path("panes", panes.remember, name="panes"),
     path("suggestions", completions.suggest, name="suggest"),
     path("incidents/<int:pk>/comments/<int:activity>", actions.edit_comment, name="comment_edit"),

@@ -15,6 +15,13 @@
 export const BULK_BEGUN = "console:begun";
 
 /**
+ * Correlation fell behind, caught up, or waits with another number of alerts. The detail is the server's word for the
+ * state, or empty where a page without a stream asks.
+ * Sent by: live_updates. Heard by: behind.
+ */
+export const BACKLOG = "console:backlog";
+
+/**
  * An incident or an integration of this page has changed.
  * Sent by: live_updates, on `body` through htmx.
  * Heard by: templates, as `hx-trigger="console:changed from:body"`.
@@ -49,7 +56,7 @@ export const REFRESHED = "console:refreshed";
 
 /**
  * New `<time>` elements are on the page.
- * Sent by: in_place, rows, wallboard. Heard by: times (writes the times), timeline (draws the axis).
+ * Sent by: in_place, rows, wallboard, behind. Heard by: times (writes the times), timeline (draws the axis).
  */
 export const TIMES_ADDED = "console:times";
 

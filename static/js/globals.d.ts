@@ -49,6 +49,7 @@ interface FeedNews {
 }
 
 interface DocumentEventMap {
+  "console:backlog": CustomEvent<string>;
   "console:begun": CustomEvent<unknown>;
   "console:feed": CustomEvent<FeedNews>;
   "console:pause": CustomEvent<boolean>;

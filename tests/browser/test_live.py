@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -245,3 +246,31 @@ def test_a_query_is_written_with_suggestions_by_the_keyboard(page: Any, say: Say
     box.fill("team = (")
     page.keyboard.press("Enter")
     expect(page.locator("#q-error")).to_be_visible()
+
+
+def test_a_page_says_that_correlation_is_behind_and_stops_saying_it_by_itself(
+    console: RunningConsole, page: Any, say: Say
+) -> None:
+    from playwright.sync_api import expect
+
+    say("db-1")
+    expect(row(page, "db-1")).to_be_visible()
+    is_live(page)
+    shell = ("shell", "--no-imports", "-c")
+    # An alert of an App Key that does not exist stops every round of correlation.
+    console.manage(
+        *shell,
+        "from datetime import timedelta; from alerts.models import Alert, Event; from django.db.models import F;"
+        "Event.objects.update(received_at=F('received_at') - timedelta(hours=1));"
+        "Alert.objects.update(correlated_revision=0, app_key=F('app_key') + 1000)",
+    )
+    bar = page.locator("#behind")
+    expect(bar).to_contain_text("1 alert waits", timeout=30_000)
+    expect(bar).to_contain_text("New alerts are stored and nothing is lost")
+    expect(page.locator("#live-words")).to_have_text(re.compile(r"^Correlation is behind since \d\d:\d\d$"))
+    console.manage(
+        *shell,
+        "from alerts.models import Alert; from django.db.models import F; Alert.objects.update(app_key=F('app_key') - 1000)",
+    )
+    expect(bar).to_be_empty(timeout=30_000)
+    is_live(page)

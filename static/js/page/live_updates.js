@@ -7,6 +7,7 @@
  */
 import {
   AFTER_REQUEST,
+  BACKLOG,
   BULK_BEGUN,
   CHANGED,
   FEED_NEWS,
@@ -15,10 +16,10 @@ import {
   REFRESHED,
   ROWS_WAITING,
 } from "../events.js";
-import { all, byId, required } from "../lib/dom.js";
+import { all, byId, first, required } from "../lib/dom.js";
 
 /** @typedef {{ query: string | null, incident: string | null, visible: boolean }} View What one tab shows. */
-/** @typedef {"open" | "ping" | "feed" | "incident" | "changed" | "gone" | "refused" | "broken"} Kind What the stream tells. */
+/** @typedef {"open" | "ping" | "feed" | "incident" | "changed" | "gone" | "refused" | "backlog" | "broken"} Kind What the stream tells. */
 /** @typedef {{ kind: Kind, data: string }} Message */
 
 const POLL = 5000; // milliseconds between questions where there is no stream
@@ -27,7 +28,7 @@ const SILENCE = 25_000; // milliseconds; the stream sends a message every 15 s
 const DOWN_AFTER = 120_000;
 const SETTLE = 60; // milliseconds; tabs that open or close together cause one new stream
 /** @type {Kind[]} */
-const KINDS = ["ping", "feed", "incident", "changed", "gone", "refused"];
+const KINDS = ["ping", "feed", "incident", "changed", "gone", "refused", "backlog"];
 
 const feed = byId("feed");
 const hasStream = document.body.dataset.live === "stream" && "EventSource" in window;
@@ -137,6 +138,7 @@ function hear({ kind, data }) {
   else if (kind === "gone" && JSON.parse(data) === view().query) location.reload();
   else if (kind === "incident" && data === view().incident) refreshParts();
   else if (kind === "changed" && !feed) refreshParts();
+  else if (kind === "backlog") tellBacklog(data);
   showState();
 }
 
@@ -145,12 +147,15 @@ function receive(news) {
   if (news.query === view().query) document.dispatchEvent(new CustomEvent(FEED_NEWS, { detail: news }));
 }
 
+/** @param {string} state */
+const tellBacklog = (state) => document.dispatchEvent(new CustomEvent(BACKLOG, { detail: state }));
 const refreshParts = () => htmx.trigger(document.body, CHANGED);
 
 // --- Asking
 
 async function ask() {
   askedAt = Date.now();
+  tellBacklog("");
   if (!feed) return refreshParts();
   const query = view().query || "";
   try {
@@ -182,6 +187,8 @@ function worded() {
   if (isFailing && Date.now() - freshAt > DOWN_AFTER) return ["down", `Not live since ${clock(freshAt)}`];
   if (refusal && !isFailing) return ["polling", `Updates every ${POLL / 1000} s: ${refusal}`];
   if (isFailing || (hasStream && !isStreamed() && age > 2)) return ["reconnecting", `Reconnecting, data ${age} s old`];
+  const behind = first("#behind time");
+  if (behind) return ["behind", `Correlation is behind since ${behind.textContent}`];
   if (isPaused) return ["paused", waiting ? `Paused, ${waiting} new` : "Paused"];
   if (hasStream) return isStreamed() ? ["live", "Live"] : ["connecting", "Connecting"];
   return ["polling", `Updates every ${POLL / 1000} s`];

@@ -24,6 +24,7 @@ let hasEnded = false; // somebody may renew or restore the link
 /** @type {AudioContext | null} Browsers allow sound only after a person has pressed a button. */
 let sound = null;
 let worst = critical();
+let isBehind = !!first(".wall-behind");
 
 /** Return the keys of the critical rows, and the number of critical incidents with those that have no row here. */
 function critical() {
@@ -67,6 +68,10 @@ async function ask() {
     wall.innerHTML = await reply.text();
     freshAt = Date.now();
     document.dispatchEvent(new Event(TIMES_ADDED));
+    if (!!first(".wall-behind") !== isBehind) {
+      isBehind = !isBehind;
+      if (isBehind) beep();
+    }
     announceCritical();
   } catch {
     // The age of the data tells that the server does not answer.
@@ -75,10 +80,12 @@ async function ask() {
 
 function showState() {
   const age = Date.now() - freshAt;
-  const state = hasEnded || age > DOWN ? "down" : age > LATE ? "late" : "live";
+  const behind = first(".wall-behind time");
+  const state = hasEnded || age > DOWN ? "down" : age > LATE ? "late" : behind ? "behind" : "live";
   root.dataset.state = state;
-  words.textContent =
-    state === "live" ? `Live, ${Math.round(age / 1000)} s old` : `Data ${Math.round(age / 1000)} s old`;
+  const old = `${Math.round(age / 1000)} s old`;
+  if (state === "behind") words.textContent = `Behind since ${behind?.textContent}`;
+  else words.textContent = state === "live" ? `Live, ${old}` : `Data ${old}`;
   alarm.hidden = state !== "down";
   const since = new Date(freshAt).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
   const why = hasEnded ? "This link has ended. What you see is no longer true." : `Not live since ${since}`;
