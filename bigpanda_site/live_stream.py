@@ -45,6 +45,8 @@ REST = 4  # times the duration of a round, so that rendering takes a fifth of on
 SETTLED_SECONDS = 15  # after its return, for which other processes may still think that the broker is away
 LATELY = 5.0  # seconds; a page needs less between its rendering and the start of its stream
 PING_BROKER_SECONDS = 2  # without a message, after which the broker is asked whether it is there
+SLOW_SECONDS = 0.5  # from which on a search is made beside the rounds
+SEARCHES_AT_ONCE = 2  # beside the rounds
 VIEWS_AT_MOST = 12  # of one stream
 VIEWS_PER_PERSON = 20  # different ones, in all streams of a person; a round takes as long as all views together
 REFUSED_MILLISECONDS = 30_000  # until the browser of a refused stream asks again
@@ -86,6 +88,12 @@ class Watchers:
         self.changed: set[str] = set()
         self.lately: dict[str, float] = {}  # the keys of the last rounds, with the time of the round
         self.making = asyncio.Lock()
+        # Searches that are new, or were slow, are made beside the rounds, so that they delay no other view.
+        self.slow: dict[Key, float] = {}  # with the moment until which the search rests
+        self.beside: dict[Key, asyncio.Task[None]] = {}
+        self.missed: set[Key] = set()  # searches that are quick again, and have missed rounds
+        self.searches = asyncio.Semaphore(SEARCHES_AT_ONCE)
+        self.came: dict[Key, set[OpenPage]] = {}  # the pages that joined while their search was made
         self.looked_at = monotonic()  # time at which every row of every view was last read
         # Until when changes are looked for in the database, because announcements may be lost.
         self.polls_until = monotonic() + SETTLED_SECONDS
@@ -132,8 +140,13 @@ class Watchers:
                 watched = {key for page in self.pages for key in page.views}
                 self.views = {key: view for key, view in self.views.items() if key in watched}
                 this_round = self._round(changed)
+                self.slow = {key: rests for key, rests in self.slow.items() if key in self.views}
                 for key in self.views:
-                    await self._refresh(key, this_round)
+                    if key in self.slow:
+                        self._search(key)
+                    else:
+                        await self._refresh(key, Round() if key in self.missed else this_round)
+                        self.missed.discard(key)
             for page in self.pages:
                 self._tell_incidents(page, changed)
             await asyncio.sleep(rest_after(monotonic() - began))
@@ -163,14 +176,36 @@ class Watchers:
 
     async def _refresh(self, key: Key, this_round: Round) -> None:
         """Render a view again, and send its changes to the pages that watch it."""
-        view = self.views[key]
+        view, began = self.views[key], monotonic()
         message = await _made(view, lambda: view.refresh(this_round))
+        took = monotonic() - began
+        if view.is_search and took > SLOW_SECONDS:
+            self.slow[key] = monotonic() + REST * took
+        elif self.slow.pop(key, None) is not None:
+            self.missed.add(key)
         if message is None:
             self.changed.add("")  # the next round sends what this round could not
         elif message:
             for page in self.pages:
                 if key in page.views:
                     page.tell(message)
+
+    def _search(self, key: Key) -> None:
+        """Begin to make a search beside the rounds, unless it is being made or rests."""
+        if key not in self.beside and monotonic() >= self.slow[key]:
+            self.beside[key] = asyncio.create_task(self._make_beside(key))
+
+    async def _make_beside(self, key: Key) -> None:
+        try:
+            async with self.searches:
+                if key in self.views:
+                    await self._refresh(key, Round())
+            if view := self.views.get(key):
+                for page in self.came.pop(key, ()):
+                    page.tell(await _made(view, view.whole) or b"")
+        finally:
+            self.came.pop(key, None)
+            del self.beside[key]
 
     @staticmethod
     def _tell_incidents(page: OpenPage, changed: set[str]) -> None:
@@ -192,7 +227,14 @@ class Watchers:
             for key, view in wanted.items():
                 if key not in self.views:
                     self.views[key] = view
-                    await self._refresh(key, Round())
+                    if view.is_search:
+                        self.slow[key] = 0.0
+                        self._search(key)
+                    else:
+                        await self._refresh(key, Round())
+                if key in self.beside:
+                    self.came.setdefault(key, set()).add(page)
+                    continue
                 page.tell(await _made(view, self.views[key].whole) or b"")
             self.pages.add(page)
             page.tell(self.backlog)

@@ -70,6 +70,11 @@ class LiveView:
     state: State = field(default_factory=dict)  # everything but the rows, as of the last refresh
     fragments: dict[str, tuple[Any, str]] = field(default_factory=dict)  # HTML by template, with what each was made of
 
+    @property
+    def is_search(self) -> bool:
+        """True if the view has a query, which may take long."""
+        return bool(QueryDict(self.query).get("q"))
+
     def refresh(self, this_round: Round) -> State:
         """Bring the view up to date and return what has changed, or an empty dictionary.
 

@@ -119,8 +119,8 @@ _EMPTY_FOLDER = {
 
 
 def _emptiness(asked: IncidentFilter, counts: Counts, last_event_at: datetime | None) -> Emptiness:
-    if asked.is_narrowed and counts.of(asked.folder, asked.environment):
-        return Emptiness.NO_MATCH
+    if asked.is_stopped or (asked.is_narrowed and counts.of(asked.folder, asked.environment)):
+        return Emptiness.NO_MATCH  # a list that was stopped must not say that all is well
     if last_event_at is None and not sum(map(counts.of, Folder)):
         return Emptiness.NOTHING_RECEIVED if AppKey.objects.present().exists() else Emptiness.FIRST_RUN
     if asked.folder in _EMPTY_FOLDER:

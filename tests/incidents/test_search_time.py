@@ -55,11 +55,21 @@ def ada(client: Client, admin: User, large_incident: Incident, little_time: None
         ("/incidents/{}/split", "alert-q"),
     ],
 )
-def test_a_page_says_that_its_search_was_stopped(ada: Client, large_incident: Incident, path: str, field: str) -> None:
+def test_a_page_says_that_its_search_was_stopped(
+    ada: Client, large_incident: Incident, settings: Any, path: str, field: str
+) -> None:
     reply = ada.get(path.format(large_incident.pk), {field: SLOW})
     assert reply.status_code == 200
     assert STOPPED in reply.content.decode()
+    settings.SEARCH_SECONDS = 60
     assert ada.get("/").context["page"].rows == [large_incident]  # the next page is as before
+
+
+def test_a_list_that_was_stopped_does_not_say_that_all_is_clear(ada: Client, settings: Any) -> None:
+    settings.SEARCH_SECONDS = 0.000001
+    shown = ada.get("/").content.decode()
+    assert "The search was stopped" in shown
+    assert "All clear" not in shown
 
 
 def test_all_that_match_a_slow_search_are_not_selected(ada: Client) -> None:
