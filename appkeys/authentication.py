@@ -16,9 +16,9 @@ from rest_framework.views import APIView
 
 from appkeys import usage
 from appkeys.models import AppKey, OrgToken
+from people.addresses import client_address
 from people.authentication import require_https
 from people.secrets import digest
-from people.sessions import client_address
 
 Scope = OrgToken.Scope
 APP_KEY_HEADERS = ("x-bp-app-key", "x-app-key", "app-key")

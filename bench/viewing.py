@@ -37,7 +37,9 @@ class Person:
         self.opener, self.staying = urllib.request.build_opener(cookies), urllib.request.build_opener(cookies, _Stay)
         name = f"bench-{time.time():.0f}"
         self.get("/login")
-        self.post("/login", username=name, password=console.manage("create_user", name, "--role", "admin"))
+        self.post(
+            "/login", username=name, password=console.manage("create_user", name, "--role", "admin", "--keep-password")
+        )
 
     def get(self, path: str) -> str:
         with self.opener.open(self.url + path, timeout=PATIENCE) as reply:
@@ -52,7 +54,7 @@ class Person:
                 return error.code
 
     def post(self, path: str, *, follow: bool = True, **fields: str) -> str:
-        token = next(cookie.value for cookie in self.jar if cookie.name == "csrftoken")
+        token = next(cookie.value for cookie in self.jar if "csrf-" in cookie.name)
         body = urllib.parse.urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
         request = urllib.request.Request(self.url + path, body, {"Referer": self.url})
         try:

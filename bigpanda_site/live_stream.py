@@ -20,7 +20,6 @@ import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import SuspiciousOperation
 from django.db import Error, close_old_connections
 from django.db.models import Max
@@ -32,7 +31,9 @@ from incidents.announce import CHANNEL
 from incidents.correlation import backlog
 from incidents.feed.live_view import LiveView, Round, State, view_key
 from incidents.models import Activity, CorrelationBatch, Incident
+from people import sessions
 from people.models import User
+from people.session_store import SessionStore
 
 logger = logging.getLogger(__name__)
 PATH = "/live"
@@ -370,7 +371,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204 if user else 403, "headers": []})
         await send({"type": "http.response.body", "body": b""})
         return
-    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if refusal := watchers.refusal(user.pk):
         again = f"retry: {REFUSED_MILLISECONDS}\n".encode()
@@ -456,10 +457,13 @@ def person_of(scope: Any) -> User | None:
     """Return the person of the session cookie. Give the database connection back at once, because a stream lasts for hours."""
     cookies = parse_cookie(dict(scope["headers"]).get(b"cookie", b"").decode("latin-1"))
     request = HttpRequest()
-    request.session = SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
+    request.session = session = SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
     try:
         with deadline.within(deadline.REQUEST_SECONDS):
             user = get_user(request)
-        return user if isinstance(user, User) else None
+            if not isinstance(user, User) or user.must_change_password:
+                return None
+            sessions.note_watching(session)
+        return user
     finally:
         close_old_connections()

@@ -6,6 +6,8 @@
 | CONSOLE_DEBUG          | Django's debug pages                                         | off                              |
 | CONSOLE_HOSTS          | host names the console answers to, with commas               | localhost, 127.0.0.1, [::1]      |
 | CONSOLE_HTTPS          | served over https: secure cookies, HSTS, redirects; keys and tokens without it are refused | off |
+| CONSOLE_HSTS_SUBDOMAINS | with CONSOLE_HTTPS: also all hosts below this one are https only | off                         |
+| CONSOLE_HSTS_PRELOAD   | … and browsers may keep that in their lists                  | off                              |
 | CONSOLE_COLLECTED      | static files come from CONSOLE_DATA under hashed names       | off; `./console up` sets it      |
 | CONSOLE_HUNG_SECONDS   | a process that gives no sign of life for so long is replaced; PostgreSQL ends its transaction sooner | 15 |
 | CONSOLE_HEARTBEAT      | number of the open file that takes the signs of life         | none; `./console up` sets it     |
@@ -16,6 +18,10 @@
 | CONSOLE_FLAPPING_MINUTES | … within so many minutes                                   | 60                               |
 | CONSOLE_LOCKOUT_FAILURES | wrong passwords that lock a name for an address           | 5                                |
 | CONSOLE_LOCKOUT_MINUTES | for how long                                              | 15                               |
+| CONSOLE_LOCKOUT_FAILURES_PER_ADDRESS | failed sign-ins that lock an address for all names  | 50                               |
+| CONSOLE_LOCKOUT_FAILURES_IN_ALL | … that lock all addresses at which nobody of that name was signed in | 1000 |
+| CONSOLE_SESSION_IDLE_HOURS | a session ends when unused for so long; a page with live updates is use | 12               |
+| CONSOLE_SESSION_DAYS   | … and so long after the sign-in, however much it is used     | 7                                |
 | CONSOLE_WALLBOARD_DAYS | the link of a wallboard expires after so many days, unless renewed | 90                      |
 | CONSOLE_SEARCH_SECONDS | a search that takes longer is stopped; a live view too            | 5; 0: no limit                   |
 | CONSOLE_EMAIL_URL      | smtp+tls://user:password@host:587/?from=console@example.com  | none: sharing sends no mail      |
@@ -36,6 +42,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from datetime import timedelta
@@ -102,6 +109,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "bigpanda_site.response_headers.add_headers",
     "csp.middleware.CSPMiddleware",
     "people.audit.name_address",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -113,6 +121,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "people.must_change.ask_for_own_password",
     "people.sessions.note_last_seen",
     "axes.middleware.AxesMiddleware",
 ]
@@ -176,21 +185,32 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "people.password_words.ObviousWordsValidator"},
 ]
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 # Too many wrong passwords lock the name for one address, so nobody can lock others out from elsewhere.
 AXES_FAILURE_LIMIT = env.int("CONSOLE_LOCKOUT_FAILURES", default=5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("CONSOLE_LOCKOUT_MINUTES", default=15))
+# Limits of failures within the same minutes. The second does not keep out people at an address where they were signed in.
+FAILURES_PER_ADDRESS = env.int("CONSOLE_LOCKOUT_FAILURES_PER_ADDRESS", default=50)
+FAILURES_IN_ALL = env.int("CONSOLE_LOCKOUT_FAILURES_IN_ALL", default=1000)
+TRUSTS_EVERY_PROXY = env.str("FORWARDED_ALLOW_IPS", default="").strip() == "*"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # further attempts do not prolong the lock
-AXES_CLIENT_IP_CALLABLE = "people.sessions.client_address"
+AXES_CLIENT_IP_CALLABLE = "people.addresses.counted_address"
 AXES_LOCKOUT_CALLABLE = "people.lockout.answer"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_SENSITIVE_PARAMETERS = ["your_password"]  # of people.confirmation
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 # --- Security
+SESSION_ENGINE = "people.session_store"
+# A name for each console, because cookies do not belong to a port: two consoles on one host keep their sessions apart.
+_console = hashlib.sha256(f"cookies of {SECRET_KEY}".encode()).hexdigest()[:8]
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (f"{'__Host-' * HTTPS}{kind}-{_console}" for kind in ("session", "csrf"))
+SESSION_IDLE_TIME = timedelta(hours=env.float("CONSOLE_SESSION_IDLE_HOURS", default=12))
+SESSION_COOKIE_AGE = int(env.float("CONSOLE_SESSION_DAYS", default=7) * 86_400)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 # Senders, scripts and probes follow no redirect. Without https, keys and tokens are refused with a clear error.
 SECURE_REDIRECT_EXEMPT = [
@@ -198,7 +218,9 @@ SECURE_REDIRECT_EXEMPT = [
     r"^(healthz|readyz|metrics)$",
 ]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# Browsers keep both for a year, also for hosts that are not this console's, so they are asked for.
+SECURE_HSTS_PRELOAD = HTTPS and env.bool("CONSOLE_HSTS_PRELOAD", default=False)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD or (HTTPS and env.bool("CONSOLE_HSTS_SUBDOMAINS", default=False))
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -213,6 +235,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
+        "report-uri": "/csp-reports",
+        "report-to": "csp",  # named by bigpanda_site.response_headers
     }
 }
 
@@ -385,6 +409,7 @@ LOGGING = {
     "loggers": {
         **{name: {"level": "INFO"} for name in ("people", "appkeys", "alerts", "incidents", "bigpanda_site", "celery")},
         **{name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy", "celery.beat")},
+        "axes": {"level": "ERROR"},  # people.lockout logs failed sign-ins, with names that cannot break a line
         # The log of runserver, which Django would write past the filter above.
         "django.server": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
     },

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from alerts.api.alerts import NoSuchRoute
 from appkeys.views.downloads import wrapper
-from bigpanda_site import openapi, probes
+from bigpanda_site import csp_reports, openapi, probes
 from incidents.api.deployments import DeploymentEnd, DeploymentStart
 from incidents.urls import maintenance as maintenance_urls
 from incidents.urls import patterns as pattern_urls
@@ -31,9 +30,10 @@ urlpatterns = [
     path("integrations", RedirectView.as_view(pattern_name="appkeys:list")),
     path("download/<str:name>", wrapper, name="download"),
     path("login", sign_in.SignIn.as_view(), name="login"),
-    path("logout", LogoutView.as_view(), name="logout"),
+    path("logout", sign_in.SignOut.as_view(), name="logout"),
     path("welcome/<str:secret>", welcome, name="welcome"),
     *(path(address.lstrip("/"), probes.view(probe), name=probe.__name__) for address, probe in probes.PROBES.items()),
+    path("csp-reports", csp_reports.view, name="csp_reports"),
     path("theme", sign_in.theme, name="theme"),
     path("resources/", include(pattern_urls.resources)),
     path("resources/", include(maintenance_urls.resources)),

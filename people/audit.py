@@ -17,8 +17,8 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from people.addresses import client_address
 from people.models import AuditEntry, User
-from people.sessions import client_address
 
 Change = AuditEntry.Change
 Properties = Mapping[str, Any]

@@ -11,11 +11,11 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from people import key_use
+from people.addresses import client_address
 from people.audit import ADDRESS_LIMIT
 from people.models import ApiKey, User
 from people.models.api_key import PREFIX
 from people.secrets import digest
-from people.sessions import client_address
 
 
 def require_https(request: Request) -> None:
@@ -51,6 +51,10 @@ class ApiKeyAuthentication(BaseAuthentication):
             )
         if not key.user.is_active:
             raise AuthenticationFailed(f"The person of the API key ending in {key.suffix} is deactivated.")
+        if key.user.must_change_password:
+            raise AuthenticationFailed(
+                f"The person of the API key ending in {key.suffix} has to choose a new password in a browser first."
+            )
         key.user.speaks_by_api_key = True
         address = (client_address(request) or "")[:ADDRESS_LIMIT]
         key.note_use(address)

@@ -11,6 +11,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from people import lockout
 from people.access import GuardedView, SignedInRequest
 from people.sessions import CONFIRMED
 
@@ -33,7 +34,10 @@ def confirmed(view: GuardedView) -> GuardedView:
         password = request.POST.get(FIELD)
         if password is None:
             return _ask(request)
+        if why := lockout.refusal(request, request.user.username):
+            return lockout.answer_refusal(request, request.user.username, why)
         if not authenticate(request, username=request.user.username, password=password):
+            lockout.note_failure(request, request.user.username)
             return _ask(request, is_wrong=True)
         request.session[CONFIRMED] = int(time.time())
         form = request.POST.copy()

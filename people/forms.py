@@ -38,6 +38,12 @@ class PasswordForm(PasswordChangeForm):
 
     end_keys = forms.BooleanField(required=False, initial=True)
 
+    def clean_new_password1(self) -> str:
+        password: str = self.cleaned_data["new_password1"]
+        if self.user.check_password(password):
+            raise ValidationError("Choose another password than the old one.")
+        return password
+
     @property
     def passwords(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name != "end_keys"]

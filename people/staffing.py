@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from people import audit, keys
+from people import audit, keys, lockout, sessions
 from people.audit import Change
 from people.models import ApiKey, BrowserSession, Invitation, Role, User
 
@@ -29,30 +29,43 @@ def invite(user: User, *, by: User) -> str:
 @transaction.atomic
 def renew_link(user: User, *, by: User) -> str:
     """Return a new link that sets a password. The old password works until the link is used."""
-    _within_reach(user.role, by)
-    audit.record(by, user, Change.INVITED)
+    within_reach(user, by)
+    audit.record(by, user, Change.INVITED, new={"link": "to set a password"})
     return Invitation.issue(user)
 
 
 @transaction.atomic
 def join(invitation: Invitation, password: str) -> User:
-    """Set the password of a link's person. The link stops working, and all sessions under that name end."""
+    """Set the password of a link's person. The link stops working, and all sessions under that name end.
+
+    Raise NotAllowed if the link was used in the meantime.
+    """
+    # Two requests may bring the same link at once. The database lets one of them delete it.
+    if not Invitation.objects.filter(pk=invitation.pk, digest=invitation.digest).delete()[0]:
+        raise NotAllowed("This link was used already.")
     user = invitation.user
-    user.set_password(password)
-    user.save(update_fields=["password"])
-    invitation.delete()
-    BrowserSession.objects.filter(user=user).end()
+    choose_password(user, password)
     keys.end_all(user, by=user, because="The password was reset.")
-    audit.record(user, user, Change.CHANGED, old={"password": ""}, new={"password": "set by a link"})
+    audit.record(user, user, Change.LINK_USED)
+    sessions.end(BrowserSession.objects.all(), of=user, by=user)
     return user
+
+
+@transaction.atomic
+def choose_password(user: User, password: str) -> None:
+    """Set a password that the person chose, and that therefore stays."""
+    user.set_password(password)
+    user.must_change_password = False
+    user.save(update_fields=["password", "must_change_password"])
+    audit.record(user, user, Change.CHANGED, old={"password": 1}, new={"password": 2})
 
 
 @transaction.atomic
 def change(user: User, *, by: User) -> None:
     """Store a person whose name, address or role was edited. Raise ValidationError or NotAllowed."""
     before = User.objects.get(pk=user.pk)
+    within_reach(before, by)
     if before.role != user.role:
-        _within_reach(before.role, by)
         _within_reach(user.role, by)
         if not user.role.opens_everything:
             _leaves_an_administrator(before)
@@ -66,10 +79,10 @@ def change(user: User, *, by: User) -> None:
 @transaction.atomic
 def deactivate(user: User, *, by: User) -> None:
     """Sign the person out everywhere, and reject the person and their API keys. Their work stays. Raise NotAllowed."""
-    _within_reach(user.role, by)
+    within_reach(user, by)
     _leaves_an_administrator(user)
     if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
-        BrowserSession.objects.filter(user=user).end()
+        sessions.end(BrowserSession.objects.all(), of=user, by=by)
         keys.end_all(user, by=by, because="The person was deactivated.")
         audit.record(by, user, Change.DEACTIVATED)
 
@@ -77,15 +90,30 @@ def deactivate(user: User, *, by: User) -> None:
 @transaction.atomic
 def revoke_key(key: ApiKey, *, by: User) -> None:
     """Revoke the API key of another person for good. Raise NotAllowed."""
-    _within_reach(key.user.role, by)
+    within_reach(key.user, by)
     keys.revoke(key, by=by, because=f"{by.shown_name} revoked it.")
 
 
 @transaction.atomic
 def activate(user: User, *, by: User) -> None:
-    _within_reach(user.role, by)
+    within_reach(user, by)
     if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
         audit.record(by, user, Change.ACTIVATED)
+
+
+@transaction.atomic
+def end_sessions(user: User, *, by: User) -> None:
+    """Sign the person out everywhere. Raise NotAllowed."""
+    within_reach(user, by)
+    sessions.end(BrowserSession.objects.all(), of=user, by=by)
+
+
+@transaction.atomic
+def unlock(user: User, *, by: User) -> None:
+    """Let the person sign in again at once after too many wrong passwords. Raise NotAllowed."""
+    within_reach(user, by)
+    if lockout.unlock(user):
+        audit.record(by, user, Change.UNLOCKED)
 
 
 @transaction.atomic
@@ -118,6 +146,15 @@ def delete_role(role: Role, *, by: User) -> None:
         )
     audit.record(by, role, Change.DELETED, old=_permissions(role))
     role.delete()
+
+
+def within_reach(user: User, by: User) -> None:
+    """Raise NotAllowed if the account may do more than the person who wants to change it. Every change of an account asks this."""
+    if user.role.exceeds(by.role):
+        raise NotAllowed(
+            f"{user.shown_name} may do more than you: the role {user.role.name} opens more than your own role does. "
+            "Ask an administrator to make this change."
+        )
 
 
 def _within_reach(role: Role, by: User) -> None:

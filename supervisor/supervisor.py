@@ -164,7 +164,9 @@ class Supervisor:
                 f"The database cannot be prepared: {reason} (more in {self.data / 'logs' / 'prepare.log'})"
             )
         if password := process.stdout.read().decode().strip() if process.stdout else "":
-            say(f"First start. Sign in as: admin   Password: {password}   (shown only now)")
+            say(
+                f"First start. Sign in as: admin   Password: {password}   (shown only now, and changed at the first sign-in)"
+            )
         stamp.write_text(self._mark())
 
     def _mark(self) -> str:

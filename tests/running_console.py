@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import queue
+import re
 import shutil
 import signal
 import sqlite3
@@ -15,9 +16,11 @@ import tempfile
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from functools import cache
+from http.cookiejar import CookieJar
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -28,6 +31,8 @@ from supervisor.processes import free_port
 
 CODE = Path(__file__).resolve().parent.parent
 Answer = TypeVar("Answer")
+OWN_PASSWORD = "an administrator of tests"
+FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
 PATIENCE = 60.0  # seconds; only a broken test waits that long
 
 
@@ -86,8 +91,26 @@ class RunningConsole:
             if "Password: " in line:
                 self.password = line.split("Password: ")[1].split()[0]
             if line.startswith("Ready"):
+                if self.password and self.password != OWN_PASSWORD:
+                    self._choose_own_password()
                 return self
         raise AssertionError("the console did not become ready:\n" + "".join(self.output))
+
+    def _choose_own_password(self) -> None:
+        """Sign in as the first administrator and change the printed password, without which nothing works."""
+        cookies = CookieJar()
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
+
+        def send(path: str, **fields: str) -> str:
+            token = FORM_TOKEN.findall(browser.open(self.url + path, timeout=PATIENCE).read().decode())[0]
+            body = urllib.parse.urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
+            with browser.open(self.url + path, body, timeout=PATIENCE) as reply:
+                return str(reply.url)
+
+        send("/login", username="admin", password=self.password)
+        new = {"new_password1": OWN_PASSWORD, "new_password2": OWN_PASSWORD}
+        assert not send("/me/password", old_password=self.password, **new).endswith("/password")
+        self.password = OWN_PASSWORD
 
     def _read(self, lines: queue.Queue[str]) -> None:
         assert self.process.stdout

@@ -23,6 +23,8 @@ class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
 class AuditEntry(models.Model):
     """An administrative change: its author, its subject, and each property's old and new value. Append-only, and without secrets.
 
+    Sign-ins are entries, too. Only the number of failed sign-ins in the present minute is counted up.
+
     Names are stored beside the keys, so that an entry is readable when its subject is gone.
     """
 
@@ -45,6 +47,12 @@ class AuditEntry(models.Model):
         LOCKED = "locked", "Locked out"
         UNLOCKED = "unlocked", "Unlocked"
         USED = "used", "First used from an address"
+        SIGNED_IN = "signed_in", "Signed in"
+        SIGN_IN_FAILED = "sign_in_failed", "Failed to sign in"
+        SIGN_IN_REFUSED = "sign_in_refused", "Sign-in refused"
+        LINK_USED = "link_used", "Set a password by link"
+        SIGNED_OUT = "signed_out", "Signed out"
+        SESSIONS_ENDED = "sessions_ended", "Ended sessions"
 
     at = models.DateTimeField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

@@ -24,6 +24,8 @@ class User(Preferences, AbstractUser):
     """A person who signs in. The role says what the person may see and change."""
 
     role = models.ForeignKey(Role, models.PROTECT, related_name="people")
+    # Whether somebody else knows the password. Nothing works until the person has chosen another one.
+    must_change_password = models.BooleanField(default=False, db_default=False, editable=False)
 
     speaks_by_api_key = False  # set where a personal API key authenticated this person, and not a browser
 
@@ -37,6 +39,11 @@ class User(Preferences, AbstractUser):
                 violation_error_message="This name is taken already (upper and lower case count as the same). Choose another one.",
             ),
         ]
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Set a password that the person must change first. `staffing.choose_password` sets one that the person chose."""
+        super().set_password(raw_password)
+        self.must_change_password = raw_password is not None
 
     def may_see(self, area: Area) -> bool:
         return self.role.opens(area, Level.READ)

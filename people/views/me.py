@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from people import audit, keys, sessions
+from people import keys, sessions, staffing
 from people.access import SignedInRequest
-from people.audit import Change
 from people.confirmation import confirmed
 from people.forms import ApiKeyForm, PasswordForm, PreferencesForm
 from people.models import ApiKey, BrowserSession
@@ -25,24 +24,23 @@ def me(request: SignedInRequest) -> HttpResponse:
     return page(request)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def password(request: SignedInRequest) -> HttpResponse:
     """Set a new password. It ends every other session of this person, and the API keys unless the person keeps them."""
-    form = PasswordForm(request.user, request.POST)
-    if not form.is_valid():
-        return page(request, password_form=form)
+    user, was_forced = request.user, request.user.must_change_password
+    form = PasswordForm(user, request.POST if request.method == "POST" else None)
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "people/password.html", {"password_form": form})
     with transaction.atomic():
-        form.save()
-        audit.record(request.user, request.user, Change.CHANGED, old={"password": 1}, new={"password": 2})
-        BrowserSession.objects.filter(user=request.user).end()
+        staffing.choose_password(user, form.cleaned_data["new_password1"])
+        sessions.end(_others(request), of=user, by=user)
         ended = form.end_chosen_keys()
-    update_session_auth_hash(request, request.user)
-    sessions.begin(request, request.user)
+        sessions.renew(request, user)
     told = f" {ended} API key{'' if ended == 1 else 's'} ended, too." if ended else ""
     messages.success(
         request, f"Your password is changed. Wherever else you were signed in, you are not any more.{told}"
     )
-    return redirect("me:page")
+    return redirect("incidents:feed" if was_forced else "me:page")
 
 
 @never_cache
@@ -79,17 +77,20 @@ def restore_key(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def end_session(request: SignedInRequest, pk: int) -> HttpResponse:
     """Sign out another browser of this person."""
-    BrowserSession.objects.filter(user=request.user, pk=pk).end()
+    sessions.end(BrowserSession.objects.filter(pk=pk), of=request.user, by=request.user)
     messages.success(request, "That browser is signed out.")
     return redirect("me:page")
 
 
 @require_POST
 def end_other_sessions(request: SignedInRequest) -> HttpResponse:
-    mine = BrowserSession.objects.filter(user=request.user)
-    mine.exclude(session_key=request.session.session_key).end()
+    sessions.end(_others(request), of=request.user, by=request.user)
     messages.success(request, "You are signed out everywhere but here.")
     return redirect("me:page")
+
+
+def _others(request: SignedInRequest) -> QuerySet[BrowserSession]:
+    return BrowserSession.objects.exclude(session_key=sessions.stored_key(request))
 
 
 def page(request: SignedInRequest, **more: Any) -> HttpResponse:
@@ -98,7 +99,7 @@ def page(request: SignedInRequest, **more: Any) -> HttpResponse:
         "password_form": PasswordForm(request.user),
         "key_form": ApiKeyForm(),
         "sessions": BrowserSession.objects.filter(user=request.user).live(),
-        "session_key": request.session.session_key,
+        "session_key": sessions.stored_key(request),
         "api_keys": ApiKey.objects.filter(user=request.user),
         **more,
     }

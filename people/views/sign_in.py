@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.utils.decorators import method_decorator
@@ -14,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from people import sessions
+from people import lockout, sessions
 from people.models import Preferences, User
 
 A_YEAR = 365 * 24 * 3600
@@ -24,6 +24,18 @@ A_YEAR = 365 * 24 * 3600
 class SignIn(LoginView):
     template_name = "people/sign_in.html"
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        name = request.POST.get("username", "")
+        if why := lockout.refusal(request, name):
+            return lockout.answer_refusal(request, name, why)
+        return super().post(request, *args, **kwargs)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        tried = form.cleaned_data
+        if tried.get("username") and tried.get("password"):
+            lockout.note_failure(self.request, tried["username"])
+        return super().form_invalid(form)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
@@ -37,6 +49,12 @@ class SignIn(LoginView):
             there = htmx.current_url_abs_path or "/"
             return HttpResponseClientRedirect(f"{request.path}?{urlencode({'next': there})}")
         return super().dispatch(request, *args, **kwargs)
+
+
+class SignOut(LogoutView):
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        sessions.note_sign_out(request)
+        return super().post(request, *args, **kwargs)
 
 
 @login_not_required

@@ -49,6 +49,10 @@ def person(request: SignedInRequest, pk: int) -> HttpResponse:
 @confirmed
 def change(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
+    try:
+        staffing.within_reach(user, request.user)
+    except staffing.NotAllowed as refusal:
+        return _refused(request, user, refusal)
     form = PersonForm(request.POST, instance=user, by=request.user)
     if not form.is_valid() or not form.change():
         return _person(request, User.objects.get(pk=user.pk), form=form)
@@ -100,7 +104,10 @@ def activate(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def unlock(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
-    lockout.unlock(user, by=request.user)
+    try:
+        staffing.unlock(user, by=request.user)
+    except staffing.NotAllowed as refusal:
+        return _refused(request, user, refusal)
     messages.success(request, f"{user.shown_name} can try to sign in again.")
     return redirect("people:person", user.pk)
 
@@ -109,7 +116,10 @@ def unlock(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def end_sessions(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
-    BrowserSession.objects.filter(user=user).end()
+    try:
+        staffing.end_sessions(user, by=request.user)
+    except staffing.NotAllowed as refusal:
+        return _refused(request, user, refusal)
     messages.success(request, f"{user.shown_name} is signed out everywhere.")
     return redirect("people:person", user.pk)
 
@@ -135,6 +145,7 @@ def _person(request: SignedInRequest, user: User, **more: Any) -> HttpResponse:
         "api_keys": user.api_keys.all(),
         "invitation": Invitation.objects.filter(user=user).first(),
         "is_locked": user.username in lockout.locked_names(),
+        "may_be_changed": request.user.may_change(Area.PEOPLE) and not user.role.exceeds(request.user.role),
         **more,
     }
     return render(request, "people/person.html", context)

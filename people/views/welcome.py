@@ -24,12 +24,19 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 def welcome(request: HttpRequest, secret: str) -> HttpResponse:
     invitation = Invitation.find(secret)
     if invitation is None:
-        return render(request, "people/welcome.html", {"form": None})
+        return _works_no_longer(request)
     form = SetPasswordForm(invitation.user, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        user = staffing.join(invitation, form.cleaned_data["new_password1"])
+        try:
+            user = staffing.join(invitation, form.cleaned_data["new_password1"])
+        except staffing.NotAllowed:
+            return _works_no_longer(request)
         logout(request)
         login(request, user, backend=BACKEND)
         sessions.begin(request, user)
         return redirect("incidents:feed")
     return render(request, "people/welcome.html", {"form": form, "person": invitation.user})
+
+
+def _works_no_longer(request: HttpRequest) -> HttpResponse:
+    return render(request, "people/welcome.html", {"form": None})

@@ -58,7 +58,9 @@ def test_what_one_person_does_the_other_sees_and_can_take_back(
 ) -> None:
     from playwright.sync_api import expect
 
-    rosa = sign_in(browser, console, "rosa", console.manage("create_user", "rosa", "--role", "responder"))
+    rosa = sign_in(
+        browser, console, "rosa", console.manage("create_user", "rosa", "--role", "responder", "--keep-password")
+    )
     is_live(page)
     is_live(rosa)
     say("db-1")

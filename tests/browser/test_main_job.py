@@ -149,7 +149,9 @@ def test_a_viewer_looks_and_cannot_act(browser: Any, console: RunningConsole) ->
 
     token, app_key = console.manage("create_org_token", "t", "--all-app-keys"), console.manage("create_app_key", "k")
     post(console, token, {"app_key": app_key, "status": "critical", "host": "web-1"})
-    page = sign_in(browser, console, "vera", console.manage("create_user", "vera", "--role", "viewer"))
+    page = sign_in(
+        browser, console, "vera", console.manage("create_user", "vera", "--role", "viewer", "--keep-password")
+    )
     page.get_by_role("link", name="web-1").click()
     expect(page.get_by_role("heading", name="web-1")).to_be_visible()
     assert page.locator("#resolve").count() == 0

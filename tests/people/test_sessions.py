@@ -85,8 +85,13 @@ def test_signing_out_takes_the_browser_off_the_list(viewer: User) -> None:
     here, phone = signed_in(), signed_in(PHONE)
     phone.post("/logout")
     assert "iPhone" not in told(here.get("/me"))
-    assert forget_sessions() == 1
     assert BrowserSession.objects.count() == 1
+
+
+def test_sessions_whose_time_is_over_are_forgotten(viewer: User) -> None:
+    signed_in()
+    with travel(timezone.now() + timedelta(days=1)):
+        assert forget_sessions() == 1
 
 
 def test_too_many_wrong_passwords_lock_the_name_for_that_address_and_say_so(viewer: User) -> None:
