@@ -31,7 +31,7 @@ from django.template import loader
 
 from alerts.api.alerts import error_body, is_for_senders, sentence_about
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, BODY_LIMIT, FastPath, RequestHead
-from bigpanda_site import heartbeat, live_stream, probes
+from bigpanda_site import heartbeat, live_stream, probes, request_ids
 from bigpanda_site.bodies import BodyTooSlow, Disconnected, RequestBody
 from db import deadline, outage
 from db.connections import limit_web
@@ -68,6 +68,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         return
     if not has_protocol:
         _warn_about_protocol()
+    send = request_ids.naming(send, request_ids.name_request(scope))
     if problem := _problem_of_head(scope["headers"]):
         await _answer(send, HTTPStatus.BAD_REQUEST, problem)
     elif scope["path"] in probes.PROBES:
@@ -196,7 +197,8 @@ class AsgiRequest:
 def _may_be_learned(scope: Any) -> bool:
     """Return whether another request with the same head can skip its reading: a plain request on a connection that stays open."""
     return scope["http_version"] == "1.1" and all(
-        name not in (b"expect", b"upgrade", b"transfer-encoding") and (name, value.lower()) != (b"connection", b"close")
+        name not in (b"expect", b"upgrade", b"transfer-encoding", request_ids.NAME)
+        and (name, value.lower()) != (b"connection", b"close")
         for name, value in scope["headers"]
     )
 

@@ -6,7 +6,15 @@ import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import beat_init, task_postrun, worker_init, worker_process_init, worker_ready
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+)
 
 from db.broker import Guard
 
@@ -91,3 +99,22 @@ def note_queue(sender: Any = None, **_: Any) -> None:
 
 
 task_postrun.connect(note_queue)
+
+
+def send_request_id(headers: Any = None, **_: Any) -> None:
+    """Send the id of the request that causes a task with the task."""
+    from bigpanda_site import request_ids
+
+    if headers is not None and (identifier := request_ids.current.get()):
+        headers["request_id"] = identifier
+
+
+def take_request_id(task: Any = None, **_: Any) -> None:
+    from bigpanda_site import request_ids
+
+    if not task.request.is_eager:  # an eager task runs in its request
+        request_ids.current.set(task.request.get("request_id") or "")
+
+
+before_task_publish.connect(send_request_id)
+task_prerun.connect(take_request_id)

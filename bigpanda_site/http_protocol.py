@@ -25,6 +25,7 @@ from bigpanda_site import asgi  # isort: skip - sets Django up, so it comes firs
 from django.conf import settings
 
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, RequestHead
+from bigpanda_site import request_ids
 
 HEAD_SECONDS = 10.0  # from the first byte of a head, or from the start of a connection, to the end of the head
 DRAIN_SECONDS = 1.0  # how long an idle connection stays open when the server stops: a request may be on its way
@@ -211,7 +212,8 @@ class FastPathCycle:
         transport = self.protocol.transport
         if not transport.is_closing():
             headers = tuple(self.protocol.server_state.default_headers)
-            transport.write(_head(created, self.keep_alive, headers) + _END[created])
+            named = b"%sx-request-id: %s\r\n" % (_head(created, self.keep_alive, headers), request_ids.new())
+            transport.write(named + _END[created])
             if not self.keep_alive:
                 transport.close()
         self.protocol.on_response_complete()

@@ -34,6 +34,7 @@
 | CONSOLE_LIVE_STREAMS   | … of all people, in each web process                         | 500                              |
 | CONSOLE_REQUESTS_AT_ONCE | further requests are answered 503, in each web process     | 2000                             |
 | CONSOLE_CONNECTIONS    | beyond it the longest idle connection is closed, in each web process | 5000                     |
+| CONSOLE_LOGS           | json: one JSON object a line, to stdout                      | text, to stderr                  |
 | CONSOLE_METRICS_TOKEN  | bearer token that opens /metrics                             | none                             |
 | CONSOLE_METRICS_ADDRESSES | addresses and networks that read /metrics without it, with commas | this machine; with a token none |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
@@ -107,6 +108,7 @@ INSTALLED_APPS = [
     "incidents",
 ]
 MIDDLEWARE = [
+    "bigpanda_site.request_ids.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "bigpanda_site.response_headers.add_headers",
@@ -398,19 +400,35 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATION_PARAMETERS": False,
 }
 
-# --- Logs: one line each, to stderr, without query strings, which can hold a token
+# --- Logs: one line each, to stderr or as JSON to stdout, without query strings, which can hold a token
+LOGS_ARE_JSON = env.str("CONSOLE_LOGS", default="") == "json"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"no_query": {"()": "bigpanda_site.log_filters.WithoutQueryStrings"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "filters": {
+        "no_query": {"()": "bigpanda_site.log_lines.WithoutQueryStrings"},
+        "request": {"()": "bigpanda_site.log_lines.WithRequest"},
+    },
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}{request}", "style": "{"},
+        "json": {"()": "bigpanda_site.log_lines.JsonLine"},
+    },
+    "handlers": {
+        "log": {
+            "class": "logging.StreamHandler",
+            "stream": f"ext://sys.{'stdout' if LOGS_ARE_JSON else 'stderr'}",
+            "formatter": "json" if LOGS_ARE_JSON else "line",
+            "filters": ["no_query", "request"],
+        }
+    },
+    "root": {"handlers": ["log"], "level": "WARNING"},
     "loggers": {
         **{name: {"level": "INFO"} for name in ("people", "appkeys", "alerts", "incidents", "bigpanda_site", "celery")},
         **{name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy", "celery.beat")},
         "axes": {"level": "ERROR"},  # people.lockout logs failed sign-ins, with names that cannot break a line
         # The log of runserver, which Django would write past the filter above.
-        "django.server": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+        "django.server": {"level": "INFO", "handlers": ["log"], "propagate": False},
+        # The web server has a handler of its own, which writes text.
+        **({"uvicorn": {"level": "WARNING", "handlers": ["log"], "propagate": False}} if LOGS_ARE_JSON else {}),
     },
 }

@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import hashlib
 import io
+import json
 import os
 import secrets
 import select
@@ -28,6 +29,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,7 +50,16 @@ WORKERS = (("worker", "correlation", 2), ("jobs", "actions,deliveries,jobs", 8))
 
 
 def say(text: str) -> None:
+    """Print a line, in the form of the other log lines."""
+    if is_json():
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        text = json.dumps({"at": at, "level": "INFO", "logger": "supervisor", "message": text, "process": os.getpid()})
     print(text, flush=True)
+
+
+def is_json() -> bool:
+    """Return whether log lines are JSON on stdout. The setting is explained in bigpanda_site/settings.py."""
+    return os.environ.get("CONSOLE_LOGS") == "json"
 
 
 @dataclass
@@ -280,7 +291,8 @@ class Supervisor:
         options["stdin"] = subprocess.PIPE if child.stdin else subprocess.DEVNULL
         options["env"] = {**self.environment, "CONSOLE_HEARTBEAT": str(heartbeat)}
         with self._log(child.name) as log:
-            child.process = self._start(child.argv, log, stdout=log, **options)
+            output = None if is_json() and child.name != "broker" else log
+            child.process = self._start(child.argv, log, stdout=output, **options)
         os.close(heartbeat)
         child.started_at = now
         if child.process.stdin:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import time
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, RequestFactory
 
 from alerts.models import Alert, Event
+from bigpanda_site.metrics import METRICS
 from bigpanda_site.wsgi import application
 from telemetry import counts, publisher
 from telemetry.models import Count, Gauge
@@ -201,6 +206,33 @@ def test_probes_ask_by_any_name_and_get_no_cookie(db: None) -> None:
     assert told[0].startswith("200"), body
     assert "Set-Cookie" not in dict(told[1])
     assert b"10.1.2.3" not in body
+
+
+def test_rules_and_dashboard_name_only_metrics_that_exist() -> None:
+    folder = Path(__file__).parents[1] / "docs" / "monitoring"
+    kinds = {name: kind for name, (kind, _) in METRICS.items()}
+    known = {*kinds} - {"console_accept_seconds"} | {
+        f"console_accept_seconds_{end}" for end in ("bucket", "count", "sum")
+    }
+    for file in (folder / "prometheus-rules.yml", folder / "grafana-dashboard.json"):
+        text = file.read_text()
+        named = set(re.findall(r"\bconsole_\w+", text))
+        assert named
+        assert named <= known, file
+        rated = re.findall(r"(?:rate|increase)\((console_\w+?)(?:_bucket)?[\[{]", text)
+        assert {kinds[name] for name in rated} <= {"counter", "histogram"}
+    documented = set(re.findall(r"`(console_\w+)", (folder.parent / "monitoring.md").read_text()))
+    assert documented == set(METRICS)
+
+
+@pytest.mark.any_database
+def test_prometheus_accepts_the_rules_and_they_fire_and_end() -> None:
+    if not shutil.which("promtool"):
+        (pytest.fail if os.environ.get("REQUIRE_ALL") else pytest.skip)("no promtool (Debian: apt install prometheus)")
+    folder = Path(__file__).parents[1] / "docs" / "monitoring"
+    for command in (["check", "rules", "prometheus-rules.yml"], ["test", "rules", "prometheus-rules.test.yml"]):
+        done = subprocess.run(["promtool", *command], cwd=folder, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_only_get_is_answered(client: Client) -> None:

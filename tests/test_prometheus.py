@@ -82,6 +82,13 @@ def running(log: Path, *command: str) -> Iterator[None]:
             process.wait(30)
 
 
+def accepted(query: str) -> float:
+    """Return the number of accepted events, as Prometheus read it from the console."""
+    with urllib.request.urlopen(query, timeout=5) as reply:
+        found = json.load(reply)["data"]["result"]
+    return sum(float(each["value"][1]) for each in found if each["metric"]["outcome"] == "accepted")
+
+
 def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as reply:
@@ -124,7 +131,10 @@ def test_a_queue_that_grows_is_an_alert_and_one_that_drains_ends_it(tmp_path: Pa
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": ["rules.yml"],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}]},
-            "scrape_configs": [{"job_name": "shop", "static_configs": [{"targets": [f"127.0.0.1:{shop}"]}]}],
+            "scrape_configs": [
+                {"job_name": "shop", "static_configs": [{"targets": [f"127.0.0.1:{shop}"]}]},
+                {"job_name": "console", "static_configs": [{"targets": [f"127.0.0.1:{console.port}"]}]},
+            ],
         }
         (tmp_path / "prometheus.yml").write_text(json.dumps(watched))  # JSON is YAML too
 
@@ -150,6 +160,8 @@ def test_a_queue_that_grows_is_an_alert_and_one_that_drains_ends_it(tmp_path: Pa
             names = ("Opsgenie", "PagerDuty", "Prometheus")
             fired = [[name, "OrdersWait", True] for name in names]
             eventually(lambda: alerts(console) == fired, "the alert was there, by each of the three ways")
+            asked = f"http://127.0.0.1:{prometheus}/api/v1/query?query=console_events_total"
+            eventually(lambda: accepted(asked) >= len(names), "Prometheus had the metrics of the console")
             Shop.length = 0
             ended = [[name, "OrdersWait", False] for name in names]
             eventually(lambda: alerts(console) == ended, "it was over, by each of them")
