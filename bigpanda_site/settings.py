@@ -223,6 +223,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 # Browsers keep both for a year, also for hosts that are not this console's, so they are asked for.
 SECURE_HSTS_PRELOAD = HTTPS and env.bool("CONSOLE_HSTS_PRELOAD", default=False)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD or (HTTPS and env.bool("CONSOLE_HSTS_SUBDOMAINS", default=False))
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # they ask for what only the owner of a domain can decide
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
