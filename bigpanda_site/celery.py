@@ -118,3 +118,12 @@ def take_request_id(task: Any = None, **_: Any) -> None:
 
 before_task_publish.connect(send_request_id)
 task_prerun.connect(take_request_id)
+
+
+def start_outgoing_heartbeat(**_: Any) -> None:
+    from bigpanda_site import outgoing_heartbeat
+
+    outgoing_heartbeat.start()
+
+
+beat_init.connect(start_outgoing_heartbeat)

@@ -7,11 +7,13 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.db import connection
@@ -19,6 +21,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, RequestFactory
 
 from alerts.models import Alert, Event
+from bigpanda_site import outgoing_heartbeat
 from bigpanda_site.metrics import METRICS
 from bigpanda_site.wsgi import application
 from telemetry import counts, publisher
@@ -206,6 +209,45 @@ def test_probes_ask_by_any_name_and_get_no_cookie(db: None) -> None:
     assert told[0].startswith("200"), body
     assert "Set-Cookie" not in dict(told[1])
     assert b"10.1.2.3" not in body
+
+
+class Service(BaseHTTPRequestHandler):
+    """An outside service that waits for heartbeats."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        Service.asked.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_heartbeat_leaves_the_console_only_while_it_is_ready(
+    all_loops_run: None, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Service.asked.clear()
+    with HTTPServer(("127.0.0.1", 0), Service) as server:
+        answering = threading.Thread(target=server.serve_forever, daemon=True)
+        answering.start()
+        settings.HEARTBEAT_URL = f"http://127.0.0.1:{server.server_port}/ping/5ec7e7"
+        assert outgoing_heartbeat.send()
+        assert Service.asked == ["/ping/5ec7e7"]
+        monkeypatch.setitem(counts._ticks, "correlation", time.time() - 61)
+        assert not outgoing_heartbeat.send()
+        assert Service.asked == ["/ping/5ec7e7"]
+        server.shutdown()
+        answering.join()
+    counts.tick("correlation")
+    caplog.clear()
+    assert not outgoing_heartbeat.send()
+    assert not outgoing_heartbeat.send()
+    told = [record.getMessage() for record in caplog.records if "does not answer" in record.getMessage()]
+    assert len(told) == 1
+    assert "5ec7e7" not in told[0]
 
 
 def test_rules_and_dashboard_name_only_metrics_that_exist() -> None:
