@@ -70,6 +70,11 @@ class ListFilter:
         """The condition of the query. Raise BpqlError."""
         raise NotImplementedError
 
+    @property
+    def is_narrowed(self) -> bool:
+        """True while the list shows less than the plain list."""
+        raise NotImplementedError
+
     def stop(self, error: bpql.SearchStopped) -> None:
         """Find nothing any more, because the search took too long."""
         self.__dict__["error"] = error

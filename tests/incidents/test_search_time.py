@@ -67,7 +67,7 @@ def test_a_page_says_that_its_search_was_stopped(
 
 def test_a_list_that_was_stopped_does_not_say_that_all_is_clear(ada: Client, settings: Any) -> None:
     settings.SEARCH_SECONDS = 0.000001
-    shown = ada.get("/").content.decode()
+    shown = ada.get("/", {"status": "critical"}).content.decode()
     assert "The search was stopped" in shown
     assert "All clear" not in shown
 
