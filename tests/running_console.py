@@ -33,7 +33,7 @@ CODE = Path(__file__).resolve().parent.parent
 Answer = TypeVar("Answer")
 OWN_PASSWORD = "an administrator of tests"
 FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
-PATIENCE = 60.0  # seconds; only a broken test waits that long
+PATIENCE = 120.0  # seconds; only a broken test waits that long, on a machine that does a lot besides
 
 
 def eventually(ask: Callable[[], Answer], what: str) -> Answer:

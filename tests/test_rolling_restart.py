@@ -30,10 +30,8 @@ class Load:
 
     def __init__(self, port: int, console: RunningConsole) -> None:
         self.port = port
-        self.token, self.app_key = (
-            console.manage("create_org_token", "t", "--all-app-keys"),
-            console.manage("create_app_key", "k"),
-        )
+        self.app_key = console.manage("create_app_key", "k")
+        self.token = console.manage("create_org_token", "t", "--all-app-keys")
         self.answers: dict[str, int | str] = {}
         self.is_over = threading.Event()
 
