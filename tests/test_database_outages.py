@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import psycopg
 import pytest
@@ -192,8 +192,8 @@ def test_through_a_pooler_in_transaction_mode_senders_pages_and_correlation_work
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         form = read(browser.open(f"{console.url}/login", timeout=60))
         token = form.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
-        sent = f"csrfmiddlewaretoken={token}&username=admin&password={console.password}".encode()
-        feed = read(browser.open(f"{console.url}/login", sent, timeout=60))
+        sent = {"csrfmiddlewaretoken": token, "username": "admin", "password": console.password}
+        feed = read(browser.open(f"{console.url}/login", urlencode(sent).encode(), timeout=60))
         assert "host-" in feed
         for path in ("/?q=host-17", "/audit.csv", "/patterns", "/integrations"):
             assert read(browser.open(console.url + path, timeout=60)), path
