@@ -14,7 +14,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis.asyncio
 from asgiref.sync import sync_to_async
@@ -56,6 +56,16 @@ BEHIND_AT_MOST = 100  # messages that wait for a slow browser; beyond that the s
 
 Key = tuple[str, ...]
 KEEPS_UP = b"event: backlog\ndata: none\n\n"
+
+
+class Refusal(NamedTuple):
+    """The reason why a page gets no live updates: words for its top bar, and a sentence."""
+
+    words: str
+    sentence: str
+
+
+TOO_MANY_SEARCHES = Refusal("many searches open", "You have many other searches with live updates open already.")
 
 
 @dataclass(eq=False)
@@ -102,13 +112,14 @@ class Watchers:
         self.backlog = KEEPS_UP  # the last message about correlation
         self.backlog_told_at = monotonic()
 
-    def refusal(self, person: int) -> str:
-        """Return why a person may not open another stream now, or an empty text."""
-        if sum(page.person == person for page in self.open) >= settings.LIVE_STREAMS_PER_PERSON:
-            return f"{settings.LIVE_STREAMS_PER_PERSON} browsers of yours are live already"
-        if len(self.open) >= settings.LIVE_STREAMS:
-            return f"{settings.LIVE_STREAMS} browsers are live already"
-        return ""
+    def refusal(self, person: int) -> Refusal | None:
+        """Return why a person may not open another stream now."""
+        own, most = settings.LIVE_STREAMS_PER_PERSON, settings.LIVE_STREAMS
+        if sum(page.person == person for page in self.open) >= own:
+            return Refusal(f"{own} browsers open", f"You have {own} browsers with live updates open already.")
+        if len(self.open) >= most:
+            return Refusal(f"{most} browsers open", f"{most} browsers have live updates already.")
+        return None
 
     def split(self, queries: list[str], user: User) -> tuple[dict[Key, LiveView], list[str]]:
         """Return the views that a new stream of a person watches, and the queries that are beyond the limits."""
@@ -385,7 +396,7 @@ async def stream(scope: Any, receive: Any, send: Any) -> None:
     try:
         await _write(send, b"retry: 1000\nevent: ping\ndata:\n\n")
         for query in beyond:
-            await _write(send, _refused(query, "you have many other searches open"))
+            await _write(send, _refused(query, TOO_MANY_SEARCHES))
         page.incidents = await _seen(asked.getlist("incident")[:VIEWS_AT_MOST], user)
         await watchers.join(page, wanted)
         await _tell(page, gone, send, scope, user)
@@ -429,8 +440,8 @@ async def _until_disconnected(receive: Any) -> None:
         pass
 
 
-def _refused(query: str | None, reason: str) -> bytes:
-    return f"event: refused\ndata: {json.dumps({'query': query, 'reason': reason})}\n\n".encode()
+def _refused(query: str | None, refusal: Refusal) -> bytes:
+    return f"event: refused\ndata: {json.dumps({'query': query, **refusal._asdict()})}\n\n".encode()
 
 
 async def _write(send: Any, chunk: bytes) -> None:

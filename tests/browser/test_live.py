@@ -93,15 +93,16 @@ def test_a_page_beyond_the_limit_of_live_streams_says_why_it_asks(console: Runni
             stream = streams.enter_context(socket.create_connection(("127.0.0.1", console.port), timeout=30))
             stream.sendall(request)
             answer = b""
-            while b"event: " not in answer:
-                answer += stream.recv(1000)
+            while b"event: " not in answer and (piece := stream.recv(1000)):
+                answer += piece
             return b"event: ping" in answer
 
         for _ in range(10):
             eventually(is_streamed, "the page's own stream had ended")
         page.goto(console.url)
         words = page.locator("#live-words")
-        expect(words).to_have_text("Updates every 5 s: 10 browsers of yours are live already")
+        expect(words).to_have_text("Not live: 10 browsers open")
+        expect(page.locator("#live")).to_have_attribute("title", re.compile("This page asks every 5 s instead"))
 
 
 def test_a_storm_is_announced_once_and_its_rows_are_as_high_as_any(

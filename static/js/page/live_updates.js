@@ -48,7 +48,7 @@ let heardAt = 0; // when the stream sent its last message
 let freshAt = Date.now(); // when the data on the page was last known to be true
 let askedAt = Date.now();
 let isFailing = false;
-let refusal = ""; // why the server streams nothing to this tab
+let refusal = { words: "", sentence: "" }; // why the server streams nothing to this tab
 let etag = "";
 let waiting = 0; // new rows that wait
 let isPaused = false;
@@ -72,7 +72,7 @@ function view() {
  * @param {View | Message} [data]
  */
 const send = (kind, data) => channel?.postMessage({ kind, from: me, data });
-const isStreamed = () => !refusal && Date.now() - heardAt < SILENCE;
+const isStreamed = () => !refusal.words && Date.now() - heardAt < SILENCE;
 
 // --- The stream
 
@@ -126,9 +126,9 @@ function pass(message) {
 /** @param {Message} message */
 function hear({ kind, data }) {
   if (kind === "broken") heardAt = 0;
-  else if (kind === "open") refusal = "";
+  else if (kind === "open") refusal = { words: "", sentence: "" };
   else if (kind === "refused") {
-    const { query, reason } = JSON.parse(data);
+    const { query, ...reason } = JSON.parse(data);
     if (query === null || (feed && query === view().query)) refusal = reason;
   } else {
     heardAt = freshAt = Date.now();
@@ -185,7 +185,7 @@ const clock = (at) => new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit"
 function worded() {
   const age = Math.round((Date.now() - freshAt) / 1000);
   if (isFailing && Date.now() - freshAt > DOWN_AFTER) return ["down", `Not live since ${clock(freshAt)}`];
-  if (refusal && !isFailing) return ["polling", `Updates every ${POLL / 1000} s: ${refusal}`];
+  if (refusal.words && !isFailing) return ["refused", `Not live: ${refusal.words}`];
   if (isFailing || (hasStream && !isStreamed() && age > 2)) return ["reconnecting", `Reconnecting, data ${age} s old`];
   const behind = first("#behind time");
   if (behind) return ["behind", `Correlation is behind since ${behind.textContent}`];
@@ -198,6 +198,7 @@ function showState() {
   if (!place || !words) return;
   const [name, text] = worded();
   if (words.textContent !== text) words.textContent = text;
+  place.title = refusal.sentence && `${refusal.sentence} This page asks every ${POLL / 1000} s instead.`;
   place.dataset.state = document.body.dataset.state = name;
   if ((name === "down") !== wasDown) {
     wasDown = name === "down";
