@@ -32,15 +32,15 @@ LIMITS = {
     "CONSOLE_LIVE_STREAMS_PER_PERSON": str(STREAMS_PER_PERSON),
 }
 SIGN_IN = """
+from importlib import import_module
 from django.conf import settings
 from django.contrib.auth import login
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from people.models import Role, User
 for name in ("rosa", "olga"):
     user = User.objects.create_user(name, password="correct horse battery", role=Role.objects.first())
     request = HttpRequest()
-    request.session = SessionStore()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore()
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session.save()
     print(f"{settings.SESSION_COOKIE_NAME}={request.session.session_key}")
