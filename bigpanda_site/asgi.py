@@ -151,7 +151,7 @@ async def _answer_body(scope: Any, body: bytes, send: Any) -> None:
         if standard_path is None:
             await request.send_answer(send)
             raw_head = scope["state"].get("raw_head")
-            if raw_head and _may_be_learned(scope):
+            if raw_head and _may_be_learned(scope, raw_head):
                 fast_path.learn_head(raw_head, head)
             return
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
@@ -194,11 +194,14 @@ class AsgiRequest:
         await send({"type": "http.response.body", "body": body})
 
 
-def _may_be_learned(scope: Any) -> bool:
-    """Return whether another request with the same head can skip its reading: a plain request on a connection that stays open."""
-    return scope["http_version"] == "1.1" and all(
-        name not in (b"expect", b"upgrade", b"transfer-encoding", request_ids.NAME)
-        and (name, value.lower()) != (b"connection", b"close")
+def _may_be_learned(scope: Any, raw_head: bytes) -> bool:
+    """Return whether another request with the same head can skip its reading: a plain request on a connection that stays open.
+
+    A request that brings an id of its own is answered with that id, so its head is read each time.
+    """
+    is_plain = scope["http_version"] == "1.1" and request_ids.NAME not in raw_head.lower()
+    return is_plain and all(
+        name not in (b"expect", b"upgrade", b"transfer-encoding") and (name, value.lower()) != (b"connection", b"close")
         for name, value in scope["headers"]
     )
 

@@ -132,5 +132,5 @@ def test_with_the_database_away_the_reply_asks_to_send_again(
 
     monkeypatch.setattr(alerts_api, "ingest", away)
     reply = post_event()
-    assert_error(reply, 503, "send them again")
+    assert_error(reply, 503, "send the request again")
     assert reply.headers["Retry-After"] == "5"

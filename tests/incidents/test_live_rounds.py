@@ -38,8 +38,9 @@ def test_a_page_is_told_of_what_changed_while_it_was_on_its_way() -> None:
             await rounds
         return [page.waiting.get_nowait() for _ in range(page.waiting.qsize())]
 
-    assert asyncio.run(come("7")) == [b"event: incident\ndata: 7\n\n"]
-    assert asyncio.run(come("8")) == []
+    keeps_up = b"event: backlog\ndata: none\n\n"
+    assert asyncio.run(come("7")) == [keeps_up, b"event: incident\ndata: 7\n\n"]
+    assert asyncio.run(come("8")) == [keeps_up]
 
 
 @pytest.mark.django_db
