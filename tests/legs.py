@@ -1,4 +1,4 @@
-"""Run all checks (`./console test`) and print which of them ran. They run in two sequences of about the same length.
+"""Run all checks (`./console test`) and print which of them ran. The legs of PostgreSQL and of the browser run beside the others.
 
 | leg      | what it runs                                                     | what it needs                      |
 |----------|------------------------------------------------------------------|------------------------------------|
@@ -45,7 +45,8 @@ LINT = [
 ]
 SCRIPTS = [["tsc", "--project", "."], ["biome", "check", "--error-on-warnings"]]
 
-BESIDE = ("postgres", "browser")  # the second sequence, which runs beside the first
+BESIDE = ("postgres", "browser")  # legs that run beside the others from the start
+PATIENT = 5  # the niceness of the other legs: a browser waits for a page only so long
 RUNNING: list[subprocess.Popen[bytes]] = []  # the pytest processes that were started
 
 
@@ -132,6 +133,8 @@ class Legs:
     def pytest(self, leg: str, marks: str, environment: dict[str, str]) -> LegResult:
         report = self.scratch / f"{leg}.xml"
         command = [PYTHON, "-m", "pytest", "-m", marks, f"--junitxml={report}", *self.pytest_arguments]
+        if leg != "browser":
+            command[:0] = ["nice", "-n", str(PATIENT)]
         running = subprocess.Popen(command, cwd=CODE, env=environment, stdout=self.output, stderr=self.output)
         RUNNING.append(running)
         code = running.wait()
@@ -175,7 +178,7 @@ def main() -> int:
     outcomes: list[LegResult] = []
     with (
         tempfile.TemporaryDirectory(prefix="console-test-") as folder,
-        ThreadPoolExecutor(max_workers=1) as second_sequence,
+        ThreadPoolExecutor(len(BESIDE)) as threads,
     ):
         scratch = Path(folder)
 
@@ -192,9 +195,7 @@ def main() -> int:
             with (scratch / f"{name}.log").open("wb") as output:
                 return run(name, output)
 
-        beside = {
-            name: second_sequence.submit(run_beside, name) for name in chosen if name in BESIDE and len(chosen) > 1
-        }
+        beside = {name: threads.submit(run_beside, name) for name in chosen if name in BESIDE and len(chosen) > 1}
         try:
             for name in chosen:
                 print(f"\n===== {name}", flush=True)
@@ -202,7 +203,7 @@ def main() -> int:
                 if name in beside:
                     print((scratch / f"{name}.log").read_text(errors="replace"), flush=True)
         finally:
-            second_sequence.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown(wait=False, cancel_futures=True)
             for pytest in RUNNING:  # if this process ends before them
                 pytest.terminate()
 

@@ -7,6 +7,8 @@ import pytest
 from alerts.links import Link, is_link, links_of
 from alerts.templatetags.alert_tags import tag_value
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.mark.parametrize(
     "url",

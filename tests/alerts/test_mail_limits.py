@@ -9,7 +9,7 @@ import pytest
 from alerts.models import Alert
 from tests.conftest import Send
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 HEAD = b"From: monitor@example.com\nSubject: web-1 down\n"
 HTML = HEAD + b"Content-Type: text/html\n\n"
 

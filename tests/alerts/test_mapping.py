@@ -144,7 +144,7 @@ def test_no_configuration_makes_its_check_raise_anything_but_its_declared_error(
 
 # --- API
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 GOOD = changed(
     additional_attributes=[{"name": "host", "source": ["@alert.unit.name"]}, {"name": "site", "source": ["site"]}]
 )

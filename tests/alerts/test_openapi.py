@@ -39,7 +39,7 @@ from alerts.sources import bigpanda
 from bigpanda_site.wsgi import application
 from people.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 GENERATED = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "100"))
 BY_NAME = {example.name: example for example in EXAMPLES}
 

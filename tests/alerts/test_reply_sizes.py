@@ -9,7 +9,7 @@ import pytest
 from alerts.models import Alert
 from tests.conftest import PostBatch, Send
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def test_a_million_wrong_items_have_a_short_reply(send: Send) -> None:

@@ -39,6 +39,8 @@ values = st.recursive(
     max_leaves=6,
 )
 
+pytestmark = pytest.mark.any_database
+
 
 def recorded(tool: str) -> list[Any]:
     read: dict[str, Callable[[str], Any]] = {

@@ -20,7 +20,7 @@ from tests.alerts.test_api import assert_error
 from tests.conftest import Reply, Send
 from tests.described import DescribedClient as Client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 PAYLOADS = Path(__file__).parent / "payloads"
 KINDS = {
     ".json": "application/json",

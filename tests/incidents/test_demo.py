@@ -25,6 +25,8 @@ from incidents.demo.play import PlayStopped, Sender, play
 from incidents.demo.record import SHOP_OUTAGE, Sending, read
 from incidents.models import Incident
 
+pytestmark = pytest.mark.any_database
+
 SOURCES = {"Prometheus – Frankfurt", "Nagios on-prem", "Synthetic checks"}
 REQUESTS, DUPLICATE_REQUESTS, EVENTS = len(DAY := list(read())), 23, 443
 NOWHERE = "http://127.0.0.1:9"  # the discard port, where no program listens
