@@ -115,7 +115,9 @@ class AppKey(Credential):
         INSTALLED = "installed", "Installed"
         DEACTIVATED = "deactivated", "Deactivated"
 
-    tool = models.CharField(max_length=40, default="api", editable=False)  # of appkeys.gallery
+    THIS_CONSOLE = "console"  # the tool of the alerts that the console sends about itself
+
+    tool = models.CharField(max_length=40, default="api", editable=False)  # of appkeys.gallery, or THIS_CONSOLE
     # `<type>.<name>` (docs/wire-contract.md §7.1). Renaming the integration keeps the name, because patterns and environments refer to it.
     source_system = models.CharField(max_length=150, unique=True, blank=True, editable=False)
     first_event_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -145,7 +147,13 @@ class AppKey(Credential):
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     @property
+    def is_of_this_console(self) -> bool:
+        return self.tool == self.THIS_CONSOLE
+
+    @property
     def tool_title(self) -> str:
+        if self.is_of_this_console:
+            return "the console itself"
         return TOOLS[self.tool].title if self.tool in TOOLS else self.tool
 
     @property

@@ -31,7 +31,7 @@ from django.template import loader
 
 from alerts.api.alerts import error_body, is_for_senders, sentence_about
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, BODY_LIMIT, FastPath, RequestHead
-from bigpanda_site import heartbeat, live_stream, probes, request_ids
+from bigpanda_site import heartbeat, live_stream, probes, request_ids, self_incidents
 from bigpanda_site.bodies import BodyTooSlow, Disconnected, RequestBody
 from db import deadline, outage
 from db.connections import limit_web
@@ -259,8 +259,8 @@ async def _live(receive: Any, send: Any) -> None:
     except ImproperlyConfigured as refusal:
         await send({"type": "lifespan.startup.failed", "message": str(refusal)})
         return
-    lasting = (heartbeat.beat_on_loop(), live_stream.listen(), live_stream.watchers.run(), live_stream.watch_backlog())
-    live = [asyncio.create_task(each) for each in lasting]
+    streams = (live_stream.listen(), live_stream.watchers.run(), live_stream.watch_backlog())
+    live = [asyncio.create_task(each) for each in (heartbeat.beat_on_loop(), *streams, self_incidents.watch())]
     _allow_connections()
     counts.gauge("streams", lambda: len(live_stream.watchers.pages))
     publisher.start("web")

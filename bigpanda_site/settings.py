@@ -36,6 +36,7 @@
 | CONSOLE_CONNECTIONS    | beyond it the longest idle connection is closed, in each web process | 5000                     |
 | CONSOLE_LOGS           | json: one JSON object a line, to stdout                      | text, to stderr                  |
 | CONSOLE_HEARTBEAT_URL  | fetched by beat once a minute while the console is ready     | none                             |
+| CONSOLE_SELF_INCIDENTS | the console sends alerts about itself when something in it does not work | off              |
 | CONSOLE_METRICS_TOKEN  | bearer token that opens /metrics                             | none                             |
 | CONSOLE_METRICS_ADDRESSES | addresses and networks that read /metrics without it, with commas | this machine; with a token none |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
@@ -375,8 +376,9 @@ FILE_UPLOAD_PERMISSIONS = 0o600  # of the files that collectstatic writes
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 25_000  # the alerts of one incident that a form can select at once
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # docs/wire-contract.md §2.4: 6 MB per payload
 
-# --- Metrics, and the heartbeat to an outside service
+# --- Metrics, alerts about the console itself, and the heartbeat to an outside service
 HEARTBEAT_URL = env.str("CONSOLE_HEARTBEAT_URL", default="")
+SELF_INCIDENTS = env.bool("CONSOLE_SELF_INCIDENTS", default=False)
 METRICS_TOKEN = env.str("CONSOLE_METRICS_TOKEN", default="")
 METRICS_ADDRESSES = [
     ip_network(each, strict=False)

@@ -108,6 +108,16 @@ def last_tick(name: str) -> float | None:
     return Gauge.objects.filter(name=name).order_by("-value").values_list("value", flat=True).first()
 
 
+def is_first_of_its_kind() -> bool:
+    """Return whether this process is the first by name of those of its kind that are alive, on all hosts.
+
+    So one process does what should be done once. It must have published lately itself.
+    """
+    kind = _process.partition("@")[0]
+    alive = Gauge.objects.filter(name="process", process__startswith=f"{kind}@", at__gt=timezone.now() - FRESH)
+    return alive.order_by("process").values_list("process", flat=True).first() == _process
+
+
 def sum_now(name: str) -> float:
     """Return the sum of a gauge over the processes that are alive."""
     return sum(Gauge.objects.filter(name=name, at__gt=timezone.now() - FRESH).values_list("value", flat=True))

@@ -148,6 +148,9 @@ def activate(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: SignedInRequest, pk: int) -> HttpResponse:
     app_key = _present(pk)
+    if app_key.is_of_this_console:
+        messages.error(request, f"{app_key.name} tells what is wrong with the console. Deactivate it instead.")
+        return redirect("appkeys:detail", app_key.pk)
     if request.method == "POST":
         app_key.delete_for_now(by=request.user)
         messages.success(
