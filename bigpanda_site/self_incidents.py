@@ -32,7 +32,7 @@ LOG = "Its log says why it ended."
 
 
 class Fault(NamedTuple):
-    """What can be wrong, as the title of its incident, with what it means and what to do."""
+    """The title of an incident about the console, with what the fault means and what to do."""
 
     title: str
     advice: str

@@ -1,4 +1,4 @@
-"""With CONSOLE_SELF_INCIDENTS, the console opens an incident about itself when something in it does not work."""
+"""Incidents that the console opens about itself, with CONSOLE_SELF_INCIDENTS, when something in it does not work."""
 
 from __future__ import annotations
 
