@@ -11,12 +11,14 @@ import pytest
 from django.conf import settings as console
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from alerts.events import Status
 from alerts.models import Alert, Event
 from appkeys.models import AppKey
 from bigpanda_site import self_incidents
 from bigpanda_site.self_incidents import Watch
+from incidents.correlation import backlog
 from incidents.correlation.worker import correlate_behind
 from people.models import User
 from telemetry import counts
@@ -27,9 +29,10 @@ LOOPS = ("beat", "correlation", "actions", "jobs")
 
 
 @pytest.fixture(autouse=True)
-def _all_loops_run(db: None) -> None:
+def _all_loops_run(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "_known", None)  # what another test saw
     for name in LOOPS:
-        counts.tick(name)
+        monkeypatch.setitem(counts._ticks, name, time.time() + 3600)  # however slow the machine is
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_an_incident_is_resolved_at_once_if_all_was_over_before_correlation_ran_
     assert alert.incident.resolved_at
 
 
-@pytest.mark.parametrize("loop", LOOPS if console.REDIS_URL else LOOPS[:2])
+@pytest.mark.parametrize("loop", LOOPS if console.REDIS_URL else ["beat"])
 def test_each_loop_that_stands_still_is_an_alert_that_says_what_to_do(
     loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,10 +131,10 @@ def test_a_fault_is_told_once_however_many_processes_look(beat_stands_still: Non
 
 
 def test_of_several_processes_the_first_that_is_alive_tells(beat_stands_still: None) -> None:
-    other = Gauge.objects.create(name="process", process="process@0:0", value=time.time())
+    other = Gauge.objects.create(name="process", process="process@0:0", value=0, at=timezone.now() + timedelta(hours=1))
     watch = look_twice()
     assert own_alerts() == {}
-    Gauge.objects.filter(pk=other.pk).update(at=other.at - timedelta(seconds=61))
+    Gauge.objects.filter(pk=other.pk).update(at=timezone.now() - timedelta(seconds=61))
     watch.look()
     assert own_alerts() == {"Beat does not run": "critical"}
 
@@ -201,11 +204,17 @@ def test_the_web_process_looks_by_itself_only_where_the_setting_asks_for_it(
     monkeypatch.setattr(self_incidents, "START_SECONDS", 0)
     monkeypatch.setattr(self_incidents, "EVERY_SECONDS", 0.02)
 
+    def has_sent() -> bool:
+        try:
+            return bool(own_alerts())
+        finally:
+            connection.close()  # of this thread
+
     async def web_process() -> None:
         watching = asyncio.create_task(self_incidents.watch())
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not watching.done() and time.monotonic() < until:
-            if await asyncio.to_thread(own_alerts):
+            if await asyncio.to_thread(has_sent):
                 break
             await asyncio.sleep(0.05)
         watching.cancel()
