@@ -83,7 +83,7 @@ def test_a_console_that_nobody_asked_loads_nothing(
 
 
 class FakeSentry:
-    """What the console gives to Sentry's package."""
+    """Stand-in for Sentry's package, with what the console gives to it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.options: dict[str, Any] = {}
