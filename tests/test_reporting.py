@@ -51,7 +51,7 @@ def test_the_environment_that_reports_has_what_the_other_one_has_and_the_package
 def _packages(lock: str) -> dict[str, str]:
     """Return the version and hashes of each package of a lock by its name."""
     blocks = (console.CODE / lock).read_text().replace("\\\n", "").splitlines()
-    return dict(block.split("==", 1) for block in blocks)  # type: ignore[misc]
+    return dict(block.split("==", 1) for block in blocks)
 
 
 # --- The start
@@ -211,7 +211,7 @@ def test_a_message_leaves_without_what_looks_like_a_secret(text: str, sent: str)
 def test_a_span_names_the_route_and_not_the_address(client: Client) -> None:
     response = client.get(f"/welcome/{SECRET}?a={SECRET}", headers={"Authorization": SECRET})
     request: Any = RequestFactory().get(f"/welcome/{SECRET}?a={SECRET}")
-    request.resolver_match = response.resolver_match  # type: ignore[attr-defined]
+    request.resolver_match = response.resolver_match
     name, attributes = reporting.described(request, HttpResponse(status=410))
     assert name == "GET /welcome/<str:secret>"
     assert attributes == {
