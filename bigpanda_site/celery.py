@@ -36,6 +36,21 @@ app.autodiscover_tasks()  # the apps' own tasks.py
 app.autodiscover_tasks([f"incidents.{name}" for name in ("actions", "correlation", "environments", "replay", "search")])
 
 
+def _kind(sender: Any) -> str:
+    """Return the kind of this process by the sender of a signal."""
+    return "beat" if type(sender).__module__ == "celery.beat" else "worker"
+
+
+def start_reporting(sender: Any = None, **_: Any) -> None:
+    from bigpanda_site import reporting
+
+    reporting.start(_kind(sender))
+
+
+worker_init.connect(start_reporting)  # first: it reports failures of the others
+beat_init.connect(start_reporting)
+
+
 def catch_up(**_: Any) -> None:
     """Correlate what was left behind when a worker starts. The first alert then finds every module loaded."""
     app.send_task("incidents.tasks.correlate_behind")
@@ -82,7 +97,7 @@ def publish_counts(sender: Any = None, **_: Any) -> None:
     """Publish the counts of this process: of a worker, of each process of its pool, or of beat."""
     from telemetry import publisher
 
-    publisher.start("beat" if type(sender).__module__ == "celery.beat" else "worker")
+    publisher.start(_kind(sender))
 
 
 for starting in (worker_init, worker_process_init, beat_init):

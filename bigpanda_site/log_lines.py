@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 from bigpanda_site import request_ids
 
-_QUERY = re.compile(r"\?[^\s\"']*")
-_KEY_IN_PATH = re.compile(r"(/configurations/alerts/oim/)[^\s\"'/?]+")
+QUERY = re.compile(r"\?[^\s\"']+")
+KEY_IN_PATH = re.compile(r"(/configurations/alerts/oim/|/welcome/)[^\s\"'/?]+")
 
 
 class WithoutQueryStrings(logging.Filter):
-    """Filter that removes query strings and App Keys from addresses.
+    """Filter that removes query strings, App Keys and the secrets of one-time links from addresses.
 
     Senders that cannot set headers put their secrets in the query string (docs/wire-contract.md §2.2). The address of a
     mapping has the App Key in its path (docs/wire-contract.md §9.2).
@@ -23,9 +23,9 @@ class WithoutQueryStrings(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         if "access_token" in message or "app_key" in message:
-            record.msg, record.args = _QUERY.sub("?…", message), None
-        elif "/configurations/" in message:
-            record.msg, record.args = _KEY_IN_PATH.sub(r"\1…", message), None
+            record.msg, record.args = QUERY.sub("?…", message), None
+        elif "/configurations/" in message or "/welcome/" in message:
+            record.msg, record.args = KEY_IN_PATH.sub(r"\1…", message), None
         return True
 
 

@@ -39,6 +39,10 @@
 | CONSOLE_SELF_INCIDENTS | the console sends alerts about itself when something in it does not work | off              |
 | CONSOLE_METRICS_TOKEN  | bearer token that opens /metrics                             | none                             |
 | CONSOLE_METRICS_ADDRESSES | addresses and networks that read /metrics without it, with commas | this machine; with a token none |
+| SENTRY_DSN             | address of a Sentry project, where errors are reported       | none                             |
+| OTEL_EXPORTER_OTLP_ENDPOINT | address of a collector, to which traces go by OTLP over HTTP; the SDK reads the other OTEL_* | none |
+| OTEL_EXPORTER_OTLP_TIMEOUT | seconds in which the collector must take a batch of spans | 3                               |
+| OTEL_SERVICE_NAME      | name of the console in traces                                | incident-console                 |
 | DATABASE_URL           | postgres://user:password@host:port/name                      | SQLite in CONSOLE_DATA           |
 | REDIS_URL              | redis://:password@host:port/0 for broker and live updates    | none: tasks run in the caller    |
 """
@@ -92,6 +96,12 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
 
+# --- Reports to other services (bigpanda_site.reporting)
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+OTLP_SECONDS = env.float("OTEL_EXPORTER_OTLP_TIMEOUT", default=3)  # a process that ends waits for it
+OTLP_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="incident-console")
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -113,6 +123,7 @@ MIDDLEWARE = [
     "bigpanda_site.request_ids.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    *(["bigpanda_site.reporting.trace_requests"] if OTLP_ENDPOINT else []),
     "bigpanda_site.response_headers.add_headers",
     "csp.middleware.CSPMiddleware",
     "people.audit.name_address",

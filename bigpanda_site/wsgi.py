@@ -15,8 +15,10 @@ _django = get_wsgi_application()
 from django.conf import settings  # noqa: E402 - Django is set up above
 
 from alerts.api.alerts import is_for_senders  # noqa: E402
+from bigpanda_site import reporting  # noqa: E402
 from bigpanda_site.probes import PROBES  # noqa: E402
 
+reporting.start("web")
 CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
 
 

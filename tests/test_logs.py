@@ -25,6 +25,7 @@ from bigpanda_site.log_lines import JsonLine, WithoutQueryStrings, WithRequest
             "Not Found: /configurations/alerts/oim/5ec7e7/versions/9",
             "Not Found: /configurations/alerts/oim/…/versions/9",
         ),
+        ("Service Unavailable: /welcome/5ec7e7", "Service Unavailable: /welcome/…"),
         ("Is this so? Yes.", "Is this so? Yes."),
     ],
 )

@@ -21,7 +21,7 @@ _NAMES = re.compile(
 _IN_TEXT = re.compile(
     r"(?i)((?:access_token|app_key|routing_key|api_key|apikey|token|password|passwd|secret|signature)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"
     r"|((?:bearer|basic|geniekey)\s+)[A-Za-z0-9+/=._:-]{8,}"
-    r"|(https?://[^/\s:@]+:)[^/\s@]+(?=@)"
+    r"|(://[^/\s:@]*:)[^/\s@]+(?=@)"
 )
 
 
@@ -34,7 +34,7 @@ def redacted(body: bytes, *, limit: int = LIMIT) -> str:
         text = json.dumps(_without(json.loads(body)), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         text = body.decode("utf-8", "replace")
-    text = NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", _hidden(text))
+    text = NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", hide_secrets(text))
     return text if len(text) <= limit else f"{text[:limit]}\n… {len(text) - limit:,} characters more"
 
 
@@ -51,5 +51,6 @@ def _without(value: Any) -> Any:
             return value
 
 
-def _hidden(text: str) -> str:
+def hide_secrets(text: str) -> str:
+    """Return a text without what stands where secrets stand, such as the password of an address."""
     return _IN_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3]}{HIDDEN}", text)
