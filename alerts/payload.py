@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -136,7 +136,7 @@ def validate(body: object, key_for_all: object, find_app_key: FindAppKey, *, rec
     validated = ValidatedRequest()
     known: dict[str, AppKey] = {}
     validated.secrets = known
-    look_up = _AppKeyLookup(find_app_key)
+    refused: dict[str, str] = {}  # rules by the App Keys that cannot be used
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             validated.reject(index, None, NOT_AN_OBJECT)
@@ -145,9 +145,13 @@ def validate(body: object, key_for_all: object, find_app_key: FindAppKey, *, rec
         app_key = known.get(secret) if isinstance(secret, str) else None
         try:
             if app_key is None:
-                app_key = known[str(secret)] = look_up(secret)
+                if refused:
+                    _refuse_again(secret, refused)
+                app_key = known[str(secret)] = active_app_key(secret, find_app_key)
             event = bigpanda.normalize(item, received_at=received_at)
         except EventRejected as error:
+            if app_key is None and isinstance(secret, str):
+                refused[secret] = error.rule
             validated.reject(index, app_key, error)
         else:
             validated.accept(index, app_key, event)
@@ -172,27 +176,14 @@ def items_of(body: object) -> tuple[Sequence[object], object]:
     return batch, common
 
 
-class _AppKeyLookup:
-    """The lookup of the App Keys of one request. Each one that cannot be used is looked up once, and only some are."""
-
-    def __init__(self, find_app_key: FindAppKey) -> None:
-        self._find_app_key = find_app_key
-        self._refused: dict[str, str] = {}  # rules by secret
-
-    def __call__(self, secret: object) -> AppKey:
-        if not isinstance(secret, str):
-            return active_app_key(secret, self._find_app_key)
-        if rule := self._refused.get(secret):
-            raise EventRejected("app_key", rule)
-        if len(self._refused) >= UNKNOWN_APP_KEYS:
-            raise EventRejected(
-                "app_key", f"was not looked up: {UNKNOWN_APP_KEYS} others of this request cannot be used"
-            )
-        try:
-            return active_app_key(secret, self._find_app_key)
-        except EventRejected as error:
-            self._refused[secret] = error.rule
-            raise
+def _refuse_again(secret: object, refused: Mapping[str, str]) -> None:
+    """Raise EventRejected for an App Key that was refused in this request, or if too many others were: each costs a query."""
+    if not isinstance(secret, str):
+        return
+    if rule := refused.get(secret):
+        raise EventRejected("app_key", rule)
+    if len(refused) >= UNKNOWN_APP_KEYS:
+        raise EventRejected("app_key", f"was not looked up: {UNKNOWN_APP_KEYS} others of this request cannot be used")
 
 
 def active_app_key(secret: object, find_app_key: FindAppKey) -> AppKey:

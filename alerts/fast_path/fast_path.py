@@ -119,6 +119,7 @@ class KnownCredentials:
         # By token: the digests that may stand in one request with it, or None where that is every App Key.
         self.tokens: dict[str, frozenset[str] | None] = {}
         self.app_keys: dict[str, AppKey] = {}
+        self.event_limit: int = settings.EVENTS_PER_MINUTE
         self._seen: set[str] = set()
         self._read_at = 0.0
         self._reading: asyncio.Future[None] | None = None
@@ -152,6 +153,7 @@ class KnownCredentials:
                     self._keep(*_queries(wanted))
             if len(wanted) == len(self._seen):  # else a credential was learned during the read
                 self._read_at = began
+                self.event_limit = settings.EVENTS_PER_MINUTE
         finally:
             close_old_connections()
 
@@ -240,6 +242,8 @@ class FastPath:
         """Store the events of a request and answer it later, or pass it to the standard path. Return at once."""
         if reading := self._credentials.refresh():
             reading.add_done_callback(lambda read: self._take_turn(request, read))
+        elif len(request.body) <= SMALL_BODY:
+            self._handle(request)
         else:
             self._take_turn(request)
 
@@ -300,7 +304,7 @@ class FastPath:
         allowed = known.tokens[token]
         if allowed is not None and not digests <= allowed:
             raise _NotClearCut
-        event_limit.count(validated.events)
+        event_limit.count(validated.events, known.event_limit)
         return validated
 
     def _pass_on(self, request: FastPathRequest, digests: set[str], error: BaseException) -> None:
