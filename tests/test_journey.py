@@ -26,6 +26,7 @@ def incidents(console: RunningConsole) -> list[list[Any]]:
     return rows
 
 
+@pytest.mark.any_database
 def test_from_an_empty_folder_to_a_resolved_incident(tmp_path: Path, own_database: dict[str, str]) -> None:
     with RunningConsole(tmp_path / "a folder with a space", settings=own_database) as console:
         assert console.password, "the first start prints an administrator's login"
@@ -62,11 +63,3 @@ def test_a_name_that_is_taken_is_a_clear_error(command: str, tmp_path: Path) -> 
     assert (again.returncode, again.stdout) == (1, "")
     assert "taken" in again.stderr
     assert "Traceback" not in again.stderr
-
-
-@pytest.mark.any_database
-def test_every_page_asks_for_a_sign_in(tmp_path: Path) -> None:
-    with RunningConsole.prepared(tmp_path) as console:
-        for path in ("/", "/incidents/1", "/integrations/", "/alerts/1"):
-            with urllib.request.urlopen(console.url + path) as reply:
-                assert "/login" in reply.url

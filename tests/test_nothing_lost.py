@@ -14,6 +14,7 @@ from tests.running_console import RunningConsole, eventually
 from tests.senders import Sender, assert_kept, crash, kill
 
 
+@pytest.mark.any_database
 def test_worker_and_broker_killed_while_alerts_are_posted_lose_and_double_nothing(
     tmp_path: Path, own_database: dict[str, str]
 ) -> None:
@@ -29,6 +30,7 @@ def test_worker_and_broker_killed_while_alerts_are_posted_lose_and_double_nothin
         assert_kept(console, hosts)
 
 
+@pytest.mark.any_database
 def test_a_web_process_killed_while_alerts_are_posted_keeps_what_it_answered(
     tmp_path: Path, own_database: dict[str, str]
 ) -> None:

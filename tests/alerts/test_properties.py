@@ -368,7 +368,7 @@ def assert_incidents_match_alerts() -> None:
 
 
 def test_any_stream_has_the_result_of_the_rules(db: None) -> None:
-    run_state_machine_as_test(Senders, settings=examples(40, 2500))
+    run_state_machine_as_test(Senders, settings=examples(25, 2500))
 
 
 # --- named streams: a step is (status, seconds ago or None, tags), a time that passes, or an action
@@ -467,7 +467,7 @@ def arrivals(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[list[int]], li
 
 
 def test_with_times_any_order_and_any_split_ends_in_the_same_state(db: None) -> None:
-    @examples(70, 4000)
+    @examples(40, 4000)
     @given(arrivals())
     def check(drawn: tuple[list[dict[str, Any]], list[list[int]], list[list[int]]]) -> None:
         stream, *ways = drawn

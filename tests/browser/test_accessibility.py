@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,28 +45,10 @@ def test_a_link_leads_to_every_page_of_the_map(site: SiteMap) -> None:
     assert site.unreached == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(visitor: Any, site: SiteMap, theme: str) -> None:
-    visitor.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    found = []
-    for address in site.addresses.values():
-        visitor.goto(address)
-        found += violations(visitor, address)
-    assert not found, "\n".join(found)
-
-
 DUPLICATES = """(() => {
   const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
   return [...new Set(ids.filter((id, place) => ids.indexOf(id) !== place))];
 })()"""
-
-
-def test_no_id_stands_twice_on_a_page(visitor: Any, site: SiteMap) -> None:
-    found = []
-    for address in site.addresses.values():
-        visitor.goto(address)
-        found += [f"{address}: {each}" for each in visitor.evaluate(DUPLICATES)]
-    assert not found, "\n".join(found)
 
 
 def test_each_dialog_keeps_the_focus_and_gives_it_back(visitor: Any, site: SiteMap) -> None:
@@ -90,26 +73,13 @@ def test_each_dialog_keeps_the_focus_and_gives_it_back(visitor: Any, site: SiteM
         assert opener.evaluate("element => element === document.activeElement"), opener.inner_text()
 
 
-@pytest.mark.parametrize("width", [320, 640, 768, 1024])  # 640 is 1280 at 200 % zoom
-def test_no_page_is_wider_than_its_screen(visitor: Any, site: SiteMap, width: int) -> None:
-    visitor.set_viewport_size({"width": width, "height": 600})
-    wide = []
-    for address in site.addresses.values():
-        visitor.goto(address)
-        over = visitor.evaluate("document.documentElement.scrollWidth - innerWidth")
-        if over > 0:
-            wide.append(f"{address}: {over} px")
-    visitor.set_viewport_size({"width": 1280, "height": 800})
-    assert not wide, "\n".join(wide)
-
-
 def test_the_top_bar_is_one_row_on_a_phone(visitor: Any, site: SiteMap) -> None:
     for width in (390, 320):
         visitor.set_viewport_size({"width": width, "height": 700})
         visitor.goto("/")
         visitor.locator(".live[data-state=live]").wait_for()
         assert visitor.locator(".topbar").bounding_box()["height"] < 56, width
-    visitor.set_viewport_size({"width": 1280, "height": 800})
+    visitor.set_viewport_size(DESKTOP)
 
 
 SMALL = """[...document.querySelectorAll("a[href], button, summary, select, input:not([type=hidden])")].filter((element) => {
@@ -120,9 +90,42 @@ SMALL = """[...document.querySelectorAll("a[href], button, summary, select, inpu
 }).map((element) => element.outerHTML.slice(0, 120))"""  # a row's link covers the row
 
 
-def test_whatever_is_pressed_is_at_least_24_pixels_high_and_wide(visitor: Any, site: SiteMap) -> None:
-    small = []
+WIDTHS = (320, 640, 768, 1024)  # 640 is 1280 at 200 % zoom
+DESKTOP = {"width": 1280, "height": 800}
+
+
+@pytest.fixture(scope="module")
+def found(site: SiteMap) -> dict[str, list[str]]:
+    """Return what is wrong on any page, by kind. Each page is opened once, because opening costs most of the time."""
+    page, found = site.page, defaultdict(list)
     for address in site.addresses.values():
-        visitor.goto(address)
-        small += [f"{address}: {each}" for each in visitor.evaluate(SMALL)]
-    assert not small, "\n".join(small)
+        page.goto(address)
+        found["id"] += [f"{address}: {each}" for each in page.evaluate(DUPLICATES)]
+        found["small"] += [f"{address}: {each}" for each in page.evaluate(SMALL)]
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            found[theme] += violations(page, address)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 600})
+            if (over := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0:
+                found[f"{width} px"].append(f"{address}: {over} px")
+        page.set_viewport_size(DESKTOP)
+    return found
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(found: dict[str, list[str]], theme: str) -> None:
+    assert not found[theme], "\n".join(found[theme])
+
+
+def test_no_id_stands_twice_on_a_page(found: dict[str, list[str]]) -> None:
+    assert not found["id"], "\n".join(found["id"])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_is_wider_than_its_screen(found: dict[str, list[str]], width: int) -> None:
+    assert not found[f"{width} px"], "\n".join(found[f"{width} px"])
+
+
+def test_whatever_is_pressed_is_at_least_24_pixels_high_and_wide(found: dict[str, list[str]]) -> None:
+    assert not found["small"], "\n".join(found["small"])

@@ -121,7 +121,7 @@ def test_a_storm_is_announced_once_and_its_rows_are_as_high_as_any(
     }""")
     post(console, token, {"app_key": app_key, "alerts": alerts})
     expect(page.locator(".storm")).to_contain_text("60 new alerts in the last 5 minutes", timeout=60_000)
-    page.wait_for_function("window.heard.join().includes('60 new alerts')", timeout=60_000)
+    eventually(lambda: "60 new alerts" in page.evaluate("window.heard.join()"), "the storm is announced")
     first, second = (row(page, host).bounding_box()["height"] for host in hosts)
     assert abs(first - second) <= 1  # a line between them
     post(console, token, {"app_key": app_key, "status": "critical", "host": "db-2"})

@@ -86,7 +86,7 @@ def act(name: str, one: Incident, other: Incident, some: list[int], user: User, 
 ACTIONS = [action.name for action in all_actions() if action.name != "resolve_alerts"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.tuples(

@@ -8,7 +8,7 @@ let known = "";
 document.addEventListener(BACKLOG, async ({ detail }) => {
   if (detail && detail === known) return;
   try {
-    const reply = await fetch(place.dataset.url || "", { headers: { "HX-Request": "true" } });
+    const reply = await fetch(place.dataset.behindUrl || "", { headers: { "HX-Request": "true" } });
     if (!reply.ok || reply.redirected) return;
     known = detail;
     const html = (await reply.text()).trim();
