@@ -97,7 +97,8 @@ DESKTOP = {"width": 1280, "height": 800}
 @pytest.fixture(scope="module")
 def found(site: SiteMap) -> dict[str, list[str]]:
     """Return what is wrong on any page, by kind. Each page is opened once, because opening costs most of the time."""
-    page, found = site.page, defaultdict(list)
+    page = site.page
+    found: dict[str, list[str]] = defaultdict(list)
     for address in site.addresses.values():
         page.goto(address)
         found["id"] += [f"{address}: {each}" for each in page.evaluate(DUPLICATES)]
