@@ -1,7 +1,8 @@
 """The reverse proxies of Debian's packages in front of consoles of a test, each on a port of its own.
 
 The settings are the least that operators write: `proxy_pass` with the Host that was asked for, and Caddy's
-`reverse_proxy`.
+`reverse_proxy`. nginx asks a console again at once that it could not reach (`max_fails=0`): else it leaves out each one
+for ten seconds, and after two quick restarts it has none.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def nginx(folder: Path, *consoles: int, more: str = "") -> Iterator[int]:
             folder=folder,
             port=port,
             user="user root;" if os.getuid() == 0 else "",  # else its workers cannot write into the test's folder
-            servers="\n        ".join(f"server 127.0.0.1:{console};" for console in consoles),
+            servers="\n        ".join(f"server 127.0.0.1:{console} max_fails=0;" for console in consoles),
             more=more,
         )
     )
