@@ -27,11 +27,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, close_old_connections
 from django.http.request import host_validation_re
-from django.template import loader
 
 from alerts.api.alerts import error_body, is_for_senders, sentence_about
 from alerts.fast_path.fast_path import ACCEPTED, ASGI, BODY_LIMIT, FastPath, RequestHead
-from bigpanda_site import heartbeat, live_stream, probes, request_ids, self_incidents
+from bigpanda_site import failures, heartbeat, live_stream, probes, request_ids, self_incidents
 from bigpanda_site.bodies import BodyTooSlow, Disconnected, RequestBody
 from db import deadline, outage
 from db.connections import limit_web
@@ -98,7 +97,7 @@ def _warn_about_protocol() -> None:
 async def _answer_if_free(scope: Any, receive: Any, send: Any) -> None:
     """Answer a request, or say that too many are at work: to senders in JSON, and to people with a page."""
     if len(_at_work) >= settings.REQUESTS_AT_ONCE:
-        page = "" if is_for_senders(scope["path"]) else _busy_page(scope["path"])
+        page = "" if is_for_senders(scope["path"]) else failures.render(BUSY, WHAT_NOW)
         retry_after = (b"retry-after", b"%d" % BUSY_SECONDS)
         await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, f"{BUSY} {WHAT_NOW}", retry_after, page=page)
         return
@@ -108,10 +107,6 @@ async def _answer_if_free(scope: Any, receive: Any, send: Any) -> None:
         await _answer_request(scope, receive, send)
     finally:
         _at_work.discard(request)
-
-
-def _busy_page(path: str) -> str:
-    return loader.render_to_string("503.html", {"title": BUSY, "what_now": WHAT_NOW, "path": path})
 
 
 def _problem_of_head(headers: list[tuple[bytes, bytes]]) -> str:

@@ -19,6 +19,11 @@ WHAT_NOW = {
     Outage.BUSY: "Nothing was changed. Try again.",
     Outage.READ_ONLY: "Nothing was changed. Incidents can be read meanwhile. Try again in a moment.",
 }
+BROKEN = "Something broke here"
+BROKEN_NOW = (
+    "This page could not be made. Alerts are taken in all the same. Reload in a moment; if it stays, tell your "
+    "administrator the time: the log has the reason."
+)
 NOBODY_SIGNS_IN = "Nobody can sign in until it does. Those who are signed in can read the incidents meanwhile."
 
 
@@ -35,7 +40,7 @@ def answer(request: HttpRequest) -> HttpResponse:
     elif found:
         response = _page(request, found)
     else:
-        return HttpResponse(loader.render_to_string("500.html"), status=status)
+        return HttpResponse(render(BROKEN, BROKEN_NOW), status=status)
     if found:
         response["Retry-After"] = RETRY_AFTER
     return response
@@ -45,13 +50,16 @@ def _stopped_search(request: HttpRequest, error: SearchStopped) -> HttpResponse:
     """Answer a search that took too long on a page that has no place for the message."""
     if request.headers.get("HX-Request"):
         return HttpResponse(error.message, content_type="text/plain; charset=utf-8", status=HTTPStatus.BAD_REQUEST)
-    context = {"title": "The search was stopped", "what_now": error.message, "path": request.path}
-    return HttpResponse(loader.render_to_string("503.html", context), status=HTTPStatus.BAD_REQUEST)
+    return HttpResponse(render("The search was stopped", error.message), status=HTTPStatus.BAD_REQUEST)
 
 
 def _page(request: HttpRequest, found: Outage) -> HttpResponse:
     what_now = NOBODY_SIGNS_IN if found is Outage.READ_ONLY and request.path == "/login" else WHAT_NOW[found]
     if request.headers.get("HX-Request"):  # the page shows the text where the person tried
         return HttpResponse(f"{found.value} {what_now}", content_type="text/plain; charset=utf-8", status=503)
-    text = loader.render_to_string("503.html", {"title": found.value, "what_now": what_now, "path": request.path})
-    return HttpResponse(text, status=503)
+    return HttpResponse(render(found.value, what_now), status=503)
+
+
+def render(title: str, what_now: str) -> str:
+    """Return the page of a failed request."""
+    return loader.render_to_string("failure.html", {"title": title, "what_now": what_now})

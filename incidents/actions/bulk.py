@@ -113,7 +113,7 @@ def may_see(bulk: BulkAction, user: User) -> bool:
         return True
     if bulk.state == State.ASKED:
         return False
-    return not _has_incident_in(access.closed_to(user), bulk)
+    return not _has_incident_in(access.closed_to(user) or (), bulk)
 
 
 def _has_incident_in(memberships: Collection[int], bulk: BulkAction) -> bool:

@@ -48,8 +48,8 @@ def mail_shares() -> int:
             continue
         try:
             sent += send(mail.activities, mail.addresses, mail.site)
-        except OSError as error:  # all errors of a mail server derive from it
-            logger.warning("sharing: %d mails could not be sent: %s", len(mail.addresses), error)
+        except Exception as error:  # noqa: BLE001 - of the mail server, or of a mail that cannot be made: the others are sent
+            logger.warning("sharing: %d mails could not be sent: %r", len(mail.addresses), error)
             count('console_deliveries_total{outcome="failed"}', len(mail.addresses))
             if mail.attempts + 1 < ATTEMPTS:
                 own.update(due_at=timezone.now() + PAUSE)

@@ -11,13 +11,14 @@ reader is a person, an org token, a wallboard, which sees what its maker sees, o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from django.db.models import Exists, OuterRef, Q
 
 from alerts.models import Alert
 from appkeys.models import OrgToken
-from incidents.models.environment import Environment, Membership, is_closed, limits_of
+from incidents.models.environment import Environment, Limit, Membership, is_closed, limits_of
 from incidents.models.wallboard import Wallboard
 from people.models import Area, User
 
@@ -61,25 +62,32 @@ def role_of(reader: Reader) -> int | None:
 
 def sees_everything(reader: Reader) -> bool:
     """Return whether no environment is closed to a reader. Only such a reader sees requests of senders as a whole."""
-    if may_see_all(reader):
-        return True
-    limits, role = limits_of(Environment.objects.kept(), keeping=To.SEE), role_of(reader)
-    return all(role in limit.roles for limit in limits.values())
+    return not _limits(reader, To.SEE)
 
 
-def closed_to(reader: Reader, to: To = To.SEE) -> list[int]:
-    """Return the primary keys of the memberships whose incidents a reader may not see, or may not act on."""
-    if may_see_all(reader):
-        return []
-    limits, role = limits_of(Environment.objects.kept(), keeping=to), role_of(reader)
-    if all(role in limit.roles for limit in limits.values()):
-        return []
+def closed_to(reader: Reader, to: To = To.SEE) -> list[int] | None:
+    """Return the primary keys of the memberships whose incidents a reader may not see, or may not act on.
+
+    Return None where no environment is closed to the reader.
+    """
+    limits = _limits(reader, to)
+    if not limits:
+        return None
+    role = role_of(reader)
     return [each.pk for each in Membership.objects.all() if is_closed(each.environments, role, limits)]
+
+
+def _limits(reader: Reader, to: To) -> Mapping[int | None, Limit]:
+    """Return the limits of environments, or none where they keep nothing from the reader."""
+    if may_see_all(reader):
+        return {}
+    limits, role = limits_of(Environment.objects.kept(), keeping=to), role_of(reader)
+    return {} if all(role in limit.roles for limit in limits.values()) else limits
 
 
 def closed_to_acting(actor: User | OrgToken) -> frozenset[int]:
     """Return the memberships of the incidents that somebody may not act on, because they may not see or change them."""
-    return frozenset((*closed_to(actor), *closed_to(actor, To.ACT)))
+    return frozenset((*(closed_to(actor) or ()), *(closed_to(actor, To.ACT) or ())))
 
 
 def may_use_incidents(reader: Reader) -> bool:

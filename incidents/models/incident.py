@@ -79,9 +79,10 @@ class IncidentQuerySet(QuerySet["Incident"]):
         if not access.may_use_incidents(reader):
             return alerts.none()
         closed = access.closed_to(reader)
-        if closed:
-            alerts = alerts.exclude(incident__membership__in=closed)
-        return alerts if access.sees_everything(reader) else alerts.filter(incident__isnull=False)
+        if closed is None:
+            return alerts
+        visible = alerts.exclude(incident__membership__in=closed) if closed else alerts
+        return visible.filter(incident__isnull=False)
 
     def seen_among(self, pks: Iterable[int], reader: Reader) -> frozenset[int]:
         """Return those of some incidents that a reader may see."""

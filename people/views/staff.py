@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -79,12 +80,12 @@ def link(request: SignedInRequest, pk: int) -> HttpResponse:
 @confirmed
 def deactivate(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
-    try:
-        staffing.deactivate(user, by=request.user)
-    except staffing.NotAllowed as refusal:
-        return _refused(request, user, refusal)
-    messages.success(request, f"{user.shown_name} is deactivated and signed out everywhere.")
-    return redirect("people:person", user.pk)
+    return _done(
+        request,
+        user,
+        lambda: staffing.deactivate(user, by=request.user),
+        f"{user.shown_name} is deactivated and signed out everywhere.",
+    )
 
 
 @may_change(Area.PEOPLE)
@@ -92,36 +93,33 @@ def deactivate(request: SignedInRequest, pk: int) -> HttpResponse:
 @confirmed
 def activate(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
-    try:
-        staffing.activate(user, by=request.user)
-    except staffing.NotAllowed as refusal:
-        return _refused(request, user, refusal)
-    messages.success(request, f"{user.shown_name} may sign in again, with the password of before.")
-    return redirect("people:person", user.pk)
+    return _done(
+        request,
+        user,
+        lambda: staffing.activate(user, by=request.user),
+        f"{user.shown_name} may sign in again, with the password of before.",
+    )
 
 
 @may_change(Area.PEOPLE)
 @require_POST
 def unlock(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
-    try:
-        staffing.unlock(user, by=request.user)
-    except staffing.NotAllowed as refusal:
-        return _refused(request, user, refusal)
-    messages.success(request, f"{user.shown_name} can try to sign in again.")
-    return redirect("people:person", user.pk)
+    return _done(
+        request, user, lambda: staffing.unlock(user, by=request.user), f"{user.shown_name} can try to sign in again."
+    )
 
 
 @may_change(Area.PEOPLE)
 @require_POST
 def end_sessions(request: SignedInRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
-    try:
-        staffing.end_sessions(user, by=request.user)
-    except staffing.NotAllowed as refusal:
-        return _refused(request, user, refusal)
-    messages.success(request, f"{user.shown_name} is signed out everywhere.")
-    return redirect("people:person", user.pk)
+    return _done(
+        request,
+        user,
+        lambda: staffing.end_sessions(user, by=request.user),
+        f"{user.shown_name} is signed out everywhere.",
+    )
 
 
 @may_change(Area.PEOPLE)
@@ -129,11 +127,21 @@ def end_sessions(request: SignedInRequest, pk: int) -> HttpResponse:
 def revoke_key(request: SignedInRequest, pk: int, key: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     revoked = get_object_or_404(user.api_keys, pk=key)
+    return _done(
+        request,
+        user,
+        lambda: staffing.revoke_key(revoked, by=request.user),
+        f"The key {revoked.name} is revoked for good: whatever uses it is refused from now on.",
+    )
+
+
+def _done(request: SignedInRequest, user: User, change: Callable[[], None], said: str) -> HttpResponse:
+    """Make a change of an account, and say so, or say why it is not allowed."""
     try:
-        staffing.revoke_key(revoked, by=request.user)
+        change()
     except staffing.NotAllowed as refusal:
         return _refused(request, user, refusal)
-    messages.success(request, f"The key {revoked.name} is revoked for good: whatever uses it is refused from now on.")
+    messages.success(request, said)
     return redirect("people:person", user.pk)
 
 

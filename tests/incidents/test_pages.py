@@ -149,11 +149,11 @@ def test_feed_costs_the_same_for_one_incident_and_fifty(
     acting: Client, post_event: PostEvent, django_assert_max_num_queries: Any
 ) -> None:
     post_event(host="h0", runbook="https://wiki.example.com/r")
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(18):
         acting.get("/")
     for number in range(1, 50):
         post_event(host=f"h{number}", team="core")
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(18):
         acting.get("/")
 
 

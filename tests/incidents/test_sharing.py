@@ -16,7 +16,7 @@ from incidents import actions
 from incidents.actions import InvalidTransition
 from incidents.actions.share_mail import mail_shares
 from incidents.feed.folders import Folder
-from incidents.models import Activity, BulkAction, Incident
+from incidents.models import Activity, BulkAction, Incident, ShareMail
 from people.models import User
 from tests.conftest import PostEvent
 from tests.incidents.test_maintenance import folders
@@ -205,6 +205,22 @@ def test_a_mail_is_given_up_when_the_mail_server_refuses_for_long(
         clock.shift(timedelta(days=1))
         mail_shares()
     assert mailoutbox == []
+
+
+def test_a_mail_that_cannot_be_made_keeps_no_other_back_and_is_given_up(
+    mail: None, rosa: Client, incident: Incident, mailoutbox: list[EmailMessage]
+) -> None:
+    rosa.post(f"/incidents/{incident.pk}/share", {"addresses": "ops@example.com"})
+    good = ShareMail.objects.get()
+    ShareMail.objects.create(activities=good.activities, addresses=good.addresses, site=good.site)
+    ShareMail.objects.filter(pk=good.pk).update(addresses=["two\nlines@example.com"])
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        mail_shares()
+        assert [each.to for each in mailoutbox] == [["ops@example.com"]]
+        for _ in range(6):
+            clock.shift(timedelta(minutes=2))
+            mail_shares()
+    assert not ShareMail.objects.exists()
 
 
 class Refusing:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client, RequestFactory
-from django.views.defaults import server_error
 
+from bigpanda_site import failures
 from people.models import User
 from tests.conftest import PASSWORD
 
@@ -80,7 +80,8 @@ def test_what_is_not_there_says_what_to_do_next(client: Client, viewer: User) ->
 
 
 def test_a_broken_page_stands_on_its_own(rf: RequestFactory) -> None:
-    reply = server_error(rf.get("/"))
+    reply = failures.answer(rf.get("/"))
+    assert reply.status_code == 500
     assert "Something broke here" in reply.content.decode()
 
 
